@@ -1,0 +1,335 @@
+//! Every flag, its meaning and its default. No I/O.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use fall_line::data::synthetic::Recipe;
+use fall_line::engine;
+use fall_line::error::Error;
+use fall_line::loss::Loss;
+
+/// Fit y = w*x + b to very many samples by gradient descent, on a GPU or the CPU.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged, \
+                          130 interrupted";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fit a line to a CSV file, or to synthetic data
+    Train(Train),
+    /// List the adapters that the GPU engine can run on, the best first
+    Adapters {
+        /// How to print the list
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct Train {
+    /// CSV file to fit, - for standard input [default: synthetic data]
+    #[arg(value_name = "DATA.csv")]
+    pub data: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub csv: Csv,
+    #[command(flatten)]
+    pub synthetic: Synthetic,
+    #[command(flatten)]
+    pub training: Training,
+    #[command(flatten)]
+    pub engine: Engine,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "CSV data")]
+pub struct Csv {
+    /// Column of x: header name, or position from 1 [default: of the only two numeric columns]
+    #[arg(long, value_name = "COL", requires = "data")]
+    pub x: Option<String>,
+    /// Column of y, likewise
+    #[arg(long, value_name = "COL", requires = "data")]
+    pub y: Option<String>,
+    /// What separates the columns: one character, or "tab"
+    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = delimiter, requires = "data")]
+    pub delimiter: u8,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Synthetic data")]
+pub struct Synthetic {
+    /// How many samples: 1e8, 250k, 10M and 1_000_000 are understood
+    #[arg(long, value_name = "N", default_value = "1e6", value_parser = count, conflicts_with = "data")]
+    pub samples: u64,
+    /// The true w
+    #[arg(long, value_name = "W", default_value = "3", value_parser = finite, allow_hyphen_values = true, conflicts_with = "data")]
+    pub slope: f64,
+    /// The true b
+    #[arg(long, value_name = "B", default_value = "4", value_parser = finite, allow_hyphen_values = true, conflicts_with = "data")]
+    pub intercept: f64,
+    /// Standard deviation of the normal noise on y
+    #[arg(long, value_name = "SD", default_value = "1", value_parser = finite, allow_hyphen_values = true, conflicts_with = "data")]
+    pub noise: f64,
+    /// Where x lies, uniformly, the end left out
+    #[arg(long, value_name = "A..B", default_value = "0..2", value_parser = range, allow_hyphen_values = true, conflicts_with = "data")]
+    pub x_range: Range<f64>,
+    /// Share of samples with a gross error of 20 noise deviations upwards
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = finite, allow_hyphen_values = true, conflicts_with = "data")]
+    pub outliers: f64,
+    /// Who draws: chacha in parallel, or numpy the exact draws of np.random.seed, rand and randn
+    #[arg(long, default_value = "chacha", conflicts_with = "data")]
+    pub generator: Generator,
+    /// What all draws follow from, w and b at the start among them
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Generator {
+    Chacha,
+    Numpy,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Training")]
+pub struct Training {
+    /// Loss function
+    #[arg(long, default_value = "mse", value_parser = PossibleValuesParser::new(Loss::ALL.map(Loss::name)))]
+    pub loss: String,
+    /// Where the huber loss turns into a line, in units of y [default: 1]
+    #[arg(long, value_name = "DELTA", value_parser = positive, allow_hyphen_values = true)]
+    pub delta: Option<f64>,
+    /// Which quantile the quantile loss fits, between 0 and 1 [default: 0.5]
+    #[arg(long, value_name = "TAU", value_parser = share, allow_hyphen_values = true)]
+    pub quantile: Option<f64>,
+    /// Passes over all samples, each with one update
+    #[arg(long, value_name = "N", default_value = "50", value_parser = at_least_one)]
+    pub epochs: u64,
+    /// What the gradient is multiplied by
+    #[arg(long, value_name = "RATE", default_value = "0.1", value_parser = positive, allow_hyphen_values = true)]
+    pub learning_rate: f64,
+    /// w before the first epoch [default: a normal draw]
+    #[arg(long, value_name = "W", value_parser = finite, allow_hyphen_values = true)]
+    pub init_w: Option<f64>,
+    /// b before the first epoch [default: a normal draw]
+    #[arg(long, value_name = "B", value_parser = finite, allow_hyphen_values = true)]
+    pub init_b: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Engine")]
+pub struct Engine {
+    /// Who computes: auto takes a hardware GPU where there is one, else the CPU
+    #[arg(long, default_value = "auto")]
+    pub engine: EngineChoice,
+    /// GPU adapter: part of its name, or its index in `fall-line adapters`
+    #[arg(long, value_name = "NAME|INDEX")]
+    pub adapter: Option<String>,
+    /// Threads of the CPU engine and of loading [default: all cores]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineChoice {
+    Auto,
+    Gpu,
+    Cpu,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// Print every N-th epoch; 0 for none
+    #[arg(long, value_name = "N", default_value = "10", value_parser = count)]
+    pub log_every: u64,
+    /// Write epoch, loss, w, b, dw, db of every epoch to FILE.csv or FILE.json
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// Draw the loss over the epochs to FILE.png or FILE.svg
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// How to print the result
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Print the result and errors, nothing else
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+impl Synthetic {
+    pub fn recipe(&self) -> Recipe {
+        Recipe {
+            samples: self.samples,
+            slope: self.slope,
+            intercept: self.intercept,
+            noise: self.noise,
+            x_range: self.x_range.clone(),
+            outliers: self.outliers,
+            seed: self.seed,
+        }
+    }
+
+    /// What else to say of the draws beside the line's formula.
+    pub fn drawn(&self) -> String {
+        let name = match self.generator {
+            Generator::Chacha => "chacha",
+            Generator::Numpy => "numpy",
+        };
+        let Range { start, end } = self.x_range;
+        format!("x in [{start}, {end}), {name} seed {}", self.seed)
+    }
+}
+
+impl Training {
+    /// The loss with its parameter; a parameter of another loss is refused, not ignored.
+    pub fn loss(&self) -> Result<Loss, Error> {
+        let stray = |flag: &str, of: &str| {
+            Err(Error::Usage(format!(
+                "{flag} belongs to --loss {of}, not to --loss {}",
+                self.loss
+            )))
+        };
+        // clap has checked the name.
+        let named = Loss::ALL.into_iter().find(|loss| loss.name() == self.loss);
+        match (named.unwrap_or(Loss::Mse), self.delta, self.quantile) {
+            (Loss::Huber { delta }, given, None) => Ok(Loss::Huber {
+                delta: given.unwrap_or(delta),
+            }),
+            (Loss::Quantile { tau }, None, given) => Ok(Loss::Quantile {
+                tau: given.unwrap_or(tau),
+            }),
+            (Loss::Quantile { .. }, Some(_), _)
+            | (Loss::Mse | Loss::Mae | Loss::LogCosh, Some(_), _) => stray("--delta", "huber"),
+            (Loss::Huber { .. }, _, Some(_))
+            | (Loss::Mse | Loss::Mae | Loss::LogCosh, _, Some(_)) => {
+                stray("--quantile", "quantile")
+            }
+            (loss @ (Loss::Mse | Loss::Mae | Loss::LogCosh), None, None) => Ok(loss),
+        }
+    }
+}
+
+impl From<EngineChoice> for engine::Choice {
+    fn from(choice: EngineChoice) -> Self {
+        match choice {
+            EngineChoice::Auto => engine::Choice::Auto,
+            EngineChoice::Gpu => engine::Choice::Gpu,
+            EngineChoice::Cpu => engine::Choice::Cpu,
+        }
+    }
+}
+
+/// `1e8`, `250k`, `10M`, `1_000_000`: the suffix becomes an exponent, so that no digit is rounded.
+fn count(text: &str) -> Result<u64, String> {
+    let mut digits = text.replace('_', "");
+    for (suffix, exponent) in [("k", "e3"), ("M", "e6"), ("G", "e9")] {
+        if let Some(rest) = digits.strip_suffix(suffix) {
+            digits = format!("{rest}{exponent}");
+            break;
+        }
+    }
+    match digits.parse::<f64>() {
+        Ok(value) if value.fract() == 0.0 && (0.0..=9e15).contains(&value) => Ok(value as u64),
+        _ => Err("not a count such as 1000, 1e8, 250k or 10M".to_owned()),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<u64, String> {
+    match count(text)? {
+        0 => Err("must be at least 1".to_owned()),
+        count => Ok(count),
+    }
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|value| value.is_finite())
+        .ok_or_else(|| "not a finite number".to_owned())
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match finite(text)? {
+        value if value > 0.0 => Ok(value),
+        _ => Err("must be above 0".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match finite(text)? {
+        value if value > 0.0 && value < 1.0 => Ok(value),
+        _ => Err("must be above 0 and below 1".to_owned()),
+    }
+}
+
+fn range(text: &str) -> Result<Range<f64>, String> {
+    let (start, end) = text
+        .split_once("..")
+        .ok_or_else(|| "not a range such as 0..2".to_owned())?;
+    Ok(finite(start)?..finite(end)?)
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        _ if ["tab", "\\t"].contains(&text) => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(*byte),
+        _ => Err("not one ASCII character, or tab".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn counts_are_read_as_people_write_them() {
+        for (text, value) in [
+            ("7", 7),
+            ("1e8", 100_000_000),
+            ("250k", 250_000),
+            ("10M", 10_000_000),
+            ("4.35k", 4350),
+            ("1_000_000", 1_000_000),
+            ("2G", 2_000_000_000),
+        ] {
+            assert_eq!(count(text), Ok(value), "{text}");
+        }
+        for text in ["", "k", "1.5", "-1", "1e-3", "1e99", "10m", "nan", "ten"] {
+            assert!(count(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn separators_and_ranges_are_read() {
+        assert_eq!(delimiter(";"), Ok(b';'));
+        assert_eq!(delimiter("tab"), Ok(b'\t'));
+        assert!(delimiter("||").is_err());
+        assert_eq!(range("-1..2.5"), Ok(-1.0..2.5));
+        assert!(range("0-2").is_err());
+    }
+}

@@ -1,0 +1,417 @@
+//! Two columns of a user's CSV file.
+//!
+//! The file is read twice and never held: one pass checks every value and notes where each block
+//! starts, and [`Source::read`] then parses the block it is asked for.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
+
+use super::{BLOCK, Block, Progress, Source};
+use crate::error::Error;
+
+/// Records looked at to tell a header and the numeric columns.
+const SAMPLE_RECORDS: usize = 100;
+
+/// A CSV file, checked from end to end.
+#[derive(Debug)]
+pub struct Csv {
+    name: String,
+    file: Mutex<File>,
+    delimiter: u8,
+    x: Column,
+    y: Column,
+    samples: u64,
+    /// The byte at which each block's first record starts.
+    starts: Vec<u64>,
+}
+
+/// One column: its place, counted from 0, and what to call it.
+#[derive(Clone, Debug, PartialEq)]
+struct Column {
+    index: usize,
+    name: String,
+}
+
+impl Csv {
+    /// Opens `path` (`-` is standard input) and checks every sample, telling `progress` of the bytes
+    /// as they pass. `x` and `y` are header names or 1-based positions; without them the file must
+    /// have just two numeric columns.
+    ///
+    /// What can't be read twice, a pipe, is first copied to an unnamed temporary file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file can't be read; [`Error::Data`] for a missing column, a value that
+    /// is no finite number in f32, fewer than two samples, or an x that is constant.
+    pub fn open(
+        path: &Path,
+        x: Option<&str>,
+        y: Option<&str>,
+        delimiter: u8,
+        progress: Progress,
+    ) -> Result<Self, Error> {
+        let name = if path == Path::new("-") {
+            "standard input".to_owned()
+        } else {
+            path.display().to_string()
+        };
+        let unreadable = |source| Error::Io {
+            doing: format!("cannot read {name}"),
+            source,
+        };
+        let file = Mutex::new(seekable(path).map_err(unreadable)?);
+        let first = first_records(&file, delimiter).map_err(|error| explain(&name, error))?;
+        if first.first().is_some_and(is_utf16) {
+            return Err(Error::Data(format!(
+                "{name} is in UTF-16; save it as UTF-8"
+            )));
+        }
+        let header = Header::detect(&first);
+        let (x, y) = header.choose(&name, delimiter, x, y)?;
+        let mut csv = Csv {
+            name,
+            file,
+            delimiter,
+            x,
+            y,
+            samples: 0,
+            starts: Vec::new(),
+        };
+        csv.check(header.named, progress)?;
+        Ok(csv)
+    }
+
+    /// The pass that checks every sample, counts them and notes the blocks' starts.
+    fn check(&mut self, has_header: bool, progress: Progress) -> Result<(), Error> {
+        let mut records = records(&self.file, 0, self.delimiter, has_header);
+        let mut record = ByteRecord::new();
+        let (mut starts, mut samples) = (Vec::new(), 0);
+        let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
+        let mut told = 0;
+        while records
+            .read_byte_record(&mut record)
+            .map_err(|error| explain(&self.name, error))?
+        {
+            let x = self.value(&record, &self.x)?;
+            self.value(&record, &self.y)?;
+            least = least.min(x);
+            most = most.max(x);
+            if samples % BLOCK as u64 == 0 {
+                let start = record.position().map_or(0, |position| position.byte());
+                progress(start - told);
+                told = start;
+                starts.push(start);
+            }
+            samples += 1;
+        }
+        if samples < 2 {
+            return Err(Error::Data(format!(
+                "{} has {samples} sample{}; a line needs at least two",
+                self.name,
+                if samples == 1 { "" } else { "s" },
+            )));
+        }
+        if least as f32 == most as f32 {
+            let of_f32 = if least == most {
+                ""
+            } else {
+                " to f32's digits"
+            };
+            return Err(Error::Data(format!(
+                "{}: {} is {least} in every sample{of_f32}; a line needs an x that varies",
+                self.name,
+                self.x.titled(),
+            )));
+        }
+        self.samples = samples;
+        self.starts = starts;
+        Ok(())
+    }
+
+    /// The value of one column of a record, checked.
+    fn value(&self, record: &ByteRecord, column: &Column) -> Result<f64, Error> {
+        let text = &record[column.index];
+        let bad = |what: &str| {
+            let line = record.position().map_or(0, |position| position.line());
+            Error::Data(format!(
+                "{}, line {line}, {}: {} {what}",
+                self.name,
+                column.titled(),
+                quoted(text),
+            ))
+        };
+        match number(text) {
+            None => Err(bad("is not a finite number")),
+            Some(value) if !(value as f32).is_finite() => {
+                Err(bad("is beyond the range of f32 (3.4e38)"))
+            }
+            Some(value) => Ok(value),
+        }
+    }
+}
+
+impl Source for Csv {
+    fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        let changed = || Error::Data(format!("{} has changed while it was read", self.name));
+        let start = self.starts[index as usize];
+        let mut records = records(&self.file, start, self.delimiter, false);
+        let mut record = ByteRecord::new();
+        block.clear();
+        for _ in super::positions(index, self.samples) {
+            if !records
+                .read_byte_record(&mut record)
+                .map_err(|_| changed())?
+            {
+                return Err(changed());
+            }
+            let value = |column: &Column| record.get(column.index).and_then(number);
+            let sample = value(&self.x).zip(value(&self.y)).ok_or_else(changed)?;
+            block.push(sample);
+        }
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        let file = Path::new(&self.name);
+        format!(
+            "{}: {} over {}",
+            file.file_name().unwrap_or(file.as_os_str()).display(),
+            self.y.name,
+            self.x.name
+        )
+    }
+}
+
+/// What the first records tell of the columns.
+struct Header {
+    /// Whether the first record is a header.
+    named: bool,
+    columns: Vec<Column>,
+    /// Whether each column holds numbers.
+    numeric: Vec<bool>,
+}
+
+impl Header {
+    /// The first record is a header if not one of its fields is a number. A column is numeric if
+    /// there is a number in it and nothing else but empty fields.
+    fn detect(first: &[ByteRecord]) -> Self {
+        let named = first
+            .first()
+            .is_some_and(|record| record.iter().all(|field| number(field).is_none()));
+        let width = first.first().map_or(0, ByteRecord::len);
+        let columns = (0..width)
+            .map(|index| Column {
+                index,
+                name: if named {
+                    String::from_utf8_lossy(first[0][index].trim_ascii()).into_owned()
+                } else {
+                    format!("column {}", index + 1)
+                },
+            })
+            .collect();
+        let numeric = (0..width)
+            .map(|index| {
+                let mut filled = first
+                    .iter()
+                    .skip(usize::from(named))
+                    .filter_map(|record| record.get(index))
+                    .filter(|field| !field.trim_ascii().is_empty())
+                    .peekable();
+                filled.peek().is_some() && filled.all(|field| number(field).is_some())
+            })
+            .collect();
+        Header {
+            named,
+            columns,
+            numeric,
+        }
+    }
+
+    /// The columns for x and y: those asked for, else the only ones that are numeric.
+    fn choose(
+        &self,
+        file: &str,
+        delimiter: u8,
+        x: Option<&str>,
+        y: Option<&str>,
+    ) -> Result<(Column, Column), Error> {
+        let x = x.map(|wanted| self.find(file, wanted)).transpose()?;
+        let y = y.map(|wanted| self.find(file, wanted)).transpose()?;
+        if x.is_some() && x == y {
+            return Err(Error::Usage("--x and --y are the same column".to_owned()));
+        }
+        let mut rest = self
+            .columns
+            .iter()
+            .zip(&self.numeric)
+            .filter(|&(column, numeric)| *numeric && Some(column) != x && Some(column) != y)
+            .map(|(column, _)| column);
+        // Taken for x first: the two numeric columns are x and y in the file's order.
+        let chosen_x = x.or_else(|| rest.next());
+        let chosen_y = y.or_else(|| rest.next());
+        let guessed = x.is_none() || y.is_none();
+        match (chosen_x, chosen_y) {
+            (Some(x), Some(y)) if !guessed || rest.next().is_none() => Ok((x.clone(), y.clone())),
+            _ if self.columns.len() == 1 => Err(Error::Data(format!(
+                "{file} has one column where {:?} separates them; another separator is given by --delimiter",
+                char::from(delimiter),
+            ))),
+            _ => Err(Error::Data(format!(
+                "{file} needs --x and --y, for it has not just two numeric columns; {}",
+                self.listed(),
+            ))),
+        }
+    }
+
+    /// The column of this header name, or else of this 1-based position.
+    fn find(&self, file: &str, wanted: &str) -> Result<&Column, Error> {
+        let mut of_name = self
+            .columns
+            .iter()
+            .filter(|column| self.named && column.name == wanted);
+        match (of_name.next(), of_name.next()) {
+            (Some(column), None) => return Ok(column),
+            (Some(_), Some(_)) => {
+                return Err(Error::Data(format!(
+                    "{file} has more than one column {wanted:?}; choose by position: {}",
+                    self.listed(),
+                )));
+            }
+            (None, _) => {}
+        }
+        wanted
+            .parse::<usize>()
+            .ok()
+            .and_then(|position| self.columns.get(position.checked_sub(1)?))
+            .ok_or_else(|| {
+                Error::Data(format!(
+                    "{file} has no column {wanted:?}; {}",
+                    self.listed()
+                ))
+            })
+    }
+
+    fn listed(&self) -> String {
+        let names: Vec<String> = self
+            .columns
+            .iter()
+            .zip(&self.numeric)
+            .map(|(column, numeric)| {
+                let kind = if *numeric { "" } else { " (not numeric)" };
+                if self.named {
+                    format!("{} {:?}{kind}", column.index + 1, column.name)
+                } else {
+                    format!("{}{kind}", column.index + 1)
+                }
+            })
+            .collect();
+        let absent = if self.named { "" } else { ", without a header" };
+        format!("its columns are{absent}: {}", names.join(", "))
+    }
+}
+
+impl Column {
+    /// For use within a sentence: `column "speed"`, `column 2`.
+    fn titled(&self) -> String {
+        if self.name == format!("column {}", self.index + 1) {
+            self.name.clone()
+        } else {
+            format!("column {:?}", self.name)
+        }
+    }
+}
+
+/// Reads a shared file from a position on, whoever else reads it.
+struct At<'a> {
+    file: &'a Mutex<File>,
+    position: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.position))?;
+        let read = file.read(bytes)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+/// The records from byte `position` on.
+fn records(file: &Mutex<File>, position: u64, delimiter: u8, has_header: bool) -> Reader<At<'_>> {
+    ReaderBuilder::new()
+        .has_headers(has_header)
+        .delimiter(delimiter)
+        .buffer_capacity(1 << 16)
+        .from_reader(At { file, position })
+}
+
+/// The file, or a temporary copy of what can be read only once.
+fn seekable(path: &Path) -> io::Result<File> {
+    let mut once: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        let file = File::open(path)?;
+        if file.metadata()?.is_file() {
+            return Ok(file);
+        }
+        Box::new(file)
+    };
+    let mut copy = tempfile::tempfile()?;
+    io::copy(&mut once, &mut copy)?;
+    Ok(copy)
+}
+
+fn first_records(file: &Mutex<File>, delimiter: u8) -> Result<Vec<ByteRecord>, csv::Error> {
+    records(file, 0, delimiter, false)
+        .into_byte_records()
+        .take(SAMPLE_RECORDS)
+        .collect()
+}
+
+/// Whether the first record begins with a byte-order mark of UTF-16.
+fn is_utf16(first: &ByteRecord) -> bool {
+    let bytes = first.as_slice();
+    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
+}
+
+/// A finite number, spaces around it allowed.
+fn number(field: &[u8]) -> Option<f64> {
+    fast_float2::parse::<f64, _>(field.trim_ascii())
+        .ok()
+        .filter(|value| value.is_finite())
+}
+
+/// A field for an error message: in quotes, on one line, cut short.
+fn quoted(field: &[u8]) -> String {
+    const SHOWN: usize = 40;
+    let text = String::from_utf8_lossy(field);
+    let shown: String = text.chars().take(SHOWN).collect();
+    let cut = if shown.len() < text.len() { "…" } else { "" };
+    format!("{shown:?}{cut}")
+}
+
+/// The csv crate's errors in the user's words.
+fn explain(name: &str, error: csv::Error) -> Error {
+    let line = error.position().map_or(0, csv::Position::line);
+    match error.into_kind() {
+        ErrorKind::Io(source) => Error::Io {
+            doing: format!("cannot read {name}"),
+            source,
+        },
+        ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => Error::Data(format!(
+            "{name}, line {line}: {len} column{}, where the lines before have {expected_len}",
+            if len == 1 { "" } else { "s" },
+        )),
+        other => Error::Data(format!("{name}: {other:?}")),
+    }
+}

@@ -1,0 +1,145 @@
+//! The draws of NumPy's legacy generator (`np.random.seed`), digit by digit.
+//!
+//! The order is that of the script that many tutorials share:
+//!
+//! ```python
+//! np.random.seed(S)
+//! x = 2 * np.random.rand(n, 1)
+//! y = 4 + 3 * x + np.random.randn(n, 1)
+//! w = np.random.randn(1)
+//! b = np.random.randn(1)
+//! ```
+
+use rand_mt::Mt;
+
+use super::synthetic::Recipe;
+use super::{BLOCK, Block, Progress, Source, positions};
+use crate::error::Error;
+use crate::model::Model;
+
+/// States kept at the most, for each of x and noise: 2.5 KB each, so 20 MB in all.
+const CHECKPOINTS: u64 = 4096;
+
+/// MT19937 with NumPy's doubles and normals on top.
+#[derive(Clone, Debug)]
+struct Legacy {
+    bits: Mt,
+    /// The polar method makes two normals at a time; this is the second.
+    cached: Option<f64>,
+}
+
+impl Legacy {
+    fn new(seed: u32) -> Self {
+        Legacy {
+            bits: Mt::new(seed),
+            cached: None,
+        }
+    }
+
+    /// `rand()`: uniform in [0, 1), 53 bits out of two words (`legacy_double`).
+    fn uniform(&mut self) -> f64 {
+        let high = self.bits.next_u32() >> 5;
+        let low = self.bits.next_u32() >> 6;
+        (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
+    }
+
+    /// `randn()`: Marsaglia's polar method (`legacy_gauss`).
+    fn normal(&mut self) -> f64 {
+        if let Some(normal) = self.cached.take() {
+            return normal;
+        }
+        loop {
+            let first = 2.0 * self.uniform() - 1.0;
+            let second = 2.0 * self.uniform() - 1.0;
+            let square = first * first + second * second;
+            if square < 1.0 && square != 0.0 {
+                let scale = (-2.0 * square.ln() / square).sqrt();
+                self.cached = Some(scale * first);
+                return scale * second;
+            }
+        }
+    }
+}
+
+/// The synthetic data set that NumPy's legacy generator draws.
+///
+/// All x come before all noise in the one stream, and how far a normal takes it depends on what is
+/// drawn, so the whole is drawn once at the start and the generator's state kept every few blocks.
+#[derive(Debug)]
+pub struct Numpy {
+    recipe: Recipe,
+    /// Blocks from one kept state to the next.
+    stride: u64,
+    /// The generator before x and before the noise of every stride-th block.
+    states: Vec<(Legacy, Legacy)>,
+    start: Model,
+}
+
+impl Numpy {
+    /// Draws to this recipe, telling `progress` of each value as it passes, two a sample.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a recipe that can't be followed, or a seed that NumPy does not take.
+    pub fn new(recipe: Recipe, progress: Progress) -> Result<Self, Error> {
+        recipe.check()?;
+        let seed = u32::try_from(recipe.seed).map_err(|_| {
+            Error::Usage("--generator numpy takes a --seed from 0 to 4294967295".to_owned())
+        })?;
+        let blocks = recipe.samples.div_ceil(BLOCK as u64);
+        let stride = blocks.div_ceil(CHECKPOINTS);
+        let mut legacy = Legacy::new(seed);
+        let mut states_while = |draw: fn(&mut Legacy) -> f64| {
+            let mut states = Vec::new();
+            for index in 0..blocks {
+                if index % stride == 0 {
+                    states.push(legacy.clone());
+                }
+                let positions = positions(index, recipe.samples);
+                progress(positions.end - positions.start);
+                for _ in positions {
+                    draw(&mut legacy);
+                }
+            }
+            states
+        };
+        let before_x = states_while(Legacy::uniform);
+        let before_noise = states_while(Legacy::normal);
+        let w = legacy.normal();
+        let b = legacy.normal();
+        Ok(Numpy {
+            recipe,
+            stride,
+            states: before_x.into_iter().zip(before_noise).collect(),
+            start: Model { w, b },
+        })
+    }
+
+    /// Where the script starts: w, then b, the draws after the noise.
+    pub fn start(&self) -> Model {
+        self.start
+    }
+}
+
+impl Source for Numpy {
+    fn samples(&self) -> u64 {
+        self.recipe.samples
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        let (mut x, mut noise) = self.states[(index / self.stride) as usize].clone();
+        for _ in 0..index % self.stride * BLOCK as u64 {
+            x.uniform();
+            noise.normal();
+        }
+        block.clear();
+        for _ in positions(index, self.recipe.samples) {
+            block.push(self.recipe.sample(x.uniform(), noise.normal()));
+        }
+        self.recipe.add_outliers(index, block);
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        self.recipe.title()
+    }
+}

@@ -1,0 +1,164 @@
+//! Synthetic samples around a known line.
+
+use std::ops::Range;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::{Block, Source, positions};
+use crate::error::Error;
+use crate::model::Model;
+
+/// A gross error is this many noise deviations, upwards.
+const OUTLIER_DEVIATIONS: f64 = 20.0;
+
+/// What a synthetic data set is made to: `y = slope*x + intercept + noise * N(0, 1)` at x uniform in
+/// a range, some of the samples with a gross error.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// How many samples; at least 1.
+    pub samples: u64,
+    /// The true w.
+    pub slope: f64,
+    /// The true b.
+    pub intercept: f64,
+    /// The standard deviation of the noise, in units of y; not negative.
+    pub noise: f64,
+    /// Where x lies, the end left out.
+    pub x_range: Range<f64>,
+    /// The share of samples with a gross error of 20 noise deviations upwards, in [0, 1].
+    pub outliers: f64,
+    /// What all draws follow from.
+    pub seed: u64,
+}
+
+impl Recipe {
+    /// That the recipe can be followed, and in f32.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let refuse = |text: &str| Err(Error::Usage(text.to_owned()));
+        let Range { start, end } = self.x_range;
+        // No normal draw in f64 is further out than 40 deviations.
+        let reach = self.intercept.abs()
+            + self.slope.abs() * start.abs().max(end.abs())
+            + self.noise * (40.0 + OUTLIER_DEVIATIONS);
+        if self.samples == 0 {
+            refuse("--samples must be at least 1")
+        } else if !(start < end && (start as f32) < (end as f32)) {
+            refuse("--x-range A..B needs A below B, by more than f32 can tell apart")
+        } else if !(self.noise >= 0.0) {
+            refuse("--noise is a standard deviation and can't be negative")
+        } else if !(0.0..=1.0).contains(&self.outliers) {
+            refuse("--outliers is a share of the samples, from 0 to 1")
+        } else if self.outliers > 0.0 && self.noise == 0.0 {
+            refuse("--outliers is measured in noise deviations and needs --noise above 0")
+        } else if !(reach.max(start.abs()).max(end.abs()) < f64::from(f32::MAX)) {
+            refuse("the samples would be beyond the range of f32 (3.4e38)")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The sample of a uniform draw from [0, 1) and a standard-normal one.
+    ///
+    /// The order of operations is that of `4 + 3 * x + randn`, so that NumPy's digits come out.
+    pub(crate) fn sample(&self, uniform: f64, normal: f64) -> (f64, f64) {
+        let Range { start, end } = self.x_range;
+        let x = start + (end - start) * uniform;
+        (x, self.intercept + self.slope * x + self.noise * normal)
+    }
+
+    /// Gives the samples of block `index` their gross errors: from a stream of their own, so that
+    /// the other samples are those of the same recipe without outliers.
+    pub(crate) fn add_outliers(&self, index: u64, block: &mut Block) {
+        if self.outliers > 0.0 {
+            let mut draws = stream(self.seed, Stream::Outliers(index));
+            for y in &mut block.y {
+                if draws.random_bool(self.outliers) {
+                    *y += OUTLIER_DEVIATIONS * self.noise;
+                }
+            }
+        }
+    }
+
+    /// `y = 4 + 3x + N(0, 1)` and so on.
+    pub(crate) fn title(&self) -> String {
+        let mut title = format!(
+            "y = {} {} {}x",
+            self.intercept,
+            if self.slope < 0.0 { '−' } else { '+' },
+            self.slope.abs()
+        );
+        if self.noise > 0.0 {
+            title += &format!(" + N(0, {})", self.noise);
+        }
+        if self.outliers > 0.0 {
+            title += &format!(", {} % outliers", 100.0 * self.outliers);
+        }
+        title
+    }
+}
+
+/// What a stream of draws is for. Each is a ChaCha stream of its own number.
+enum Stream {
+    Samples(u64),
+    Outliers(u64),
+    Start,
+}
+
+fn stream(seed: u64, stream: Stream) -> ChaCha8Rng {
+    let mut draws = ChaCha8Rng::seed_from_u64(seed);
+    draws.set_stream(match stream {
+        Stream::Samples(index) => index,
+        Stream::Outliers(index) => 1 << 62 | index,
+        Stream::Start => 1 << 63,
+    });
+    draws
+}
+
+/// Where training starts unless the user says otherwise: w, then b, standard-normal draws.
+pub fn start(seed: u64) -> Model {
+    let mut draws = stream(seed, Stream::Start);
+    let w = StandardNormal.sample(&mut draws);
+    let b = StandardNormal.sample(&mut draws);
+    Model { w, b }
+}
+
+/// Samples drawn with ChaCha8: sample i depends on the recipe and i alone.
+#[derive(Debug)]
+pub struct ChaCha {
+    recipe: Recipe,
+}
+
+impl ChaCha {
+    /// Draws to this recipe.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a recipe that can't be followed.
+    pub fn new(recipe: Recipe) -> Result<Self, Error> {
+        recipe.check()?;
+        Ok(ChaCha { recipe })
+    }
+}
+
+impl Source for ChaCha {
+    fn samples(&self) -> u64 {
+        self.recipe.samples
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        let mut draws = stream(self.recipe.seed, Stream::Samples(index));
+        block.clear();
+        for _ in positions(index, self.recipe.samples) {
+            let uniform = draws.random();
+            let normal = StandardNormal.sample(&mut draws);
+            block.push(self.recipe.sample(uniform, normal));
+        }
+        self.recipe.add_outliers(index, block);
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        self.recipe.title()
+    }
+}

@@ -1,0 +1,87 @@
+//! Who computes the sums of an epoch.
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::model::{Model, Sums};
+
+pub mod cpu;
+pub mod gpu;
+
+/// The sums of one epoch over all samples of the data set that the engine was built with.
+pub trait Engine {
+    /// How many samples the sums are over.
+    fn samples(&self) -> u64;
+
+    /// The sums at `model`, whose w and b are rounded to f32. Blocks until the numbers are on the host.
+    ///
+    /// The same data, engine and model give the same bits.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the adapter fails.
+    fn evaluate(&mut self, model: Model) -> Result<Sums, Error>;
+}
+
+/// What really runs, for a person and for `--format json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Description {
+    /// `gpu` or `cpu`.
+    pub kind: &'static str,
+    /// The adapter's name, or the number of threads.
+    pub name: String,
+    /// The graphics API; none for the CPU engine.
+    pub backend: Option<String>,
+    /// Whether it is an adapter that computes on the CPU.
+    pub software: bool,
+}
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// A hardware GPU where there is one, else the CPU engine.
+    Auto,
+    /// The best adapter, a software one included.
+    Gpu,
+    /// The CPU engine; no driver is touched.
+    Cpu,
+}
+
+/// The engine that will run, before any data are loaded.
+#[derive(Debug)]
+pub enum Chosen {
+    /// The GPU engine on this adapter.
+    Gpu(gpu::adapter::Adapter),
+    /// The CPU engine, with what the user should know of why.
+    Cpu {
+        /// One line that says that there is no hardware GPU, where that was the reason.
+        notice: Option<String>,
+    },
+}
+
+/// Finds the engine for a choice; `adapter` is part of a name or an index of `fall-line adapters`,
+/// and asks for the GPU engine by itself.
+///
+/// # Errors
+/// [`Error::Gpu`] where no adapter fits, [`Error::Usage`] where `adapter` goes with [`Choice::Cpu`].
+pub fn choose(choice: Choice, adapter: Option<&str>) -> Result<Chosen, Error> {
+    use gpu::adapter;
+    match (choice, adapter) {
+        (Choice::Cpu, Some(_)) => Err(Error::Usage(
+            "--adapter goes with --engine gpu, not with --engine cpu".to_owned(),
+        )),
+        (Choice::Cpu, None) => Ok(Chosen::Cpu { notice: None }),
+        (Choice::Auto, None) => Ok(match adapter::list().into_iter().next() {
+            Some(best) if !best.info().software => Chosen::Gpu(best),
+            Some(software) => Chosen::Cpu {
+                notice: Some(format!(
+                    "no hardware GPU: using the CPU engine (--engine gpu would use the software adapter {})",
+                    software.info(),
+                )),
+            },
+            None => Chosen::Cpu {
+                notice: Some("no GPU adapter: using the CPU engine".to_owned()),
+            },
+        }),
+        (Choice::Auto | Choice::Gpu, wanted) => adapter::choose(wanted).map(Chosen::Gpu),
+    }
+}

@@ -1,0 +1,194 @@
+//! The CPU engine: threads and SIMD lanes. The rival in benchmarks and the reference in tests.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use multiversion::multiversion;
+use rayon::prelude::*;
+
+use super::{Description, Engine};
+use crate::data::{BLOCK, Block, Progress, Source};
+use crate::error::Error;
+use crate::loss::{self, Loss, Terms};
+use crate::model::{Model, Sums};
+
+/// f32 sums side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON.
+const LANES: usize = 16;
+/// Terms that a lane adds up in f32 before they go into an f64 sum. The rounding of 31 additions is
+/// below 31 · 2^-24 = 1.9e-6 of Σ|term| at its worst, some 2e-7 in practice; 32 hides the widening.
+const RUN: usize = 32;
+
+/// Sets between these sizes are tried with one thread and with all; smaller ones are done before a
+/// second thread has woken up, larger ones always gain.
+const ONE_OR_ALL: std::ops::Range<u64> = 50_000..8_000_000;
+
+/// All samples in f32 in host memory, 8 bytes a sample.
+#[derive(Debug)]
+pub struct CpuEngine {
+    /// All x, then all y: one allocation, so that the operating system can refuse what won't fit.
+    samples: Box<[f32]>,
+    loss: Loss,
+    /// One sum a block, added up in order: the same bits for any number of threads.
+    partial_sums: Vec<Sums>,
+    parallel: bool,
+}
+
+impl CpuEngine {
+    /// Loads all samples, on all threads of rayon's global pool, telling `progress` of them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where memory is too small, and what [`Source::read`] says.
+    pub fn new(source: &dyn Source, loss: Loss, progress: Progress) -> Result<Self, Error> {
+        let samples = source.samples();
+        let memory = usize::try_from(2 * samples)
+            .ok()
+            .and_then(|values| bytemuck::allocation::try_zeroed_slice_box(values).ok())
+            .ok_or_else(|| Error::Io {
+                doing: format!("{samples} samples need {} MB", 8 * samples / 1_000_000),
+                source: std::io::ErrorKind::OutOfMemory.into(),
+            })?;
+        let mut engine = CpuEngine {
+            samples: memory,
+            loss,
+            partial_sums: vec![Sums::default(); samples.div_ceil(BLOCK as u64) as usize],
+            parallel: true,
+        };
+        engine.load(source, progress)?;
+        engine.parallel = engine.gains_from_threads();
+        Ok(engine)
+    }
+
+    fn load(&mut self, source: &dyn Source, progress: Progress) -> Result<(), Error> {
+        let half = self.samples.len() / 2;
+        let (x, y) = self.samples.split_at_mut(half);
+        x.par_chunks_mut(BLOCK)
+            .zip(y.par_chunks_mut(BLOCK))
+            .enumerate()
+            .try_for_each_init(Block::default, |block, (index, (x, y))| {
+                source.read(index as u64, block)?;
+                for (to, from) in [(x, &block.x), (y, &block.y)] {
+                    for (to, &from) in to.iter_mut().zip(from) {
+                        *to = from as f32;
+                    }
+                }
+                progress(block.x.len() as u64);
+                Ok(())
+            })
+    }
+
+    /// Whether all threads are faster than one. Fork and join cost tens of µs, more on a busy or
+    /// virtual machine, and a term of one loss ten times that of another: so it is measured.
+    fn gains_from_threads(&mut self) -> bool {
+        if rayon::current_num_threads() == 1 || self.samples() < ONE_OR_ALL.start {
+            return false;
+        }
+        if self.samples() >= ONE_OR_ALL.end {
+            return true;
+        }
+        let mut best = [Duration::MAX; 2];
+        for _ in 0..5 {
+            for parallel in [false, true] {
+                self.parallel = parallel;
+                let start = Instant::now();
+                black_box(self.sums(black_box(Model { w: 0.0, b: 0.0 })));
+                let best = &mut best[usize::from(parallel)];
+                *best = start.elapsed().min(*best);
+            }
+        }
+        best[1] < best[0]
+    }
+
+    fn sums(&mut self, model: Model) -> Sums {
+        match self.loss {
+            Loss::Mse => self.sums_of(model, loss::mse),
+            Loss::Mae => self.sums_of(model, loss::mae),
+            Loss::Huber { delta } => {
+                let delta = delta as f32;
+                self.sums_of(model, move |residual| loss::huber(residual, delta))
+            }
+            Loss::LogCosh => self.sums_of(model, loss::log_cosh),
+            Loss::Quantile { tau } => {
+                let tau = tau as f32;
+                self.sums_of(model, move |residual| loss::quantile(residual, tau))
+            }
+        }
+    }
+
+    fn sums_of(&mut self, model: Model, terms: impl Fn(f32) -> Terms + Copy + Sync) -> Sums {
+        let (x, y) = self.samples.split_at(self.samples.len() / 2);
+        let (w, b) = (model.w as f32, model.b as f32);
+        if self.parallel {
+            self.partial_sums
+                .par_iter_mut()
+                .zip(x.par_chunks(BLOCK).zip(y.par_chunks(BLOCK)))
+                .for_each(|(sum, (x, y))| *sum = reduce_samples(x, y, w, b, terms));
+        } else {
+            for (sum, (x, y)) in self
+                .partial_sums
+                .iter_mut()
+                .zip(x.chunks(BLOCK).zip(y.chunks(BLOCK)))
+            {
+                *sum = reduce_samples(x, y, w, b, terms);
+            }
+        }
+        self.partial_sums.iter().copied().sum()
+    }
+}
+
+impl Engine for CpuEngine {
+    fn samples(&self) -> u64 {
+        self.samples.len() as u64 / 2
+    }
+
+    fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
+        Ok(self.sums(model))
+    }
+}
+
+/// What the CPU engine runs on.
+pub fn description() -> Description {
+    let threads = rayon::current_num_threads();
+    Description {
+        kind: "cpu",
+        name: format!("{threads} thread{}", if threads == 1 { "" } else { "s" }),
+        backend: None,
+        software: false,
+    }
+}
+
+/// The sums over a block: the twin of the shader's `reduce_samples`. f32 terms, short f32 sums in
+/// lanes, f64 beyond; compiled for each instruction set and chosen at run time.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
+    "x86_64+avx2",
+    "aarch64+neon"
+))]
+fn reduce_samples<T: Fn(f32) -> Terms>(x: &[f32], y: &[f32], w: f32, b: f32, terms: T) -> Sums {
+    let mut sums = [[0.0_f64; LANES]; 3];
+    for (x, y) in x.chunks(LANES * RUN).zip(y.chunks(LANES * RUN)) {
+        let mut run = [[0.0_f32; LANES]; 3];
+        let mut add = |lane: usize, x: f32, y: f32| {
+            let (value, derivative) = terms(w * x + b - y);
+            run[0][lane] += value;
+            run[1][lane] += derivative * x;
+            run[2][lane] += derivative;
+        };
+        let (whole_x, whole_y) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+        let rest = whole_x.remainder().iter().zip(whole_y.remainder());
+        for (x, y) in whole_x.zip(whole_y) {
+            for lane in 0..LANES {
+                add(lane, x[lane], y[lane]);
+            }
+        }
+        for (lane, (&x, &y)) in rest.enumerate() {
+            add(lane, x, y);
+        }
+        for (sums, run) in sums.iter_mut().zip(run) {
+            for (sum, run) in sums.iter_mut().zip(run) {
+                *sum += f64::from(run);
+            }
+        }
+    }
+    let [loss, dw, db] = sums.map(|lanes| lanes.iter().sum());
+    Sums { loss, dw, db }
+}

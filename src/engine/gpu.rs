@@ -1,0 +1,292 @@
+//! The GPU engine: WGSL compute shaders over shards of the data set.
+
+use bytemuck::{Pod, Zeroable};
+
+use self::adapter::Adapter;
+use self::device::Device;
+use self::shards::Shard;
+use super::Engine;
+use super::cpu::CpuEngine;
+use crate::data::synthetic::{ChaCha, Recipe};
+use crate::data::{Progress, Source};
+use crate::error::Error;
+use crate::loss::Loss;
+use crate::model::{Model, Sums};
+
+pub mod adapter;
+mod device;
+mod shards;
+
+/// Invocations of a workgroup: what every adapter allows, and CUB's choice for a reduction.
+const WORKGROUP_SIZE: u32 = 256;
+/// Loads of four samples that an invocation adds up: 16,384 samples a workgroup.
+const RUN: u32 = 16;
+
+/// The shader's source for a loss: `train.wgsl` and the loss's file, joined as text.
+pub fn shader(loss: Loss) -> String {
+    [include_str!("../../shaders/train.wgsl"), loss.wgsl()].concat()
+}
+
+/// The values of the shader's override constants for a loss.
+pub fn constants(loss: Loss) -> Vec<(&'static str, f64)> {
+    let mut constants = vec![
+        ("WORKGROUP_SIZE", f64::from(WORKGROUP_SIZE)),
+        ("RUN", f64::from(RUN)),
+    ];
+    constants.extend(loss.constants());
+    constants
+}
+
+/// `Epoch` of `train.wgsl`, field by field.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Epoch {
+    w: f32,
+    b: f32,
+    samples: u32,
+    first_partial: u32,
+}
+
+/// All samples in f32 in the adapter's memory, 8 bytes a sample.
+#[derive(Debug)]
+pub struct GpuEngine {
+    kernels: Kernels,
+    data: Data,
+}
+
+impl GpuEngine {
+    /// Opens the adapter, checks its arithmetic by a small known answer, and uploads all samples,
+    /// telling `progress` of them.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the adapter fails, computes wrong sums or has too little memory, and what
+    /// [`Source::read`] says.
+    pub fn new(
+        adapter: &Adapter,
+        source: &dyn Source,
+        loss: Loss,
+        progress: Progress,
+    ) -> Result<Self, Error> {
+        let kernels = Kernels::new(Device::open(adapter)?, loss)?;
+        kernels.self_test(loss)?;
+        let data = Data::new(&kernels, source, progress)?;
+        Ok(GpuEngine { kernels, data })
+    }
+}
+
+impl Engine for GpuEngine {
+    fn samples(&self) -> u64 {
+        self.data.samples
+    }
+
+    fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
+        self.kernels.sums(&self.data, model)
+    }
+}
+
+/// The device and the compiled phases of `train.wgsl`.
+#[derive(Debug)]
+struct Kernels {
+    device: Device,
+    samples_layout: wgpu::BindGroupLayout,
+    sums_layout: wgpu::BindGroupLayout,
+    reduce_samples: wgpu::ComputePipeline,
+    reduce_partials: wgpu::ComputePipeline,
+}
+
+impl Kernels {
+    fn new(device: Device, loss: Loss) -> Result<Self, Error> {
+        let gpu = &device.device;
+        let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some("train.wgsl"),
+            source: wgpu::ShaderSource::Wgsl(shader(loss).into()),
+        });
+        let samples_layout = storage_layout(gpu, "samples", true);
+        let sums_layout = storage_layout(gpu, "sums", false);
+        let layout = gpu.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some("train.wgsl"),
+            bind_group_layouts: &[Some(&samples_layout), Some(&sums_layout)],
+            immediate_size: size_of::<Epoch>() as u32,
+        });
+        let pipeline = |entry_point| {
+            gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(entry_point),
+                layout: Some(&layout),
+                module: &module,
+                entry_point: Some(entry_point),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: &constants(loss),
+                    // Every invocation writes its place before anyone reads it.
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: None,
+            })
+        };
+        let (reduce_samples, reduce_partials) =
+            (pipeline("reduce_samples"), pipeline("reduce_partials"));
+        device.check()?;
+        Ok(Kernels {
+            samples_layout,
+            sums_layout,
+            reduce_samples,
+            reduce_partials,
+            device,
+        })
+    }
+
+    /// One submit: the shards' partial sums, their totals, and 16 bytes back.
+    fn sums(&self, data: &Data, model: Model) -> Result<Sums, Error> {
+        let mut encoder = self
+            .device
+            .device
+            .create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_bind_group(1, &data.sums, &[]);
+        pass.set_pipeline(&self.reduce_samples);
+        let mut first_partial = 0;
+        for (shard, samples) in &data.shards {
+            let epoch = Epoch {
+                w: model.w as f32,
+                b: model.b as f32,
+                samples: shard.samples,
+                first_partial,
+            };
+            pass.set_bind_group(0, samples, &[]);
+            pass.set_immediates(0, bytemuck::bytes_of(&epoch));
+            pass.dispatch_workgroups(shard.workgroups(), 1, 1);
+            first_partial += shard.workgroups();
+        }
+        pass.set_pipeline(&self.reduce_partials);
+        pass.dispatch_workgroups(1, 1, 1);
+        drop(pass);
+        encoder.copy_buffer_to_buffer(&data.totals, 0, &data.readback, 0, None);
+        let submission = self.device.queue.submit([encoder.finish()]);
+        self.device
+            .map(&data.readback, wgpu::MapMode::Read, Some(submission))?;
+        let view = data
+            .readback
+            .get_mapped_range(..)
+            .map_err(|error| self.device.failed(&error.to_string()))?;
+        let [loss, dw, db, _] = *bytemuck::from_bytes::<[f32; 4]>(&view);
+        drop(view);
+        data.readback.unmap();
+        Ok(Sums {
+            loss: loss.into(),
+            dw: dw.into(),
+            db: db.into(),
+        })
+    }
+
+    /// Compares the sums over a few samples with the CPU engine's: drivers have been known to get a
+    /// workgroup's reduction wrong in silence (WARP did: gfx-rs/wgpu#7904).
+    fn self_test(&self, loss: Loss) -> Result<(), Error> {
+        // Two workgroups, the second one ragged.
+        let source = ChaCha::new(Recipe {
+            samples: 20_003,
+            slope: 3.0,
+            intercept: 4.0,
+            noise: 1.0,
+            x_range: 0.0..2.0,
+            outliers: 0.0,
+            seed: 0,
+        })?;
+        // Above every sample: all terms are positive, so no sum cancels.
+        let model = Model { w: 3.0, b: 14.0 };
+        let known = CpuEngine::new(&source, loss, &|_| {})?.evaluate(model)?;
+        let sums = self.sums(&Data::new(self, &source, &|_| {})?, model)?;
+        for (name, sum, known) in [
+            ("loss", sums.loss, known.loss),
+            ("dw", sums.dw, known.dw),
+            ("db", sums.db, known.db),
+        ] {
+            // Not `>`: a sum that is no number is wrong too.
+            if !((sum - known).abs() <= 1e-5 * known) {
+                return Err(self.device.failed(&format!(
+                    "wrong sums: {name} is {sum} where {known} is right; \
+                     update the driver, choose another --adapter, or use --engine cpu"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Two whole storage buffers, for a compute shader.
+fn storage_layout(gpu: &wgpu::Device, label: &str, read_only: bool) -> wgpu::BindGroupLayout {
+    let entry = |binding| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    };
+    gpu.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some(label),
+        entries: &[entry(0), entry(1)],
+    })
+}
+
+/// A data set on the device, and where its sums go.
+#[derive(Debug)]
+struct Data {
+    samples: u64,
+    /// Each shard with its bind group 0.
+    shards: Vec<(Shard, wgpu::BindGroup)>,
+    /// Bind group 1: one partial sum a workgroup of all shards, and the totals.
+    sums: wgpu::BindGroup,
+    totals: wgpu::Buffer,
+    readback: wgpu::Buffer,
+}
+
+impl Data {
+    fn new(kernels: &Kernels, source: &dyn Source, progress: Progress) -> Result<Self, Error> {
+        let gpu = &kernels.device.device;
+        let shards = shards::upload(&kernels.device, source, progress)?;
+        let bind_group = |label, layout, first: &wgpu::Buffer, second: &wgpu::Buffer| {
+            gpu.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(label),
+                layout,
+                entries: &[0, 1].map(|binding| wgpu::BindGroupEntry {
+                    binding,
+                    resource: [first, second][binding as usize].as_entire_binding(),
+                }),
+            })
+        };
+        let buffer = |label, vec4s: u32, usage| {
+            gpu.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size: 16 * u64::from(vec4s),
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let workgroups = shards.iter().map(Shard::workgroups).sum();
+        let storage = wgpu::BufferUsages::STORAGE;
+        let copied = wgpu::BufferUsages::COPY_SRC;
+        let partial_sums = buffer("partial sums", workgroups, storage);
+        let totals = buffer("totals", 1, storage | copied);
+        let data = Data {
+            samples: source.samples(),
+            sums: bind_group("sums", &kernels.sums_layout, &partial_sums, &totals),
+            shards: shards
+                .into_iter()
+                .map(|shard| {
+                    let layout = &kernels.samples_layout;
+                    let group = bind_group("samples", layout, &shard.x, &shard.y);
+                    (shard, group)
+                })
+                .collect(),
+            totals,
+            readback: buffer(
+                "readback",
+                1,
+                wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            ),
+        };
+        kernels.device.check()?;
+        Ok(data)
+    }
+}

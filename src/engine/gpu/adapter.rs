@@ -1,0 +1,170 @@
+//! Finding, listing and choosing adapters.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::engine::Description;
+use crate::error::Error;
+
+/// What the engine needs of a device beyond WebGPU's defaults. Every native backend has it.
+pub(super) const FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES;
+
+/// How to get an adapter where there is none.
+const REMEDY: &str = "on Debian and Ubuntu, `apt-get install mesa-vulkan-drivers` brings a software adapter; \
+     --engine cpu needs none";
+
+/// An adapter that the GPU engine can run on.
+#[derive(Debug)]
+pub struct Adapter {
+    pub(super) adapter: wgpu::Adapter,
+    info: Info,
+}
+
+impl Adapter {
+    /// What is known of it.
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+}
+
+/// What is known of an adapter before it is used.
+#[derive(Clone, Debug, Serialize)]
+pub struct Info {
+    /// Its place in [`list`], the best adapter first; `--adapter` takes it.
+    pub index: usize,
+    /// As the driver calls it.
+    pub name: String,
+    /// The graphics API: `vulkan`, `gl`, `metal`, `dx12`.
+    pub backend: String,
+    /// `discrete GPU`, `integrated GPU`, `virtual GPU`, `software adapter` or `GPU`.
+    pub kind: &'static str,
+    /// Whether it computes on the CPU.
+    pub software: bool,
+    /// The driver's name and version.
+    pub driver: String,
+    /// The largest shard of x or of y, in bytes.
+    pub binding_bytes: u64,
+}
+
+impl Info {
+    /// What the GPU engine on this adapter is.
+    pub fn description(&self) -> Description {
+        Description {
+            kind: "gpu",
+            name: self.name.clone(),
+            backend: Some(self.backend.clone()),
+            software: self.software,
+        }
+    }
+}
+
+impl fmt::Display for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}, {}", self.name, self.backend, self.kind)
+    }
+}
+
+/// All adapters that can run the engine, the best first: hardware before software, Vulkan, Metal and
+/// DX12 before GL. `WGPU_BACKEND=vulkan|gl|…` narrows it down.
+pub fn list() -> Vec<Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    // No validation layers, which a debug build would ask for: those of some distributions find
+    // errors where there are none.
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    let instance = wgpu::Instance::new(descriptor.with_env());
+    let backends = wgpu::Backends::all().with_env();
+    let mut found: Vec<wgpu::Adapter> = pollster::block_on(instance.enumerate_adapters(backends))
+        .into_iter()
+        .filter(|adapter| {
+            let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
+            adapter.features().contains(FEATURES)
+                && adapter.get_downlevel_capabilities().flags.contains(compute)
+        })
+        .collect();
+    found.sort_by_key(|adapter| {
+        let info = adapter.get_info();
+        (rank(info.device_type), info.backend == wgpu::Backend::Gl)
+    });
+    found
+        .into_iter()
+        .enumerate()
+        .map(|(index, adapter)| {
+            let (info, limits) = (adapter.get_info(), adapter.limits());
+            Adapter {
+                info: Info {
+                    index,
+                    name: info.name,
+                    backend: info.backend.to_string(),
+                    kind: kind(info.device_type),
+                    software: info.device_type == wgpu::DeviceType::Cpu,
+                    driver: format!("{} {}", info.driver, info.driver_info)
+                        .trim()
+                        .to_owned(),
+                    binding_bytes: limits
+                        .max_storage_buffer_binding_size
+                        .min(limits.max_buffer_size),
+                },
+                adapter,
+            }
+        })
+        .collect()
+}
+
+/// The adapter of an index, or the best one whose name, backend or kind contains `wanted`; without
+/// `wanted` the best there is, a software adapter included.
+///
+/// # Errors
+/// [`Error::Gpu`] that lists what there is and says how to get one.
+pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
+    let mut adapters = list();
+    if adapters.is_empty() {
+        return Err(none());
+    }
+    let wanted = wanted.unwrap_or_default();
+    let at = match wanted.parse::<usize>() {
+        Ok(index) => (index < adapters.len()).then_some(index),
+        Err(_) => adapters.iter().position(|adapter| {
+            let text = adapter.info.to_string().to_lowercase();
+            text.contains(&wanted.to_lowercase())
+        }),
+    };
+    match at {
+        Some(at) => Ok(adapters.swap_remove(at)),
+        None => {
+            let there: Vec<String> = adapters
+                .iter()
+                .map(|Adapter { info, .. }| format!("{} {info}", info.index))
+                .collect();
+            Err(Error::Gpu(format!(
+                "no adapter matches {wanted:?}; there are: {}",
+                there.join("; ")
+            )))
+        }
+    }
+}
+
+/// The error of a machine without an adapter.
+pub fn none() -> Error {
+    Error::Gpu(format!("no GPU adapter found; {REMEDY}"))
+}
+
+fn rank(kind: wgpu::DeviceType) -> u8 {
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+fn kind(kind: wgpu::DeviceType) -> &'static str {
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => "discrete GPU",
+        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
+        wgpu::DeviceType::VirtualGpu => "virtual GPU",
+        wgpu::DeviceType::Other => "GPU",
+        wgpu::DeviceType::Cpu => "software adapter",
+    }
+}

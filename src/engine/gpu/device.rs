@@ -1,0 +1,127 @@
+//! A device, its queue, and what went wrong with them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_intrusive::channel::shared::oneshot_channel;
+
+use super::adapter::{Adapter, FEATURES};
+use crate::error::Error;
+
+/// An open device. wgpu reports most failures not where they happen but to callbacks, whose first
+/// word is kept here and returned by the next [`Device::check`].
+#[derive(Debug)]
+pub(super) struct Device {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    name: String,
+    fault: Arc<Mutex<Option<String>>>,
+}
+
+impl Device {
+    /// Opens the adapter with all its limits.
+    pub(super) fn open(adapter: &Adapter) -> Result<Self, Error> {
+        let name = adapter.info().to_string();
+        let (device, queue) =
+            pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor {
+                label: Some("fall-line"),
+                required_features: FEATURES,
+                required_limits: adapter.adapter.limits(),
+                memory_hints: wgpu::MemoryHints::MemoryUsage,
+                ..Default::default()
+            }))
+            .map_err(|error| Error::Gpu(format!("cannot open {name}: {}", one_line(&error))))?;
+        let fault = Arc::new(Mutex::new(None));
+        let first = Arc::clone(&fault);
+        device.on_uncaptured_error(Arc::new(move |error| {
+            keep_first(
+                &first,
+                match error {
+                    wgpu::Error::OutOfMemory { .. } => {
+                        "not enough memory; use fewer --samples or --engine cpu".to_owned()
+                    }
+                    other => one_line(&other),
+                },
+            );
+        }));
+        let first = Arc::clone(&fault);
+        device.set_device_lost_callback(move |_, reason| {
+            keep_first(&first, format!("the device was lost {reason}"));
+        });
+        Ok(Device {
+            device,
+            queue,
+            name,
+            fault,
+        })
+    }
+
+    /// An error if anything has gone wrong so far.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*fault {
+            None => Ok(()),
+            Some(fault) => Err(self.failed(fault)),
+        }
+    }
+
+    /// Maps a whole buffer once the submission that last used it has run; without one, at once.
+    pub(super) fn map(
+        &self,
+        buffer: &wgpu::Buffer,
+        mode: wgpu::MapMode,
+        used_by: Option<wgpu::SubmissionIndex>,
+    ) -> Result<(), Error> {
+        let (sender, receiver) = oneshot_channel();
+        buffer.slice(..).map_async(mode, move |result| {
+            // It fails only where the receiver is gone, and nobody waits.
+            let _ = sender.send(result);
+        });
+        let poll = match used_by {
+            Some(submission_index) => wgpu::PollType::Wait {
+                submission_index: Some(submission_index),
+                timeout: None,
+            },
+            None => wgpu::PollType::Poll,
+        };
+        // The callback runs inside poll, so poll comes before the wait. On a device that was lost
+        // wgpu 30 panics in poll instead of returning an error.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
+        self.check()?;
+        match polled {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(self.failed(&one_line(&error))),
+            Err(_) => return Err(self.failed("the device was lost")),
+        }
+        match pollster::block_on(receiver.receive()) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(self.failed(&one_line(&error))),
+            None => Err(self.failed("a buffer was never mapped")),
+        }
+    }
+
+    pub(super) fn failed(&self, what: &str) -> Error {
+        Error::Gpu(format!("{}: {}", self.name, what.trim()))
+    }
+}
+
+fn keep_first(fault: &Mutex<Option<String>>, text: String) {
+    fault
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get_or_insert(text);
+}
+
+/// An error and its causes on one line: wgpu's own texts run over several.
+fn one_line(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !words.contains(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = error.source();
+    }
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}

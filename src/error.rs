@@ -1,0 +1,56 @@
+//! What can go wrong, in the user's words, and the exit code that goes with it.
+
+use std::io;
+
+use crate::model::Model;
+
+/// Every failure of the library and the program.
+///
+/// The text of each is one line that says what was wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or stream could not be read or written, or memory ran out.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was tried, with the path.
+        doing: String,
+        /// What the operating system answered.
+        source: io::Error,
+    },
+    /// The call itself makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The data can't be trained on.
+    #[error("{0}")]
+    Data(String),
+    /// There is no adapter that fits, or the adapter failed.
+    #[error("{0}")]
+    Gpu(String),
+    /// The loss, w or b stopped being a finite number.
+    #[error(
+        "diverged at epoch {epoch}: {what} is not finite; the last finite line is w = {}, b = {}; \
+         a smaller --learning-rate or data scaled towards 1 helps",
+        .last.w, .last.b
+    )]
+    Diverged {
+        /// The epoch, counted from 1; one past the last for the loss of the trained model.
+        epoch: u64,
+        /// `the loss`, `w` or `b`.
+        what: &'static str,
+        /// The last model whose w and b were finite.
+        last: Model,
+    },
+}
+
+impl Error {
+    /// The program's exit code for this error: 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Io { .. } => 1,
+            Error::Usage(_) => 2,
+            Error::Data(_) => 3,
+            Error::Gpu(_) => 4,
+            Error::Diverged { .. } => 5,
+        }
+    }
+}

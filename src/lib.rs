@@ -1,0 +1,40 @@
+//! Fits `y = w*x + b` to very many samples by full-batch gradient descent.
+//!
+//! A [`data::Source`] yields the samples, an [`engine::Engine`] computes the sums of the loss and its
+//! gradient over all of them, on a GPU by WGSL compute shaders ([`engine::gpu`]) or on the CPU
+//! ([`engine::cpu`]), and [`train::train`] walks down the loss with them.
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//! use fall_line::data::synthetic::{self, ChaCha, Recipe};
+//! use fall_line::engine::cpu::CpuEngine;
+//! use fall_line::loss::Loss;
+//! use fall_line::train::{Config, train};
+//!
+//! let source = ChaCha::new(Recipe {
+//!     samples: 100_000,
+//!     slope: 3.0,
+//!     intercept: 4.0,
+//!     noise: 1.0,
+//!     x_range: 0.0..2.0,
+//!     outliers: 0.0,
+//!     seed: 20,
+//! })?;
+//! let mut engine = CpuEngine::new(&source, Loss::Mse, &|_| {})?;
+//! let config = Config {
+//!     epochs: 1000,
+//!     learning_rate: 0.1,
+//!     start: synthetic::start(20),
+//! };
+//! let trained = train(&mut engine, &config, &mut |_| ControlFlow::Continue(()))?;
+//! assert!((trained.model.w - 3.0).abs() < 0.02);
+//! assert!((trained.model.b - 4.0).abs() < 0.02);
+//! # Ok::<(), fall_line::error::Error>(())
+//! ```
+
+pub mod data;
+pub mod engine;
+pub mod error;
+pub mod loss;
+pub mod model;
+pub mod train;

@@ -1,0 +1,40 @@
+//! `--format json`: the result as one object.
+
+use fall_line::engine::Description;
+use fall_line::error::Error;
+use serde::Serialize;
+
+/// What `fall-line train --format json` prints.
+#[derive(Debug, Serialize)]
+pub struct Result<'a> {
+    pub w: f64,
+    pub b: f64,
+    /// The loss at w and b.
+    pub final_loss: f64,
+    /// The loss's name.
+    pub loss: &'a str,
+    /// Epochs run.
+    pub epochs: u64,
+    pub samples: u64,
+    pub engine: &'a Description,
+    pub seconds: Seconds,
+    pub seed: u64,
+    pub version: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Seconds {
+    /// From the start of loading to the last sample in the engine's memory.
+    pub load: f64,
+    /// All epochs.
+    pub train: f64,
+}
+
+/// Prints a value as JSON on stdout.
+pub fn print(value: &impl Serialize) -> std::result::Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::Io {
+        doing: "cannot write JSON".to_owned(),
+        source: error.into(),
+    })?;
+    super::line(text)
+}

@@ -1,0 +1,128 @@
+//! `--format text`: what a person reads.
+
+use std::time::Duration;
+
+use fall_line::data::Source;
+use fall_line::engine::Description;
+use fall_line::engine::gpu::adapter::Info;
+use fall_line::error::Error;
+use fall_line::loss::Loss;
+use fall_line::train::{Config, Epoch, Trained};
+use indicatif::{DecimalBytes, HumanCount};
+
+use super::line;
+
+/// Bytes of a sample on either engine: x and y in f32.
+const SAMPLE_BYTES: u64 = 8;
+
+/// What really runs.
+pub fn headline(
+    engine: &Description,
+    source: &dyn Source,
+    drawn: Option<String>,
+    loss: Loss,
+    config: &Config,
+) -> Result<(), Error> {
+    let mut name = format!("{}, {}", engine.kind, engine.name);
+    if let Some(backend) = &engine.backend {
+        name += &format!(", {backend}");
+    }
+    if engine.software {
+        name += ", software adapter";
+    }
+    line(format!("engine: {name}"))?;
+    let samples = source.samples();
+    let drawn = drawn.map(|drawn| format!(", {drawn}")).unwrap_or_default();
+    line(format!(
+        "data:   {}{drawn}, {} samples, {}",
+        source.title(),
+        HumanCount(samples),
+        DecimalBytes(SAMPLE_BYTES * samples),
+    ))?;
+    let parameter = match loss.constants() {
+        None => String::new(),
+        Some((name, value)) => format!(" ({} {value})", name.to_lowercase()),
+    };
+    line(format!(
+        "loss:   {}{parameter}, learning rate {}, {} epochs from w = {}, b = {}",
+        loss.name(),
+        config.learning_rate,
+        HumanCount(config.epochs),
+        number(config.start.w),
+        number(config.start.b),
+    ))
+}
+
+/// One epoch.
+pub fn epoch(epoch: &Epoch) -> Result<(), Error> {
+    line(format!(
+        "epoch {}: loss = {}, w = {}, b = {}",
+        epoch.epoch,
+        number(epoch.loss),
+        number(epoch.w),
+        number(epoch.b)
+    ))
+}
+
+/// The line found, and how fast.
+pub fn result(trained: &Trained, samples: u64, load: Duration) -> Result<(), Error> {
+    line(format!(
+        "w = {}, b = {}, loss = {}",
+        number(trained.model.w),
+        number(trained.model.b),
+        number(trained.loss)
+    ))?;
+    let seconds = trained.time.as_secs_f64() / trained.epochs as f64;
+    line(format!(
+        "{:.3?} per epoch, {:.1} GB/s; load {:.2?}, train {:.2?}",
+        Duration::from_secs_f64(seconds),
+        (SAMPLE_BYTES * samples) as f64 / seconds / 1e9,
+        load,
+        trained.time,
+    ))
+}
+
+/// The adapters, a line each.
+pub fn adapters(adapters: &[&Info]) -> Result<(), Error> {
+    let width = |text: fn(&Info) -> &str| {
+        let widths = adapters.iter().map(|info| text(info).chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let names = width(|info| &info.name);
+    let backends = width(|info| &info.backend);
+    for info in adapters {
+        line(format!(
+            "{}  {:names$}  {:backends$}  {}  {}  {} MiB a shard of x",
+            info.index,
+            info.name,
+            info.backend,
+            info.kind,
+            info.driver,
+            info.binding_bytes >> 20,
+        ))?;
+    }
+    Ok(())
+}
+
+/// Four decimals where they say something, else four digits and an exponent.
+fn number(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
+        format!("{value:.4}")
+    } else {
+        format!("{value:.4e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        assert_eq!(number(3.64604143), "3.6460");
+        assert_eq!(number(-1234567.0), "-1234567.0000");
+        assert_eq!(number(0.0), "0.0000");
+        assert_eq!(number(0.0000123456), "1.2346e-5");
+        assert_eq!(number(-1.5e9), "-1.5000e9");
+    }
+}

@@ -1,0 +1,125 @@
+//! The host loop: full-batch gradient descent over whatever engine it is given.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::model::{Evaluation, Model};
+
+/// How to train.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Config {
+    /// How many epochs at the most.
+    pub epochs: u64,
+    /// What the gradient is multiplied by.
+    pub learning_rate: f64,
+    /// The line before the first epoch.
+    pub start: Model,
+}
+
+/// One finished epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: u64,
+    /// The loss that this epoch computed, before its update.
+    pub loss: f64,
+    /// w after the update.
+    pub w: f64,
+    /// b after the update.
+    pub b: f64,
+    /// d loss / d w, before the update.
+    pub dw: f64,
+    /// d loss / d b, before the update.
+    pub db: f64,
+}
+
+impl Epoch {
+    /// The line after the update.
+    pub fn model(&self) -> Model {
+        Model {
+            w: self.w,
+            b: self.b,
+        }
+    }
+}
+
+/// What training came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trained {
+    /// The line after the last epoch.
+    pub model: Model,
+    /// The loss at `model`.
+    pub loss: f64,
+    /// How many epochs were run: fewer than asked for if `watch` broke off.
+    pub epochs: u64,
+    /// From the first epoch's start to the last one's end, what `watch` took left out.
+    pub time: Duration,
+}
+
+/// Walks down the loss, telling `watch` of every epoch; `watch` may break off.
+///
+/// # Errors
+/// [`Error::Diverged`] as soon as the loss, w or b is not finite, and what the engine says.
+pub fn train(
+    engine: &mut dyn Engine,
+    config: &Config,
+    watch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<Trained, Error> {
+    let mut model = config.start;
+    let mut time = Duration::ZERO;
+    let mut epochs = 0;
+    while epochs < config.epochs {
+        let start = Instant::now();
+        let epoch = epochs + 1;
+        let Evaluation { loss, dw, db } = evaluate(engine, model, epoch)?;
+        let next = Model {
+            w: model.w - config.learning_rate * dw,
+            b: model.b - config.learning_rate * db,
+        };
+        for (what, value) in [("w", next.w), ("b", next.b)] {
+            finite(what, value, epoch, model)?;
+        }
+        model = next;
+        time += start.elapsed();
+        epochs = epoch;
+        let Model { w, b } = model;
+        if watch(&Epoch {
+            epoch,
+            loss,
+            w,
+            b,
+            dw,
+            db,
+        })
+        .is_break()
+        {
+            break;
+        }
+    }
+    let loss = evaluate(engine, model, epochs + 1)?.loss;
+    Ok(Trained {
+        model,
+        loss,
+        epochs,
+        time,
+    })
+}
+
+/// The means at `model`, the loss among them finite.
+fn evaluate(engine: &mut dyn Engine, model: Model, epoch: u64) -> Result<Evaluation, Error> {
+    let means = engine.evaluate(model)?.means(engine.samples());
+    finite("the loss", means.loss, epoch, model)?;
+    Ok(means)
+}
+
+fn finite(what: &'static str, value: f64, epoch: u64, last: Model) -> Result<(), Error> {
+    if value.is_finite() {
+        Ok(())
+    } else {
+        Err(Error::Diverged { epoch, what, last })
+    }
+}
