@@ -25,7 +25,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 I/O, 2 usage, 3 bad data, 4 GPU,
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Fit a line to a CSV file, or to synthetic data
-    Train(Train),
+    Train(Box<Train>),
     /// List the adapters that the GPU engine can run on, the best first
     Adapters {
         /// How to print the list

@@ -28,7 +28,7 @@ pub enum Error {
     Gpu(String),
     /// The loss, w or b stopped being a finite number.
     #[error(
-        "diverged at epoch {epoch}: {what} is not finite; the last finite line is w = {}, b = {}; \
+        "diverged at epoch {epoch}: {what} is not finite; the last finite line is w = {:?}, b = {:?}; \
          a smaller --learning-rate or data scaled towards 1 helps",
         .last.w, .last.b
     )]

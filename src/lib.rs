@@ -32,6 +32,13 @@
 //! # Ok::<(), fall_line::error::Error>(())
 //! ```
 
+#![warn(
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
 pub mod data;
 pub mod engine;
 pub mod error;

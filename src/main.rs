@@ -1,5 +1,12 @@
 //! The program: parse, then one arm a subcommand.
 
+#![warn(
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -9,6 +16,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use indicatif::HumanCount;
 
 use fall_line::data::Source;
 use fall_line::data::csv::Csv;
@@ -31,6 +39,7 @@ mod report;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    quiet_layer();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -48,6 +57,19 @@ fn main() -> ExitCode {
             }
             error.exit_code().into()
         }
+    }
+}
+
+/// Mesa's Vulkan layer that picks a default device asks Wayland for help, which complains on stderr
+/// where nobody is logged in: under CI, in a container. Adapters are chosen here by other means.
+#[allow(
+    unsafe_code,
+    reason = "no thread runs yet that could read the environment"
+)]
+fn quiet_layer() {
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: the first thing main does, on its only thread.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
 
@@ -159,7 +181,12 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
     drop(progress);
 
     // Files first: they hold what was reached, whatever went wrong on the way.
-    let title = format!("{}, {}", loss.name(), source.title());
+    let title = format!(
+        "{}, {}, {} samples",
+        loss.name(),
+        source.title(),
+        HumanCount(source.samples())
+    );
     let written = write_files(args, &history, &title);
     let trained = match outcome {
         Ok(trained) => trained,

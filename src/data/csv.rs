@@ -4,17 +4,20 @@
 //! starts, and [`Source::read`] then parses the block it is asked for.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
+use csv::{ByteRecord, ErrorKind, Position, Reader, ReaderBuilder};
 
+use self::columns::{Column, Header, number};
 use super::{BLOCK, Block, Progress, Source};
 use crate::error::Error;
 
 /// Records looked at to tell a header and the numeric columns.
 const SAMPLE_RECORDS: usize = 100;
+
+mod columns;
 
 /// A CSV file, checked from end to end.
 #[derive(Debug)]
@@ -27,13 +30,6 @@ pub struct Csv {
     samples: u64,
     /// The byte at which each block's first record starts.
     starts: Vec<u64>,
-}
-
-/// One column: its place, counted from 0, and what to call it.
-#[derive(Clone, Debug, PartialEq)]
-struct Column {
-    index: usize,
-    name: String,
 }
 
 impl Csv {
@@ -69,6 +65,9 @@ impl Csv {
                 "{name} is in UTF-16; save it as UTF-8"
             )));
         }
+        if first.is_empty() {
+            return Err(Error::Data(format!("{name} is empty")));
+        }
         let header = Header::detect(&first);
         let (x, y) = header.choose(&name, delimiter, x, y)?;
         let mut csv = Csv {
@@ -80,13 +79,13 @@ impl Csv {
             samples: 0,
             starts: Vec::new(),
         };
-        csv.check(header.named, progress)?;
+        csv.check(&header, progress)?;
         Ok(csv)
     }
 
     /// The pass that checks every sample, counts them and notes the blocks' starts.
-    fn check(&mut self, has_header: bool, progress: Progress) -> Result<(), Error> {
-        let mut records = records(&self.file, 0, self.delimiter, has_header);
+    fn check(&mut self, header: &Header, progress: Progress) -> Result<(), Error> {
+        let mut records = records(&self.file, 0, self.delimiter, header.named);
         let mut record = ByteRecord::new();
         let (mut starts, mut samples) = (Vec::new(), 0);
         let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -95,6 +94,15 @@ impl Csv {
             .read_byte_record(&mut record)
             .map_err(|error| explain(&self.name, error))?
         {
+            let (fields, columns) = (record.len(), header.columns.len());
+            if fields != columns {
+                return Err(Error::Data(format!(
+                    "{}, line {}: {fields} column{}, where the first line has {columns}",
+                    self.name,
+                    line_of(&self.file, record.position()),
+                    if fields == 1 { "" } else { "s" },
+                )));
+            }
             let x = self.value(&record, &self.x)?;
             self.value(&record, &self.y)?;
             least = least.min(x);
@@ -135,7 +143,7 @@ impl Csv {
     fn value(&self, record: &ByteRecord, column: &Column) -> Result<f64, Error> {
         let text = &record[column.index];
         let bad = |what: &str| {
-            let line = record.position().map_or(0, |position| position.line());
+            let line = line_of(&self.file, record.position());
             Error::Data(format!(
                 "{}, line {line}, {}: {} {what}",
                 self.name,
@@ -189,145 +197,6 @@ impl Source for Csv {
     }
 }
 
-/// What the first records tell of the columns.
-struct Header {
-    /// Whether the first record is a header.
-    named: bool,
-    columns: Vec<Column>,
-    /// Whether each column holds numbers.
-    numeric: Vec<bool>,
-}
-
-impl Header {
-    /// The first record is a header if not one of its fields is a number. A column is numeric if
-    /// there is a number in it and nothing else but empty fields.
-    fn detect(first: &[ByteRecord]) -> Self {
-        let named = first
-            .first()
-            .is_some_and(|record| record.iter().all(|field| number(field).is_none()));
-        let width = first.first().map_or(0, ByteRecord::len);
-        let columns = (0..width)
-            .map(|index| Column {
-                index,
-                name: if named {
-                    String::from_utf8_lossy(first[0][index].trim_ascii()).into_owned()
-                } else {
-                    format!("column {}", index + 1)
-                },
-            })
-            .collect();
-        let numeric = (0..width)
-            .map(|index| {
-                let mut filled = first
-                    .iter()
-                    .skip(usize::from(named))
-                    .filter_map(|record| record.get(index))
-                    .filter(|field| !field.trim_ascii().is_empty())
-                    .peekable();
-                filled.peek().is_some() && filled.all(|field| number(field).is_some())
-            })
-            .collect();
-        Header {
-            named,
-            columns,
-            numeric,
-        }
-    }
-
-    /// The columns for x and y: those asked for, else the only ones that are numeric.
-    fn choose(
-        &self,
-        file: &str,
-        delimiter: u8,
-        x: Option<&str>,
-        y: Option<&str>,
-    ) -> Result<(Column, Column), Error> {
-        let x = x.map(|wanted| self.find(file, wanted)).transpose()?;
-        let y = y.map(|wanted| self.find(file, wanted)).transpose()?;
-        if x.is_some() && x == y {
-            return Err(Error::Usage("--x and --y are the same column".to_owned()));
-        }
-        let mut rest = self
-            .columns
-            .iter()
-            .zip(&self.numeric)
-            .filter(|&(column, numeric)| *numeric && Some(column) != x && Some(column) != y)
-            .map(|(column, _)| column);
-        // Taken for x first: the two numeric columns are x and y in the file's order.
-        let chosen_x = x.or_else(|| rest.next());
-        let chosen_y = y.or_else(|| rest.next());
-        let guessed = x.is_none() || y.is_none();
-        match (chosen_x, chosen_y) {
-            (Some(x), Some(y)) if !guessed || rest.next().is_none() => Ok((x.clone(), y.clone())),
-            _ if self.columns.len() == 1 => Err(Error::Data(format!(
-                "{file} has one column where {:?} separates them; another separator is given by --delimiter",
-                char::from(delimiter),
-            ))),
-            _ => Err(Error::Data(format!(
-                "{file} needs --x and --y, for it has not just two numeric columns; {}",
-                self.listed(),
-            ))),
-        }
-    }
-
-    /// The column of this header name, or else of this 1-based position.
-    fn find(&self, file: &str, wanted: &str) -> Result<&Column, Error> {
-        let mut of_name = self
-            .columns
-            .iter()
-            .filter(|column| self.named && column.name == wanted);
-        match (of_name.next(), of_name.next()) {
-            (Some(column), None) => return Ok(column),
-            (Some(_), Some(_)) => {
-                return Err(Error::Data(format!(
-                    "{file} has more than one column {wanted:?}; choose by position: {}",
-                    self.listed(),
-                )));
-            }
-            (None, _) => {}
-        }
-        wanted
-            .parse::<usize>()
-            .ok()
-            .and_then(|position| self.columns.get(position.checked_sub(1)?))
-            .ok_or_else(|| {
-                Error::Data(format!(
-                    "{file} has no column {wanted:?}; {}",
-                    self.listed()
-                ))
-            })
-    }
-
-    fn listed(&self) -> String {
-        let names: Vec<String> = self
-            .columns
-            .iter()
-            .zip(&self.numeric)
-            .map(|(column, numeric)| {
-                let kind = if *numeric { "" } else { " (not numeric)" };
-                if self.named {
-                    format!("{} {:?}{kind}", column.index + 1, column.name)
-                } else {
-                    format!("{}{kind}", column.index + 1)
-                }
-            })
-            .collect();
-        let absent = if self.named { "" } else { ", without a header" };
-        format!("its columns are{absent}: {}", names.join(", "))
-    }
-}
-
-impl Column {
-    /// For use within a sentence: `column "speed"`, `column 2`.
-    fn titled(&self) -> String {
-        if self.name == format!("column {}", self.index + 1) {
-            self.name.clone()
-        } else {
-            format!("column {:?}", self.name)
-        }
-    }
-}
-
 /// Reads a shared file from a position on, whoever else reads it.
 struct At<'a> {
     file: &'a Mutex<File>,
@@ -348,6 +217,8 @@ impl Read for At<'_> {
 fn records(file: &Mutex<File>, position: u64, delimiter: u8, has_header: bool) -> Reader<At<'_>> {
     ReaderBuilder::new()
         .has_headers(has_header)
+        // Checked by us, for the line: the csv crate names that of the record before.
+        .flexible(true)
         .delimiter(delimiter)
         .buffer_capacity(1 << 16)
         .from_reader(At { file, position })
@@ -382,11 +253,22 @@ fn is_utf16(first: &ByteRecord) -> bool {
     bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
 }
 
-/// A finite number, spaces around it allowed.
-fn number(field: &[u8]) -> Option<f64> {
-    fast_float2::parse::<f64, _>(field.trim_ascii())
-        .ok()
-        .filter(|value| value.is_finite())
+/// The line, from 1, of the record at a position. The csv crate's own count is one short where lines
+/// end in CRLF, so the line ends before the record are counted here.
+fn line_of(file: &Mutex<File>, position: Option<&Position>) -> u64 {
+    let start = position.map_or(0, Position::byte);
+    let (mut line, mut before) = (1, 0);
+    let bytes = BufReader::new(At { file, position: 0 }).bytes();
+    for (byte, position) in bytes.map_while(Result::ok).zip(0..) {
+        let ends_line = matches!(byte, b'\r' | b'\n');
+        // The csv crate may leave line ends at the front of a record.
+        if position >= start && !ends_line {
+            break;
+        }
+        line += u64::from(ends_line && (before, byte) != (b'\r', b'\n'));
+        before = byte;
+    }
+    line
 }
 
 /// A field for an error message: in quotes, on one line, cut short.
@@ -400,18 +282,11 @@ fn quoted(field: &[u8]) -> String {
 
 /// The csv crate's errors in the user's words.
 fn explain(name: &str, error: csv::Error) -> Error {
-    let line = error.position().map_or(0, csv::Position::line);
     match error.into_kind() {
         ErrorKind::Io(source) => Error::Io {
             doing: format!("cannot read {name}"),
             source,
         },
-        ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => Error::Data(format!(
-            "{name}, line {line}: {len} column{}, where the lines before have {expected_len}",
-            if len == 1 { "" } else { "s" },
-        )),
         other => Error::Data(format!("{name}: {other:?}")),
     }
 }

@@ -41,18 +41,19 @@ impl Recipe {
         // No normal draw in f64 is further out than 40 deviations.
         let reach = self.intercept.abs()
             + self.slope.abs() * start.abs().max(end.abs())
-            + self.noise * (40.0 + OUTLIER_DEVIATIONS);
+            + self.noise * (40.0 + OUTLIER_DEVIATIONS)
+            + start.abs().max(end.abs());
         if self.samples == 0 {
             refuse("--samples must be at least 1")
         } else if !(start < end && (start as f32) < (end as f32)) {
             refuse("--x-range A..B needs A below B, by more than f32 can tell apart")
-        } else if !(self.noise >= 0.0) {
+        } else if !(0.0..).contains(&self.noise) {
             refuse("--noise is a standard deviation and can't be negative")
         } else if !(0.0..=1.0).contains(&self.outliers) {
             refuse("--outliers is a share of the samples, from 0 to 1")
         } else if self.outliers > 0.0 && self.noise == 0.0 {
             refuse("--outliers is measured in noise deviations and needs --noise above 0")
-        } else if !(reach.max(start.abs()).max(end.abs()) < f64::from(f32::MAX)) {
+        } else if !(..f64::from(f32::MAX)).contains(&reach) {
             refuse("the samples would be beyond the range of f32 (3.4e38)")
         } else {
             Ok(())

@@ -199,8 +199,9 @@ impl Kernels {
             ("dw", sums.dw, known.dw),
             ("db", sums.db, known.db),
         ] {
-            // Not `>`: a sum that is no number is wrong too.
-            if !((sum - known).abs() <= 1e-5 * known) {
+            // Not the opposite comparison: a sum that is no number is wrong too.
+            let right = (sum - known).abs() <= 1e-5 * known;
+            if !right {
                 return Err(self.device.failed(&format!(
                     "wrong sums: {name} is {sum} where {known} is right; \
                      update the driver, choose another --adapter, or use --engine cpu"

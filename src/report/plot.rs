@@ -76,7 +76,11 @@ where
         )
     } else {
         // Room above and below, also around a loss that never moved.
-        let room = 0.05 * (most - least) + 1e-3 * most.abs() + f64::MIN_POSITIVE;
+        let room = match (most - least, most.abs()) {
+            (0.0, 0.0) => 1.0,
+            (0.0, size) => 0.05 * size,
+            (fall, _) => 0.05 * fall,
+        };
         draw_on(backend, epochs, title, least - room..most + room)
     };
     drawn.map_err(|error| io::Error::other(error.to_string()))
@@ -97,26 +101,28 @@ where
         .margin(16)
         .x_label_area_size(48)
         .y_label_area_size(88)
-        .build_cartesian_2d(1.0..last.max(2) as f64, y)?;
+        .build_cartesian_2d(1..last.max(2), y)?;
     chart
         .configure_mesh()
         .x_desc("epoch")
         .y_desc("loss")
-        .x_label_formatter(&|epoch| format!("{epoch}"))
         .y_label_formatter(&|loss| short(*loss))
         .label_style(("sans-serif", 16))
         .axis_desc_style(("sans-serif", 18))
         .light_line_style(WHITE)
+        .y_labels(8)
         .draw()?;
+    let blue = RGBColor(31, 119, 180);
     let stride = epochs.len().div_ceil(POINTS);
-    let points = epochs
+    let points: Vec<_> = epochs
         .iter()
         .step_by(stride)
-        .map(|epoch| (epoch.epoch as f64, epoch.loss));
-    chart.draw_series(LineSeries::new(
-        points,
-        RGBColor(31, 119, 180).stroke_width(2),
-    ))?;
+        .map(|epoch| (epoch.epoch, epoch.loss))
+        .collect();
+    if let [point] = points[..] {
+        chart.draw_series([Circle::new(point, 4, blue.filled())])?;
+    }
+    chart.draw_series(LineSeries::new(points, blue.stroke_width(2)))?;
     area.present()?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes numpy.json beside itself: what NumPy's legacy generator draws, and where gradient descent
+"""Writes tutorial.json beside itself: what NumPy's legacy generator draws, and where gradient descent
 in f64 goes from there. Run by hand, with NumPy of any version (its legacy stream is frozen):
 
-    python3 tests/golden/numpy.py
+    python3 tests/golden/tutorial.py
 """
 
 import json
@@ -75,6 +75,6 @@ for seed in SEEDS:
             }
         )
 
-golden = {"numpy": np.__version__, "cases": cases}
 path = pathlib.Path(__file__).with_suffix(".json")
-path.write_text(json.dumps(golden, indent=1) + "\n")
+lines = ",\n".join(json.dumps(case) for case in cases)
+path.write_text(f'{{"numpy": "{np.__version__}", "cases": [\n{lines}\n]}}\n')

@@ -1,0 +1,149 @@
+//! One epoch on every engine that this machine offers, beside the bandwidth of reading the same bytes.
+//!
+//! `cargo bench` takes minutes and measures; `cargo test --benches` runs everything once, small.
+//! The engines' sums are compared before anything is timed. What is timed is `evaluate`, from the
+//! model to the sums on the host; drawing and upload are not in it.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fall_line::data::numpy::Numpy;
+use fall_line::data::synthetic::{ChaCha, Recipe};
+use fall_line::data::{BLOCK, Block, Source};
+use fall_line::engine::Engine;
+use fall_line::engine::cpu::CpuEngine;
+use fall_line::engine::gpu::{GpuEngine, adapter};
+use fall_line::loss::Loss;
+use fall_line::model::Model;
+use multiversion::multiversion;
+use rayon::prelude::*;
+
+const MODEL: Model = Model { w: -1.5, b: 0.5 };
+
+/// Whether `cargo bench` asks, not `cargo test`.
+fn in_full() -> bool {
+    std::env::args().any(|argument| argument == "--bench")
+}
+
+fn recipe(samples: u64) -> Recipe {
+    Recipe {
+        samples,
+        slope: 3.0,
+        intercept: 4.0,
+        noise: 1.0,
+        x_range: 0.0..2.0,
+        outliers: 0.0,
+        seed: 20,
+    }
+}
+
+fn epochs(criterion: &mut Criterion) {
+    let sizes: &[u64] = if in_full() {
+        &[1_000, 100_000, 10_000_000, 100_000_000]
+    } else {
+        &[1_000, 100_003]
+    };
+    for &samples in sizes {
+        for loss in Loss::ALL {
+            // The other losses at one size: they read the same bytes.
+            if loss == Loss::Mse || samples == sizes[sizes.len() / 2] {
+                epoch(criterion, samples, loss);
+            }
+        }
+        read(criterion, samples);
+    }
+}
+
+fn epoch(criterion: &mut Criterion, samples: u64, loss: Loss) {
+    let source = ChaCha::new(recipe(samples)).expect("a recipe that can be followed");
+    let mut cpu = CpuEngine::new(&source, loss, &|_| {}).expect("enough memory");
+    let known = cpu.evaluate(MODEL).expect("the CPU engine doesn't fail");
+    let group_name = format!("epoch/{}", loss.name());
+    let mut time = |name: &str, engine: &mut dyn Engine| {
+        let sums = engine.evaluate(MODEL).expect("an adapter that works");
+        // At MODEL all three sums are of terms of one sign, so a relative bound is one by Σ|term|.
+        for (sum, known) in [
+            (sums.loss, known.loss),
+            (sums.dw, known.dw),
+            (sums.db, known.db),
+        ] {
+            let off = ((sum - known) / known).abs();
+            assert!(off <= 4e-6, "{name}: {sum} is not {known}");
+        }
+        let mut group = criterion.benchmark_group(&group_name);
+        group
+            .sample_size(10)
+            .measurement_time(Duration::from_secs(2))
+            .throughput(Throughput::Bytes(8 * samples))
+            .bench_function(BenchmarkId::new(name, samples), |bencher| {
+                bencher.iter(|| engine.evaluate(black_box(MODEL)));
+            });
+    };
+    time("cpu", &mut cpu);
+    drop(cpu);
+    for adapter in adapter::list() {
+        let name = adapter.info().to_string();
+        let mut gpu =
+            GpuEngine::new(&adapter, &source, loss, &|_| {}).expect("an adapter that works");
+        time(&name, &mut gpu);
+    }
+}
+
+/// The roof: both arrays read once, on one thread and on all, and hardly anything computed.
+fn read(criterion: &mut Criterion, samples: u64) {
+    let (x, y) = (vec![1.0; samples as usize], vec![2.0; samples as usize]);
+    let mut group = criterion.benchmark_group("read");
+    group
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(2))
+        .throughput(Throughput::Bytes(8 * samples));
+    group.bench_function(BenchmarkId::new("one thread", samples), |bencher| {
+        bencher.iter(|| read_block(black_box(&x), black_box(&y)));
+    });
+    group.bench_function(BenchmarkId::new("all threads", samples), |bencher| {
+        bencher.iter(|| {
+            black_box(&x)
+                .par_chunks(BLOCK)
+                .zip(black_box(&y).par_chunks(BLOCK))
+                .map(|(x, y)| read_block(x, y))
+                .reduce(|| 0, |a, b| a ^ b)
+        });
+    });
+}
+
+/// All bits of both arrays, folded into one word.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
+    "x86_64+avx2",
+    "aarch64+neon"
+))]
+fn read_block(x: &[f32], y: &[f32]) -> u32 {
+    const LANES: usize = 64;
+    let mut bits = [0; LANES];
+    for (x, y) in x.chunks(LANES).zip(y.chunks(LANES)) {
+        for (bits, (x, y)) in bits.iter_mut().zip(x.iter().zip(y)) {
+            *bits ^= x.to_bits() ^ y.to_bits();
+        }
+    }
+    bits.iter().fold(0, |a, b| a ^ b)
+}
+
+/// Drawing one block on one core.
+fn draws(criterion: &mut Criterion) {
+    let samples = 4 * BLOCK as u64;
+    let chacha = ChaCha::new(recipe(samples)).expect("a recipe that can be followed");
+    let numpy = Numpy::new(recipe(samples), &|_| {}).expect("a recipe that can be followed");
+    let mut group = criterion.benchmark_group("draw");
+    group.throughput(Throughput::Elements(BLOCK as u64));
+    let sources: [(&str, &dyn Source); 2] = [("chacha", &chacha), ("numpy", &numpy)];
+    for (name, source) in sources {
+        group.bench_function(name, |bencher| {
+            let mut block = Block::default();
+            bencher.iter(|| source.read(black_box(2), &mut block));
+        });
+    }
+}
+
+criterion_group!(benches, epochs, draws);
+criterion_main!(benches);

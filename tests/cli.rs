@@ -1,0 +1,523 @@
+//! The program as a user runs it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn fall_line() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_fall-line"))
+}
+
+fn run(args: &str) -> Output {
+    fall_line().args(args.split_whitespace()).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// What it prints where it must end well.
+fn ran(args: &str) -> String {
+    let output = run(args);
+    assert!(output.status.success(), "{args}: {}", stderr(&output));
+    stdout(&output)
+}
+
+fn json(args: &str) -> Value {
+    serde_json::from_str(&ran(args)).unwrap()
+}
+
+/// `--engine cpu`, and `--adapter I` of every adapter there is, said aloud. None is a failure.
+fn engines() -> Vec<String> {
+    let adapters = json("adapters --format json");
+    let adapters = adapters.as_array().unwrap();
+    assert!(!adapters.is_empty());
+    let mut engines = vec!["--engine cpu".to_owned()];
+    for adapter in adapters {
+        println!("adapter {} {}", adapter["name"], adapter["backend"]);
+        engines.push(format!("--adapter {}", adapter["index"]));
+    }
+    engines
+}
+
+/// That it ends with this code, nothing on stdout, and one line on stderr, which is returned.
+fn refused(code: i32, args: &str) -> String {
+    let output = run(args);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{args}: {text}");
+    assert_eq!(stdout(&output), "", "{args}");
+    assert_eq!(text.lines().count(), 1, "{args}: {text}");
+    assert!(text.starts_with("error: "), "{args}: {text}");
+    text
+}
+
+/// The four decimals of the NumPy script, from golden/tutorial.py: seed 20, 100 samples.
+#[test]
+fn the_tutorial_comes_out_digit_by_digit_on_every_engine() {
+    let golden: Value = serde_json::from_str(include_str!("golden/tutorial.json")).unwrap();
+    let cases = golden["cases"].as_array().unwrap();
+    for seed in [20, 42] {
+        let case = cases
+            .iter()
+            .find(|case| case["seed"] == seed && case["samples"] == 100)
+            .unwrap();
+        let run = &case["runs"][0];
+        assert_eq!(run["loss"], "mse");
+        let mut expected: Vec<String> = run["epochs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|epoch| {
+                let [loss, w, b] = [1, 2, 3].map(|i| epoch[i].as_f64().unwrap());
+                format!(
+                    "epoch {}: loss = {loss:.4}, w = {w:.4}, b = {b:.4}",
+                    epoch[0]
+                )
+            })
+            .collect();
+        let last = &run["epochs"][4];
+        expected.push(format!(
+            "w = {:.4}, b = {:.4}, loss = {:.4}",
+            last[2].as_f64().unwrap(),
+            last[3].as_f64().unwrap(),
+            run["final_loss"].as_f64().unwrap()
+        ));
+        for engine in engines() {
+            let text = ran(&format!(
+                "train --generator numpy --samples 100 --seed {seed} {engine}"
+            ));
+            let lines: Vec<&str> = text
+                .lines()
+                .filter(|line| line.starts_with("epoch ") || line.starts_with("w = "))
+                .collect();
+            assert_eq!(lines, expected, "{engine}");
+        }
+    }
+}
+
+#[test]
+fn train_alone_says_what_ran_and_finds_the_line() {
+    let text = ran("train --epochs 300 --log-every 100");
+    for part in [
+        "engine: ",
+        "1,000,000 samples, 8.00 MB",
+        "loss:   mse, learning rate 0.1",
+        "\nepoch 100: loss = ",
+        "\nepoch 300: loss = ",
+        " per epoch, ",
+        " GB/s",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let result = json("train --epochs 300 --format json");
+    assert!((result["w"].as_f64().unwrap() - 3.0).abs() < 0.01);
+    assert!((result["b"].as_f64().unwrap() - 4.0).abs() < 0.01);
+    assert!((result["final_loss"].as_f64().unwrap() - 1.0).abs() < 0.01);
+}
+
+#[test]
+fn json_is_one_object_with_what_was_promised() {
+    for engine in engines() {
+        let result = json(&format!(
+            "train --samples 10k --loss huber --delta 2 --seed 7 --epochs 3 --format json {engine}"
+        ));
+        let cpu = engine == "--engine cpu";
+        assert_eq!(result["engine"]["kind"], if cpu { "cpu" } else { "gpu" });
+        assert!(result["engine"]["name"].is_string());
+        assert_eq!(result["engine"]["backend"].is_string(), !cpu);
+        assert!(result["engine"]["software"].is_boolean());
+        assert_eq!(result["loss"], "huber");
+        assert_eq!(result["epochs"], 3);
+        assert_eq!(result["samples"], 10_000);
+        assert_eq!(result["seed"], 7);
+        assert_eq!(result["version"], env!("CARGO_PKG_VERSION"));
+        for number in ["w", "b", "final_loss"] {
+            assert!(result[number].is_f64(), "{result}");
+        }
+        for number in ["load", "train"] {
+            assert!(
+                result["seconds"][number].as_f64().unwrap() > 0.0,
+                "{result}"
+            );
+        }
+    }
+}
+
+#[test]
+fn losses_run_on_every_engine_from_every_source() {
+    let folder = TempDir::new().unwrap();
+    let csv = folder.path().join("line.csv");
+    let rows: String = (0..100)
+        .map(|i| format!("{},{}\n", i % 10, 2 * (i % 10) + 1))
+        .collect();
+    fs::write(&csv, rows).unwrap();
+    for engine in engines() {
+        for loss in ["mse", "mae", "huber", "log-cosh", "quantile"] {
+            for data in [
+                "--samples 1000",
+                "--samples 1000 --generator numpy --outliers 0.1",
+                csv.to_str().unwrap(),
+            ] {
+                let args = format!(
+                    "train {data} --loss {loss} {engine} --learning-rate 0.005 --format json"
+                );
+                let result = json(&args);
+                let first = json(&format!("{args} --epochs 1"));
+                let loss = |result: &Value| result["final_loss"].as_f64().unwrap();
+                assert!(loss(&result) < loss(&first), "{args}");
+            }
+        }
+    }
+}
+
+/// One-sided gross errors pull the mean up and leave the median where it is.
+#[test]
+fn outliers_tell_mse_and_mae_apart() {
+    let b = |loss| {
+        let args = "train --samples 1e5 --outliers 0.1 --noise 0.1 --slope 0 --init-w 0 --init-b 4 \
+                    --x-range -1..1 --epochs 500 --format json --loss";
+        json(&format!("{args} {loss}"))["b"].as_f64().unwrap()
+    };
+    // A tenth of the samples is 20 · 0.1 too high.
+    assert!((b("mse") - 4.2).abs() < 0.02);
+    assert!((b("mae") - 4.0).abs() < 0.05);
+}
+
+#[test]
+fn a_csv_trains_by_column_names_and_from_stdin() {
+    // Ezekiel (1930), as R's `cars`; lm(dist ~ speed) gives −17.5791 and 3.9324.
+    let csv = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cars.csv");
+    for engine in engines() {
+        let args =
+            format!("--x speed --y dist --learning-rate 0.003 --epochs 20k --format json {engine}");
+        let result = json(&format!("train {} {args}", csv.display()));
+        assert_eq!(result["samples"], 50);
+        let near = |name: &str, value: f64| (result[name].as_f64().unwrap() - value).abs() < 1e-3;
+        assert!(near("w", 3.9324) && near("b", -17.5791), "{result}");
+        let piped = fall_line()
+            .arg("train")
+            .arg("-")
+            .args(args.split_whitespace())
+            .stdin(fs::File::open(&csv).unwrap())
+            .output()
+            .unwrap();
+        let piped: Value = serde_json::from_slice(&piped.stdout).unwrap();
+        assert_eq!([&piped["w"], &piped["b"]], [&result["w"], &result["b"]]);
+    }
+}
+
+#[test]
+fn history_holds_every_epoch() {
+    let folder = TempDir::new().unwrap();
+    let train = |file: &str| {
+        let path = folder.path().join(file);
+        ran(&format!(
+            "train --samples 1000 --epochs 7 --history {}",
+            path.display()
+        ));
+        fs::read_to_string(path).unwrap()
+    };
+    let csv = train("history.csv");
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "epoch,loss,w,b,dw,db");
+    assert_eq!(lines.len(), 8);
+    let json: Value = serde_json::from_str(&train("history.JSON")).unwrap();
+    for (i, epoch) in json.as_array().unwrap().iter().enumerate() {
+        let names = ["epoch", "loss", "w", "b", "dw", "db"];
+        let line: Vec<f64> = names
+            .iter()
+            .map(|name| epoch[name].as_f64().unwrap())
+            .collect();
+        let of_csv: Vec<f64> = lines[i + 1]
+            .split(',')
+            .map(|field| field.parse().unwrap())
+            .collect();
+        assert_eq!(line, of_csv);
+        assert_eq!(line[0], i as f64 + 1.0);
+    }
+    // Whoever may read the folder's other files may read this one.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        let plain = folder.path().join("plain");
+        fs::write(&plain, "").unwrap();
+        assert_eq!(mode(&folder.path().join("history.csv")), mode(&plain));
+    }
+}
+
+#[test]
+fn plots_are_pictures_with_their_words() {
+    let folder = TempDir::new().unwrap();
+    for extra in [
+        "",
+        "--epochs 1",
+        "--epochs 5000",
+        "--noise 0 --init-w 3 --init-b 4",
+    ] {
+        let (svg, png) = (
+            folder.path().join("loss.svg"),
+            folder.path().join("loss.png"),
+        );
+        for path in [&svg, &png] {
+            ran(&format!(
+                "train --samples 1000 --plot {} {extra}",
+                path.display()
+            ));
+        }
+        let svg = fs::read_to_string(svg).unwrap();
+        let words: String = svg.lines().filter(|line| !line.starts_with('<')).collect();
+        for word in ["epoch", "loss", "mse, y = 4 + 3x"] {
+            assert!(words.contains(word), "{word}: {words}");
+        }
+        let decoder = png::Decoder::new(std::io::BufReader::new(fs::File::open(png).unwrap()));
+        let mut reader = decoder.read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        assert_eq!((info.width, info.height), (960, 540));
+        // The curve's blue is there.
+        assert!(pixels.chunks(3).any(|pixel| pixel == [31, 119, 180]));
+    }
+}
+
+#[test]
+fn quiet_leaves_the_result_alone() {
+    let output = run("train --samples 1000 --quiet");
+    assert_eq!(stderr(&output), "");
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.starts_with("w = "), "{text}");
+}
+
+#[test]
+fn auto_says_so_where_it_falls_back() {
+    let output = run("train --samples 1000 --epochs 1");
+    let adapters = json("adapters --format json");
+    if adapters[0]["software"] == true {
+        let text = stderr(&output);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.contains("no hardware GPU: using the CPU engine"),
+            "{text}"
+        );
+        assert!(
+            text.contains(adapters[0]["name"].as_str().unwrap()),
+            "{text}"
+        );
+        assert!(stdout(&output).starts_with("engine: cpu"));
+    } else {
+        assert!(stdout(&output).starts_with("engine: gpu"));
+    }
+}
+
+#[test]
+fn adapters_are_chosen_by_index_and_by_part_of_the_name() {
+    let adapters = json("adapters --format json");
+    let text = ran("adapters");
+    assert_eq!(text.lines().count(), adapters.as_array().unwrap().len());
+    for adapter in adapters.as_array().unwrap() {
+        let name = adapter["name"].as_str().unwrap();
+        assert!(text.contains(name));
+        let by_index = json(&format!(
+            "train --samples 10 --epochs 1 --format json --adapter {}",
+            adapter["index"]
+        ));
+        assert_eq!(by_index["engine"]["name"], name);
+        assert_eq!(by_index["engine"]["backend"], adapter["backend"]);
+        let part = name.split_whitespace().next().unwrap().to_uppercase();
+        let by_name = json(&format!(
+            "train --samples 10 --epochs 1 --format json --engine gpu --adapter {part}"
+        ));
+        let found = by_name["engine"]["name"].as_str().unwrap().to_uppercase();
+        assert!(found.contains(&part));
+    }
+}
+
+#[test]
+fn where_there_is_no_adapter_it_says_how_to_get_one() {
+    for args in ["train --samples 10 --engine gpu", "adapters"] {
+        let output = fall_line()
+            .args(args.split_whitespace())
+            .env("WGPU_BACKEND", "vulkan")
+            .env("VK_DRIVER_FILES", "/nonexistent")
+            .env("VK_ICD_FILENAMES", "/nonexistent")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(4));
+        let text = stderr(&output);
+        assert!(text.contains("mesa-vulkan-drivers"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    let text = refused(4, "train --adapter nosuch");
+    for adapter in json("adapters --format json").as_array().unwrap() {
+        assert!(text.contains(adapter["name"].as_str().unwrap()), "{text}");
+    }
+    refused(4, "train --adapter 99");
+}
+
+#[test]
+fn wrong_calls_are_usage() {
+    for (args, part) in [
+        ("train --sampels 10", "--samples"),
+        ("train --samples ten", "not a count"),
+        ("train --samples 0", "--samples"),
+        ("train --epochs 0", "at least 1"),
+        ("train --learning-rate -1", "above 0"),
+        ("train --learning-rate nan", "finite"),
+        ("train --loss l2", "log-cosh"),
+        ("train --delta 2", "--loss huber"),
+        ("train --loss mae --quantile 0.3", "--loss quantile"),
+        ("train --loss quantile --quantile 1", "below 1"),
+        ("train --x-range 2..0", "--x-range"),
+        ("train --x-range 2", "0..2"),
+        ("train --noise -1", "--noise"),
+        ("train --outliers 2", "--outliers"),
+        ("train --generator numpy --seed 4294967296", "--seed"),
+        ("train --x a", "DATA.csv"),
+        ("train a.csv --samples 10", "--samples"),
+        ("train --engine cpu --adapter 0", "--adapter"),
+        ("train --threads 0", "at least 1"),
+        ("train --history h.txt", ".csv or .json"),
+        ("train --plot p.gif", ".png or .svg"),
+        ("nosuch", "nosuch"),
+    ] {
+        let text = refused(2, args);
+        assert!(text.contains(part), "{args}: {text}");
+    }
+}
+
+#[test]
+fn bad_files_have_their_codes() {
+    let folder = TempDir::new().unwrap();
+    let bad = folder.path().join("bad.csv");
+    fs::write(&bad, "a,b\n1,2\n3,x\n").unwrap();
+    let text = refused(3, &format!("train {}", bad.display()));
+    assert!(
+        text.contains("bad.csv, line 3, column \"b\": \"x\""),
+        "{text}"
+    );
+    refused(3, &format!("train {} --x nosuch", bad.display()));
+    let text = refused(1, "train no/such.csv");
+    assert!(text.contains("no/such.csv"), "{text}");
+    // Before a single epoch: nobody trains for an hour to learn that.
+    let text = refused(1, "train --samples 1e9 --history no/such/folder/h.csv");
+    assert!(text.contains("no/such/folder/h.csv"), "{text}");
+    // More than any machine has.
+    let text = refused(1, "train --engine cpu --samples 1e15");
+    assert!(text.contains("8000000000 MB"), "{text}");
+}
+
+#[test]
+fn divergence_ends_with_the_last_finite_line_and_the_history() {
+    let folder = TempDir::new().unwrap();
+    let (history, plot) = (folder.path().join("h.csv"), folder.path().join("h.svg"));
+    for engine in engines() {
+        let output = run(&format!(
+            "train --samples 1000 --learning-rate 10 --epochs 1000 --quiet {engine} --history {} --plot {}",
+            history.display(),
+            plot.display()
+        ));
+        assert_eq!(output.status.code(), Some(5));
+        assert_eq!(stdout(&output), "");
+        let text = stderr(&output);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let epoch = text.split_once("diverged at epoch ").unwrap().1;
+        let epoch: usize = epoch.split(':').next().unwrap().parse().unwrap();
+        assert!(text.contains("smaller --learning-rate"), "{text}");
+        let history = fs::read_to_string(&history).unwrap();
+        let last: Vec<&str> = history.lines().last().unwrap().split(',').collect();
+        assert_eq!(
+            history.lines().count(),
+            epoch,
+            "a header, and every epoch before"
+        );
+        assert!(
+            text.contains(&format!("w = {}, b = {};", last[2], last[3])),
+            "{text} {last:?}"
+        );
+        assert!(plot.exists());
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_panic() {
+    // The pipe's reading end is closed before anything is written.
+    let mut child = fall_line()
+        .args(["train", "--samples", "1000", "--quiet"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    let output = fall_line()
+        .args(["train", "--samples", "1000", "--quiet"])
+        .stdout(
+            fs::OpenOptions::new()
+                .write(true)
+                .open("/dev/full")
+                .unwrap(),
+        )
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot write to standard output"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_after_the_epoch_and_keeps_the_history() {
+    use std::io::{BufRead, BufReader};
+    let folder = TempDir::new().unwrap();
+    let history = folder.path().join("h.csv");
+    let mut child = fall_line()
+        .args("train --engine cpu --samples 1e6 --epochs 1e9 --log-every 1 --history".split(' '))
+        .arg(&history)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.find(|line| line.as_ref().unwrap().starts_with("epoch 3:"));
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(rest.iter().any(|line| line.starts_with("w = ")), "{rest:?}");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(stderr(&output).contains("interrupted after epoch"));
+    let epochs = fs::read_to_string(history).unwrap().lines().count() - 1;
+    assert!(stderr(&output).contains(&format!("after epoch {epochs}")));
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    assert!(ran("--help").contains("Exit codes"));
+    let help = ran("train --help");
+    for word in [
+        "--samples",
+        "--loss",
+        "log-cosh",
+        "--adapter",
+        "[default: 1e6]",
+    ] {
+        assert!(help.contains(word), "{word}");
+    }
+    assert!(ran("--version").contains(env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,165 @@
+//! What several test files need: the engines that this machine offers, and an f64 reference.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::sync::{Mutex, PoisonError};
+
+use fall_line::data::synthetic::{ChaCha, Recipe};
+use fall_line::data::{BLOCK, Block, Source};
+use fall_line::engine::Engine;
+use fall_line::engine::cpu::CpuEngine;
+use fall_line::engine::gpu::{GpuEngine, adapter};
+use fall_line::loss::Loss;
+use fall_line::model::{Model, Sums};
+use rayon::prelude::*;
+
+/// The tests of a file run in threads of one process, and some drivers don't bear two devices there.
+static ONE_DEVICE: Mutex<()> = Mutex::new(());
+
+/// Runs `check` on the CPU engine and on the GPU engine of every adapter, one at a time, and says
+/// which. No adapter is a failure.
+pub fn on_every_engine(
+    source: &dyn Source,
+    loss: Loss,
+    mut check: impl FnMut(&str, &mut dyn Engine),
+) {
+    check("cpu", &mut CpuEngine::new(source, loss, &|_| {}).unwrap());
+    on_every_adapter(|adapter| {
+        let name = adapter.info().to_string();
+        println!("{} of {} samples on {name}", loss.name(), source.samples());
+        check(
+            &name,
+            &mut GpuEngine::new(&adapter, source, loss, &|_| {}).unwrap(),
+        );
+    });
+}
+
+/// Runs `check` with every adapter, one at a time. No adapter is a failure.
+pub fn on_every_adapter(mut check: impl FnMut(adapter::Adapter)) {
+    let _one = ONE_DEVICE.lock().unwrap_or_else(PoisonError::into_inner);
+    let adapters = adapter::list();
+    assert!(!adapters.is_empty(), "{}", adapter::none());
+    adapters.into_iter().for_each(&mut check);
+}
+
+/// The losses to test: all, and those with a parameter also away from its default.
+pub fn losses() -> Vec<Loss> {
+    let mut losses = Loss::ALL.to_vec();
+    losses.push(Loss::Huber { delta: 2.5 });
+    losses.push(Loss::Quantile { tau: 0.9 });
+    losses
+}
+
+pub fn recipe(samples: u64) -> Recipe {
+    Recipe {
+        samples,
+        slope: 3.0,
+        intercept: 4.0,
+        noise: 1.0,
+        x_range: 0.0..2.0,
+        outliers: 0.0,
+        seed: 20,
+    }
+}
+
+pub fn synthetic(samples: u64) -> ChaCha {
+    ChaCha::new(recipe(samples)).unwrap()
+}
+
+/// All samples of a source.
+pub fn all(source: &dyn Source) -> Block {
+    let (mut block, mut all) = (Block::default(), Block::default());
+    for index in 0..source.samples().div_ceil(BLOCK as u64) {
+        source.read(index, &mut block).unwrap();
+        all.x.append(&mut block.x);
+        all.y.append(&mut block.y);
+    }
+    all
+}
+
+/// A sum in f64 of each of loss, dw and db, and the sum of its terms' sizes, which bounds how well
+/// f32 can do: near the optimum a gradient cancels to almost nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reference {
+    pub sums: Sums,
+    pub sizes: Sums,
+}
+
+impl Reference {
+    /// From the textbook formulas in f64, over samples, w and b rounded to f32 as an engine sees them.
+    pub fn new(source: &dyn Source, loss: Loss, model: Model) -> Self {
+        let blocks = source.samples().div_ceil(BLOCK as u64);
+        let (w, b) = (f64::from(model.w as f32), f64::from(model.b as f32));
+        let of_blocks: Vec<Reference> = (0..blocks)
+            .into_par_iter()
+            .map_init(Block::default, |block, index| {
+                source.read(index, block).unwrap();
+                let mut reference = Reference::default();
+                for (&x, &y) in block.x.iter().zip(&block.y) {
+                    let (x, y) = (f64::from(x as f32), f64::from(y as f32));
+                    reference.add(loss, w * x + b - y, x);
+                }
+                reference
+            })
+            .collect();
+        Reference {
+            sums: of_blocks.iter().map(|block| block.sums).sum(),
+            sizes: of_blocks.iter().map(|block| block.sizes).sum(),
+        }
+    }
+
+    fn add(&mut self, loss: Loss, residual: f64, x: f64) {
+        let (value, derivative) = textbook(loss, residual);
+        let sums = Sums {
+            loss: value,
+            dw: derivative * x,
+            db: derivative,
+        };
+        self.sums = self.sums + sums;
+        self.sizes = self.sizes
+            + Sums {
+                loss: sums.loss.abs(),
+                dw: sums.dw.abs(),
+                db: sums.db.abs(),
+            };
+    }
+
+    /// Whether the sums are within 2e-6 of Σ|term|; if not, how not.
+    ///
+    /// Where it comes from: an f32 term is off by a few 2^-24 of its residual's parts, its sum is
+    /// rounded some 32 + 16 times on the way to the total, by 2^-24 = 6e-8 each, and most of that
+    /// averages out.
+    pub fn agrees(&self, sums: Sums) -> Result<(), String> {
+        for (name, sum, right, size) in [
+            ("loss", sums.loss, self.sums.loss, self.sizes.loss),
+            ("dw", sums.dw, self.sums.dw, self.sizes.dw),
+            ("db", sums.db, self.sums.db, self.sizes.db),
+        ] {
+            let off = (sum - right).abs() / size;
+            // Not the opposite comparison: no number at all is wrong too.
+            let right_enough = off <= 2e-6;
+            if !right_enough {
+                return Err(format!(
+                    "{name} is {sum}, not {right}: off by {off:e} of Σ|term|"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Loss value and derivative of a residual, in f64, as the textbooks have them.
+fn textbook(loss: Loss, r: f64) -> (f64, f64) {
+    let sign = if r == 0.0 { 0.0 } else { r.signum() };
+    match loss {
+        Loss::Mse => (r * r, 2.0 * r),
+        Loss::Mae => (r.abs(), sign),
+        Loss::Huber { delta } if r.abs() <= delta => (0.5 * r * r, r),
+        Loss::Huber { delta } => (delta * (r.abs() - 0.5 * delta), delta * sign),
+        Loss::LogCosh => {
+            let value = r.abs() + (-2.0 * r.abs()).exp().ln_1p() - std::f64::consts::LN_2;
+            (value, r.tanh())
+        }
+        Loss::Quantile { tau } if r > 0.0 => ((1.0 - tau) * r, 1.0 - tau),
+        Loss::Quantile { tau } => (-tau * r, if r < 0.0 { -tau } else { 0.0 }),
+    }
+}

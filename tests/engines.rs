@@ -1,0 +1,189 @@
+//! The sums of every engine on every adapter against an f64 reference.
+
+mod common;
+
+use common::{Reference, losses, on_every_adapter, on_every_engine, recipe, synthetic};
+use fall_line::data::Source;
+use fall_line::data::numpy::Numpy;
+use fall_line::data::synthetic::{ChaCha, Recipe};
+use fall_line::engine::Engine;
+use fall_line::engine::cpu::CpuEngine;
+use fall_line::engine::gpu::GpuEngine;
+use fall_line::loss::Loss;
+use fall_line::model::Model;
+
+/// Around a vec4, a SIMD register, a workgroup, a workgroup's reach, a block; and a ragged million.
+const SIZES: [u64; 20] = [
+    1, 2, 3, 4, 5, 63, 64, 65, 255, 256, 257, 4095, 4096, 4097, 16_383, 16_384, 16_385, 65_536,
+    65_537, 1_000_003,
+];
+
+/// Off the optimum, and at it, where the gradient cancels.
+const MODELS: [Model; 2] = [Model { w: -1.5, b: 0.5 }, Model { w: 3.0, b: 4.0 }];
+
+#[test]
+fn sums_agree_with_f64_for_every_loss_and_size() {
+    for loss in losses() {
+        for samples in SIZES {
+            let source = synthetic(samples);
+            on_every_engine(&source, loss, |name, engine| {
+                assert_eq!(engine.samples(), samples);
+                for model in MODELS {
+                    // At the optimum a few samples may all have a residual near 0, whose rounding
+                    // is that of the prediction: no bound by the term itself holds there.
+                    if model == MODELS[1] && samples < 64 {
+                        continue;
+                    }
+                    let reference = Reference::new(&source, loss, model);
+                    if let Err(wrong) = reference.agrees(engine.evaluate(model).unwrap()) {
+                        panic!("{name}, {loss:?}, {samples} samples, {model:?}: {wrong}");
+                    }
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn sums_agree_with_f64_across_the_binding_limit() {
+    let mut limits = Vec::new();
+    on_every_adapter(|adapter| limits.push(adapter.info().binding_bytes / 4));
+    let samples = limits.into_iter().min().unwrap() + 12_345;
+    let source = synthetic(samples);
+    let references: Vec<_> = losses()
+        .into_iter()
+        .map(|loss| (loss, Reference::new(&source, loss, MODELS[0])))
+        .collect();
+    for (loss, reference) in references {
+        on_every_engine(&source, loss, |name, engine| {
+            if let Err(wrong) = reference.agrees(engine.evaluate(MODELS[0]).unwrap()) {
+                panic!("{name}, {loss:?}, {samples} samples: {wrong}");
+            }
+        });
+    }
+}
+
+#[test]
+fn other_data_agree_too() {
+    let outliers = Recipe {
+        outliers: 0.2,
+        x_range: -5.0..7.5,
+        ..recipe(70_001)
+    };
+    let sources: [&dyn Source; 2] = [
+        &Numpy::new(recipe(70_001), &|_| {}).unwrap(),
+        &ChaCha::new(outliers).unwrap(),
+    ];
+    for source in sources {
+        for loss in losses() {
+            let reference = Reference::new(source, loss, MODELS[0]);
+            on_every_engine(source, loss, |name, engine| {
+                if let Err(wrong) = reference.agrees(engine.evaluate(MODELS[0]).unwrap()) {
+                    panic!("{name}, {loss:?}, {}: {wrong}", source.title());
+                }
+            });
+        }
+    }
+}
+
+/// Residuals of a thousandth: where ln cosh r by its closed form would have no digit left.
+#[test]
+fn small_residuals_keep_their_digits() {
+    let small = ChaCha::new(Recipe {
+        slope: 0.0,
+        intercept: 0.0,
+        noise: 1e-3,
+        ..recipe(4097)
+    })
+    .unwrap();
+    let model = Model { w: 0.0, b: 1e-3 };
+    for loss in losses() {
+        let reference = Reference::new(&small, loss, model);
+        on_every_engine(&small, loss, |name, engine| {
+            if let Err(wrong) = reference.agrees(engine.evaluate(model).unwrap()) {
+                panic!("{name}, {loss:?}: {wrong}");
+            }
+        });
+    }
+}
+
+/// Residuals of 1e6, where e^r overflows.
+#[test]
+fn large_residuals_do_not_overflow() {
+    let source = synthetic(4097);
+    let model = Model { w: -1e6, b: 1e3 };
+    for loss in losses() {
+        let reference = Reference::new(&source, loss, model);
+        on_every_engine(&source, loss, |name, engine| {
+            if let Err(wrong) = reference.agrees(engine.evaluate(model).unwrap()) {
+                panic!("{name}, {loss:?}: {wrong}");
+            }
+        });
+    }
+}
+
+/// The control that the checks above can fail.
+#[test]
+fn another_loss_does_not_agree() {
+    let source = synthetic(4097);
+    let reference = Reference::new(&source, Loss::Mse, MODELS[0]);
+    on_every_engine(&source, Loss::Mae, |name, engine| {
+        let sums = engine.evaluate(MODELS[0]).unwrap();
+        assert!(reference.agrees(sums).is_err(), "{name}: {sums:?}");
+    });
+}
+
+#[test]
+fn the_same_data_give_the_same_bits() {
+    let source = synthetic(1_000_003);
+    for loss in losses() {
+        let mut first = Vec::new();
+        on_every_engine(&source, loss, |_, engine| {
+            let sums = engine.evaluate(MODELS[0]).unwrap();
+            assert_eq!(sums, engine.evaluate(MODELS[0]).unwrap());
+            first.push(sums);
+        });
+        // Engines built anew.
+        let mut again = first.iter();
+        on_every_engine(&source, loss, |name, engine| {
+            let sums = engine.evaluate(MODELS[0]).unwrap();
+            assert_eq!(again.next(), Some(&sums), "{name}, {loss:?}");
+        });
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let source = synthetic(1_000_003);
+    let sums = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(|| {
+            let mut engine = CpuEngine::new(&source, Loss::Mse, &|_| {}).unwrap();
+            engine.evaluate(MODELS[0]).unwrap()
+        })
+    };
+    let one = sums(1);
+    assert_eq!(one, sums(2));
+    assert_eq!(one, sums(7));
+}
+
+#[test]
+fn progress_counts_every_sample_once() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    let source = synthetic(2_200_001);
+    let counted = |load: &dyn Fn(fall_line::data::Progress)| {
+        let count = AtomicU64::new(0);
+        load(&|n| {
+            count.fetch_add(n, Ordering::Relaxed);
+        });
+        assert_eq!(count.into_inner(), source.samples());
+    };
+    counted(&|progress| {
+        CpuEngine::new(&source, Loss::Mse, progress).unwrap();
+    });
+    on_every_adapter(|adapter| {
+        counted(&|progress| {
+            GpuEngine::new(&adapter, &source, Loss::Mse, progress).unwrap();
+        });
+    });
+}
