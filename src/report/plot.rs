@@ -68,12 +68,8 @@ where
     let least = losses().fold(f64::INFINITY, f64::min);
     let most = losses().fold(f64::NEG_INFINITY, f64::max);
     let drawn = if least > 0.0 && most > LOG_FACTOR * least {
-        draw_on(
-            backend,
-            epochs,
-            title,
-            (least / 1.2..most * 1.2).log_scale(),
-        )
+        let y = (least / 1.2..most * 1.2).log_scale();
+        draw_on(backend, epochs, title, y, decade_label)
     } else {
         // Room above and below, also around a loss that never moved.
         let room = match (most - least, most.abs()) {
@@ -81,12 +77,18 @@ where
             (0.0, size) => 0.05 * size,
             (fall, _) => 0.05 * fall,
         };
-        draw_on(backend, epochs, title, least - room..most + room)
+        draw_on(backend, epochs, title, least - room..most + room, label)
     };
     drawn.map_err(|error| io::Error::other(error.to_string()))
 }
 
-fn draw_on<B, Y>(backend: B, epochs: &[Epoch], title: &str, y: Y) -> Result<(), Box<dyn StdError>>
+fn draw_on<B, Y>(
+    backend: B,
+    epochs: &[Epoch],
+    title: &str,
+    y: Y,
+    label: fn(f64) -> String,
+) -> Result<(), Box<dyn StdError>>
 where
     B: DrawingBackend,
     B::ErrorType: 'static,
@@ -106,11 +108,10 @@ where
         .configure_mesh()
         .x_desc("epoch")
         .y_desc("loss")
-        .y_label_formatter(&|loss| short(*loss))
+        .y_label_formatter(&|loss| label(*loss))
         .label_style(("sans-serif", 16))
         .axis_desc_style(("sans-serif", 18))
         .light_line_style(WHITE)
-        .y_labels(8)
         .draw()?;
     let blue = RGBColor(31, 119, 180);
     let stride = epochs.len().div_ceil(POINTS);
@@ -128,11 +129,19 @@ where
 }
 
 /// A loss on the axis, to the digits that tell ticks apart.
-fn short(loss: f64) -> String {
+fn label(loss: f64) -> String {
     if loss == 0.0 || (1e-3..1e6).contains(&loss.abs()) {
         let text = format!("{loss:.4}");
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
         format!("{loss:.1e}")
+    }
+}
+
+/// Likewise on a log scale, where the labels of 6 to 9 would run into each other.
+fn decade_label(loss: f64) -> String {
+    match format!("{loss:e}").as_bytes()[0] {
+        b'6'..=b'9' => String::new(),
+        _ => label(loss),
     }
 }
