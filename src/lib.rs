@@ -32,11 +32,14 @@
 //! # Ok::<(), fall_line::error::Error>(())
 //! ```
 
-#![warn(
-    clippy::expect_used,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    clippy::unwrap_used
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::expect_used,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::unwrap_used
+    )
 )]
 
 pub mod data;

@@ -1,17 +1,22 @@
 //! The program: parse, then one arm a subcommand.
 
-#![warn(
-    clippy::expect_used,
-    clippy::print_stderr,
-    clippy::print_stdout,
-    clippy::unwrap_used
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::expect_used,
+        clippy::print_stderr,
+        clippy::print_stdout,
+        clippy::unwrap_used
+    )
 )]
 
 use std::io;
 use std::ops::ControlFlow;
+use std::panic;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Parser;
@@ -37,9 +42,31 @@ mod report;
 
 /// What shells say of a program that SIGINT ended.
 const INTERRUPTED: u8 = 130;
+/// What Rust programs end with after a panic.
+const FAULT: u8 = 101;
+
+/// What a panic said.
+static PANIC: Mutex<String> = Mutex::new(String::new());
 
 fn main() -> ExitCode {
     quiet_layer();
+    // A panic is kept, not printed: wgpu panics where a device was lost, which the GPU engine catches
+    // and returns as an error. Any other one is a fault of ours, and is one line like every error.
+    panic::set_hook(Box::new(|panic| {
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
+    }));
+    panic::catch_unwind(run).unwrap_or_else(|_| {
+        let text = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        report::notice(format!(
+            "error: a fault in fall-line, please report it: {}",
+            words.join(" ")
+        ));
+        ExitCode::from(FAULT)
+    })
+}
+
+fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -291,3 +291,36 @@ impl Data {
         Ok(data)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By destroying the device, which to wgpu is one way of losing it.
+    #[test]
+    fn a_lost_device_is_an_error_and_no_panic() {
+        let adapters = adapter::list();
+        assert!(!adapters.is_empty(), "{}", adapter::none());
+        for adapter in adapters {
+            let source = ChaCha::new(Recipe {
+                samples: 1000,
+                slope: 3.0,
+                intercept: 4.0,
+                noise: 1.0,
+                x_range: 0.0..2.0,
+                outliers: 0.0,
+                seed: 0,
+            })
+            .unwrap();
+            let mut engine = GpuEngine::new(&adapter, &source, Loss::Mse, &|_| {}).unwrap();
+            let model = Model { w: 1.0, b: 1.0 };
+            engine.evaluate(model).unwrap();
+            engine.kernels.device.device.destroy();
+            for _ in 0..2 {
+                let lost = engine.evaluate(model);
+                assert!(matches!(lost, Err(Error::Gpu(_))), "{lost:?}");
+                println!("{}", lost.unwrap_err());
+            }
+        }
+    }
+}
