@@ -37,7 +37,7 @@ if ! has_vulkan >/dev/null 2>&1; then
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         mesa-vulkan-drivers libvulkan1 libegl1 libgl1-mesa-dri >/dev/null
 fi
-has_vulkan
+has_vulkan >/dev/null
 cargo run --quiet -- adapters
 
 step "lints"
