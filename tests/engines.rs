@@ -3,12 +3,13 @@
 mod common;
 
 use common::{Reference, losses, on_every_adapter, on_every_engine, recipe, synthetic};
-use fall_line::data::Source;
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::{ChaCha, Recipe};
+use fall_line::data::{Block, Source};
 use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::GpuEngine;
+use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
 
@@ -152,9 +153,30 @@ fn the_same_data_give_the_same_bits() {
     }
 }
 
+/// Blocks of very different sizes, so that f64 rounds their sum by its order.
+struct Uneven(ChaCha);
+
+impl Source for Uneven {
+    fn samples(&self) -> u64 {
+        self.0.samples()
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        self.0.read(index, block)?;
+        for y in &mut block.y {
+            *y *= 1e5_f64.powi((index % 3) as i32);
+        }
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        self.0.title()
+    }
+}
+
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    let source = synthetic(1_000_003);
+    let source = Uneven(synthetic(3_000_003));
     let sums = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build().unwrap().install(|| {

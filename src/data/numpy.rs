@@ -81,12 +81,20 @@ impl Numpy {
     /// # Errors
     /// [`Error::Usage`] for a recipe that can't be followed, or a seed that NumPy does not take.
     pub fn new(recipe: Recipe, progress: Progress) -> Result<Self, Error> {
+        Self::with_checkpoints(recipe, CHECKPOINTS, progress)
+    }
+
+    fn with_checkpoints(
+        recipe: Recipe,
+        checkpoints: u64,
+        progress: Progress,
+    ) -> Result<Self, Error> {
         recipe.check()?;
         let seed = u32::try_from(recipe.seed).map_err(|_| {
             Error::Usage("--generator numpy takes a --seed from 0 to 4294967295".to_owned())
         })?;
         let blocks = recipe.samples.div_ceil(BLOCK as u64);
-        let stride = blocks.div_ceil(CHECKPOINTS);
+        let stride = blocks.div_ceil(checkpoints);
         let mut legacy = Legacy::new(seed);
         let mut states_while = |draw: fn(&mut Legacy) -> f64| {
             let mut states = Vec::new();
@@ -141,5 +149,35 @@ impl Source for Numpy {
 
     fn title(&self) -> String {
         self.recipe.title()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it is from 4096 blocks on.
+    #[test]
+    fn a_state_kept_for_several_blocks_leads_to_each() {
+        let recipe = Recipe {
+            samples: 5 * BLOCK as u64 + 3,
+            slope: 3.0,
+            intercept: 4.0,
+            noise: 1.0,
+            x_range: 0.0..2.0,
+            outliers: 0.0,
+            seed: 20,
+        };
+        let every = Numpy::new(recipe.clone(), &|_| {}).unwrap();
+        let few = Numpy::with_checkpoints(recipe, 2, &|_| {}).unwrap();
+        assert_eq!((every.states.len(), few.states.len()), (6, 2));
+        assert_eq!(every.start(), few.start());
+        let (mut expected, mut block) = (Block::default(), Block::default());
+        for index in 0..6 {
+            every.read(index, &mut expected).unwrap();
+            few.read(index, &mut block).unwrap();
+            assert_eq!(block.x, expected.x);
+            assert_eq!(block.y, expected.y);
+        }
     }
 }
