@@ -62,7 +62,7 @@ fn epoch(criterion: &mut Criterion, samples: u64, loss: Loss) {
     let group_name = format!("epoch/{}", loss.name());
     let mut time = |name: &str, engine: &mut dyn Engine| {
         let sums = engine.evaluate(MODEL).expect("an adapter that works");
-        // At MODEL all three sums are of terms of one sign, so a relative bound is one by Σ|term|.
+        // At MODEL all but a few terms of each sum have one sign, so this is a bound by Σ|term|.
         for (sum, known) in [
             (sums.loss, known.loss),
             (sums.dw, known.dw),

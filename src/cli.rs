@@ -3,13 +3,16 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use fall_line::data::csv::Layout;
 use fall_line::data::synthetic::Recipe;
 use fall_line::engine;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
+use fall_line::model::Model;
+use fall_line::train::Config;
 
 /// Fit y = w*x + b to very many samples by gradient descent, on a GPU or the CPU.
 #[derive(Debug, Parser)]
@@ -68,9 +71,19 @@ pub struct Csv {
     /// Column of y, likewise
     #[arg(long, value_name = "COL", requires = "data")]
     pub y: Option<String>,
+    /// Whether the first line names the columns; auto: where none of its fields is a number, or where it holds a name asked for
+    #[arg(long, default_value = "auto", requires = "data")]
+    pub header: HeaderChoice,
     /// What separates the columns: one character, or "tab"
     #[arg(long, value_name = "CHAR", default_value = ",", value_parser = delimiter, requires = "data")]
     pub delimiter: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HeaderChoice {
+    Auto,
+    Yes,
+    No,
 }
 
 #[derive(Debug, Args)]
@@ -112,10 +125,10 @@ pub enum Generator {
 #[command(next_help_heading = "Training")]
 pub struct Training {
     /// Loss function
-    #[arg(long, default_value = "mse", value_parser = PossibleValuesParser::new(Loss::ALL.map(Loss::name)))]
-    pub loss: String,
+    #[arg(long, default_value = "mse", value_parser = PossibleValuesParser::new(Loss::ALL.map(Loss::name)).try_map(named))]
+    pub loss: Loss,
     /// Where the huber loss turns into a line, in units of y [default: 1]
-    #[arg(long, value_name = "DELTA", value_parser = positive, allow_hyphen_values = true)]
+    #[arg(long, value_name = "DELTA", value_parser = positive_in_f32, allow_hyphen_values = true)]
     pub delta: Option<f64>,
     /// Which quantile the quantile loss fits, between 0 and 1 [default: 0.5]
     #[arg(long, value_name = "TAU", value_parser = share, allow_hyphen_values = true)]
@@ -141,7 +154,7 @@ pub struct Engine {
     #[arg(long, default_value = "auto")]
     pub engine: EngineChoice,
     /// GPU adapter: part of its name, or its index in `fall-line adapters`
-    #[arg(long, value_name = "NAME|INDEX")]
+    #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Option<String>,
     /// Threads of the CPU engine and of loading [default: all cores]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
@@ -175,6 +188,21 @@ pub struct Output {
     pub quiet: bool,
 }
 
+impl Csv {
+    pub fn layout(&self) -> Layout<'_> {
+        Layout {
+            x: self.x.as_deref(),
+            y: self.y.as_deref(),
+            delimiter: self.delimiter,
+            header: match self.header {
+                HeaderChoice::Auto => None,
+                HeaderChoice::Yes => Some(true),
+                HeaderChoice::No => Some(false),
+            },
+        }
+    }
+}
+
 impl Synthetic {
     pub fn recipe(&self) -> Recipe {
         Recipe {
@@ -205,26 +233,41 @@ impl Training {
         let stray = |flag: &str, of: &str| {
             Err(Error::Usage(format!(
                 "{flag} belongs to --loss {of}, not to --loss {}",
-                self.loss
+                self.loss.name()
             )))
         };
-        // clap has checked the name.
-        let named = Loss::ALL.into_iter().find(|loss| loss.name() == self.loss);
-        match (named.unwrap_or(Loss::Mse), self.delta, self.quantile) {
+        match (self.loss, self.delta, self.quantile) {
             (Loss::Huber { delta }, given, None) => Ok(Loss::Huber {
                 delta: given.unwrap_or(delta),
             }),
             (Loss::Quantile { tau }, None, given) => Ok(Loss::Quantile {
                 tau: given.unwrap_or(tau),
             }),
-            (Loss::Quantile { .. }, Some(_), _)
-            | (Loss::Mse | Loss::Mae | Loss::LogCosh, Some(_), _) => stray("--delta", "huber"),
-            (Loss::Huber { .. }, _, Some(_))
-            | (Loss::Mse | Loss::Mae | Loss::LogCosh, _, Some(_)) => {
+            (loss, None, None) => Ok(loss),
+            (Loss::Huber { .. }, _, Some(_)) | (_, None, Some(_)) => {
                 stray("--quantile", "quantile")
             }
-            (loss @ (Loss::Mse | Loss::Mae | Loss::LogCosh), None, None) => Ok(loss),
+            (_, Some(_), _) => stray("--delta", "huber"),
         }
+    }
+
+    /// How to train, from the drawn line or the one given.
+    pub fn config(&self, drawn: Model) -> Config {
+        Config {
+            epochs: self.epochs,
+            learning_rate: self.learning_rate,
+            start: Model {
+                w: self.init_w.unwrap_or(drawn.w),
+                b: self.init_b.unwrap_or(drawn.b),
+            },
+        }
+    }
+}
+
+impl Output {
+    /// Whether epochs and the headline are printed, not the result alone.
+    pub fn talks(&self) -> bool {
+        self.format == Format::Text && !self.quiet
     }
 }
 
@@ -236,6 +279,14 @@ impl From<EngineChoice> for engine::Choice {
             EngineChoice::Cpu => engine::Choice::Cpu,
         }
     }
+}
+
+/// The loss of a name, with its parameter's default.
+fn named(name: String) -> Result<Loss, String> {
+    let mut losses = Loss::ALL.into_iter();
+    losses
+        .find(|loss| loss.name() == name)
+        .ok_or_else(|| format!("no loss {name}"))
 }
 
 /// `1e8`, `250k`, `10M`, `1_000_000`: the suffix becomes an exponent, so that no digit is rounded.
@@ -274,9 +325,17 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Above 0 also after rounding to f32, in which the engines compute.
+fn positive_in_f32(text: &str) -> Result<f64, String> {
+    match positive(text)? {
+        value if value as f32 > 0.0 && (value as f32).is_finite() => Ok(value),
+        _ => Err("beyond the range of f32".to_owned()),
+    }
+}
+
 fn share(text: &str) -> Result<f64, String> {
-    match finite(text)? {
-        value if value > 0.0 && value < 1.0 => Ok(value),
+    match positive_in_f32(text)? {
+        value if value < 1.0 => Ok(value),
         _ => Err("must be above 0 and below 1".to_owned()),
     }
 }

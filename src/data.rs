@@ -60,4 +60,4 @@ pub fn positions(index: u64, samples: u64) -> std::ops::Range<u64> {
 }
 
 /// Told how many samples (or bytes) more have been loaded, from any thread.
-pub type Progress<'a> = &'a (dyn Fn(u64) + Sync);
+pub type OnLoad<'a> = &'a (dyn Fn(u64) + Sync);

@@ -33,9 +33,9 @@ pub enum Error {
         .last.w, .last.b
     )]
     Diverged {
-        /// The epoch, counted from 1; one past the last for the loss of the trained model.
+        /// The epoch, counted from 1.
         epoch: u64,
-        /// `the loss`, `w` or `b`.
+        /// `the loss`, `w`, `b`, or `the loss after its update` where only that of the last epoch is.
         what: &'static str,
         /// The last model whose w and b were finite.
         last: Model,

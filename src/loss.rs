@@ -5,6 +5,8 @@
 //!
 //! `residual` is always prediction − target.
 
+use std::fmt;
+
 /// A loss function with its parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Loss {
@@ -59,11 +61,23 @@ impl Loss {
     }
 
     /// The override constants that the WGSL file declares, with their values.
-    pub fn constants(self) -> Option<(&'static str, f64)> {
+    pub fn constants(self) -> Vec<(&'static str, f64)> {
         match self {
-            Loss::Mse | Loss::Mae | Loss::LogCosh => None,
-            Loss::Huber { delta } => Some(("DELTA", delta)),
-            Loss::Quantile { tau } => Some(("TAU", tau)),
+            Loss::Mse | Loss::Mae | Loss::LogCosh => vec![],
+            Loss::Huber { delta } => vec![("DELTA", delta)],
+            // 1 − τ in f64: in f32 it would have few digits left where τ is near 1.
+            Loss::Quantile { tau } => vec![("OVER", 1.0 - tau), ("UNDER", tau)],
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    /// The name, and the parameter where there is one: `huber (delta 1)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Loss::Mse | Loss::Mae | Loss::LogCosh => f.write_str(self.name()),
+            Loss::Huber { delta } => write!(f, "{} (delta {delta})", self.name()),
+            Loss::Quantile { tau } => write!(f, "{} ({tau})", self.name()),
         }
     }
 }
@@ -87,17 +101,17 @@ pub(crate) fn huber(residual: f32, delta: f32) -> Terms {
     (clamped * (residual - 0.5 * clamped), clamped)
 }
 
+/// `over` is 1 − τ, `under` is τ.
 #[inline(always)]
-pub(crate) fn quantile(residual: f32, tau: f32) -> Terms {
-    let over = 1.0 - tau;
+pub(crate) fn quantile(residual: f32, over: f32, under: f32) -> Terms {
     (
-        (over * residual).max(-tau * residual),
-        by_sign(residual, over, -tau),
+        (over * residual).max(-under * residual),
+        by_sign(residual, over, -under),
     )
 }
 
 /// Where |residual| is small, ln cosh r = |r| + ln(1 + e^(−2|r|)) − ln 2 cancels to nothing, so the
-/// Taylor series stand there; at 0.5 their first term left out is below 1e-7 of the result.
+/// Taylor series stand there; at 0.5 their first term left out is below 2e-7 of the result.
 /// ln(1 + e) is 2 artanh(e / (2 + e)), whose series needs four terms for e ≤ 1/e.
 #[inline(always)]
 pub(crate) fn log_cosh(residual: f32) -> Terms {

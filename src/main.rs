@@ -13,28 +13,29 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::panic;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use indicatif::HumanCount;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use fall_line::data::Source;
 use fall_line::data::csv::Csv;
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::{self, ChaCha};
-use fall_line::engine::cpu::{self, CpuEngine};
+use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::{GpuEngine, adapter};
-use fall_line::engine::{self, Chosen, Engine};
+use fall_line::engine::{self, Chosen, Description, Engine};
 use fall_line::error::Error;
+use fall_line::loss::Loss;
 use fall_line::model::Model;
-use fall_line::train::{self, Config, Epoch};
+use fall_line::train::{self, Config, Epoch, Trained};
 
-use crate::cli::{Cli, Command, Format, Generator, Train};
+use crate::cli::{Cli, Command, Format, Generator, Output, Train};
 use crate::report::progress::Progress;
 
 mod cli;
@@ -80,7 +81,7 @@ fn run() -> ExitCode {
         Err(error) => {
             // Whoever closed our stdout has read enough, and wants no more lines.
             if !closed_pipe(&error) {
-                report::notice(format!("error: {error}"));
+                report::error(&error);
             }
             error.exit_code().into()
         }
@@ -137,104 +138,44 @@ fn adapters(format: Format) -> Result<ExitCode, Error> {
 }
 
 fn train(args: &Train) -> Result<ExitCode, Error> {
-    let loss = args.training.loss()?;
-    if let Some(path) = &args.output.history {
-        report::history::check(path)?;
-    }
-    if let Some(path) = &args.output.plot {
-        report::plot::check(path)?;
-    }
+    let Train {
+        training, output, ..
+    } = args;
+    let loss = training.loss()?;
+    report::check_files(output, args.data.as_deref())?;
     if let Some(threads) = args.engine.threads {
         set_threads(threads)?;
     }
-    let quiet = args.output.quiet;
     let chosen = engine::choose(args.engine.engine.into(), args.engine.adapter.as_deref())?;
 
     let start = Instant::now();
     let (source, drawn) = open(args)?;
-    let config = Config {
-        epochs: args.training.epochs,
-        learning_rate: args.training.learning_rate,
-        start: Model {
-            w: args.training.init_w.unwrap_or(drawn.w),
-            b: args.training.init_b.unwrap_or(drawn.b),
-        },
-    };
-    let loading = Progress::new("loading", source.samples(), quiet);
-    let loaded = |samples| loading.advance(samples);
-    let (mut engine, description): (Box<dyn Engine>, _) = match chosen {
-        Chosen::Gpu(adapter) => (
-            Box::new(GpuEngine::new(&adapter, &*source, loss, &loaded)?),
-            adapter.info().description(),
-        ),
-        Chosen::Cpu { notice } => {
-            if let Some(notice) = notice.filter(|_| !quiet) {
-                report::notice(notice);
-            }
-            (
-                Box::new(CpuEngine::new(&*source, loss, &loaded)?),
-                cpu::description(),
-            )
-        }
-    };
-    drop(loading);
+    let config = training.config(drawn);
+    let (mut engine, description) = load(chosen, &*source, loss, output.quiet)?;
     let load = start.elapsed();
-
-    let text = args.output.format == Format::Text;
-    if text && !quiet {
+    if output.talks() {
         let drawn = args.data.is_none().then(|| args.synthetic.drawn());
         report::text::headline(&description, &*source, drawn, loss, &config)?;
     }
-    let interrupted = interrupts()?;
-    let keeps_history = args.output.history.is_some() || args.output.plot.is_some();
-    let mut history: Vec<Epoch> = Vec::new();
-    let mut unprinted = Ok(());
-    let progress = Progress::new("epochs", config.epochs, quiet);
-    let outcome = train::train(&mut *engine, &config, &mut |epoch| {
-        if keeps_history {
-            history.push(*epoch);
-        }
-        progress.advance(1);
-        let every = args.output.log_every;
-        if text && !quiet && every > 0 && epoch.epoch % every == 0 {
-            unprinted = progress.aside(|| report::text::epoch(epoch));
-        }
-        if unprinted.is_err() || interrupted.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
-    drop(progress);
 
+    let (history, outcome) = walk(&mut *engine, &config, output)?;
     // Files first: they hold what was reached, whatever went wrong on the way.
-    let title = format!(
-        "{}, {}, {} samples",
-        loss.name(),
-        source.title(),
-        HumanCount(source.samples())
-    );
-    let written = write_files(args, &history, &title);
-    let trained = match outcome {
-        Ok(trained) => trained,
-        Err(error) => {
-            if let Err(unwritten) = written {
-                report::notice(format!("error: {unwritten}"));
-            }
-            return Err(error);
+    let written = report::write_files(output, &history, loss, &*source);
+    let trained = outcome.inspect_err(|_| {
+        if let Err(unwritten) = &written {
+            report::error(unwritten);
         }
-    };
-    written?;
-    unprinted?;
-    match args.output.format {
-        Format::Text => report::text::result(&trained, source.samples(), load)?,
+    })?;
+    let samples = source.samples();
+    match output.format {
+        Format::Text => report::text::result(&trained, samples, load)?,
         Format::Json => report::json::print(&report::json::Result {
             w: trained.model.w,
             b: trained.model.b,
             final_loss: trained.loss,
             loss: loss.name(),
             epochs: trained.epochs,
-            samples: source.samples(),
+            samples,
             engine: &description,
             seconds: report::json::Seconds {
                 load: load.as_secs_f64(),
@@ -244,11 +185,68 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
             version: env!("CARGO_PKG_VERSION"),
         })?,
     }
+    written?;
     if trained.epochs < config.epochs {
         report::notice(format!("interrupted after epoch {}", trained.epochs));
         return Ok(INTERRUPTED.into());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The chosen engine with all samples in it, and what to call it.
+fn load(
+    chosen: Chosen,
+    source: &dyn Source,
+    loss: Loss,
+    quiet: bool,
+) -> Result<(Box<dyn Engine>, Description), Error> {
+    let loading = Progress::new("loading", source.samples(), quiet);
+    let on_load = |samples| loading.advance(samples);
+    Ok(match chosen {
+        Chosen::Gpu(adapter) => {
+            let engine = GpuEngine::new(&adapter, source, loss, &on_load)?;
+            (Box::new(engine), adapter.info().description())
+        }
+        Chosen::Cpu { notice } => {
+            if let Some(notice) = notice.filter(|_| !quiet) {
+                report::notice(notice);
+            }
+            let engine = CpuEngine::new(source, loss, &on_load)?;
+            let description = engine.description();
+            (Box::new(engine), description)
+        }
+    })
+}
+
+/// Trains, telling of every so many epochs; Ctrl-C ends it after the epoch in hand. Beside what it
+/// came to, every epoch where a file wants them.
+fn walk(
+    engine: &mut dyn Engine,
+    config: &Config,
+    output: &Output,
+) -> Result<(Vec<Epoch>, Result<Trained, Error>), Error> {
+    let interrupted = interrupts()?;
+    let keeps_history = output.history.is_some() || output.plot.is_some();
+    let mut history = Vec::new();
+    let mut printed = Ok(());
+    let progress = Progress::new("epochs", config.epochs, output.quiet);
+    let outcome = train::train(engine, config, &mut |epoch| {
+        if keeps_history {
+            history.push(*epoch);
+        }
+        progress.advance(1);
+        let every = output.log_every;
+        if output.talks() && every > 0 && epoch.epoch % every == 0 {
+            printed = progress.aside(|| report::text::epoch(epoch));
+        }
+        if printed.is_err() || interrupted.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    let outcome = outcome.and_then(|trained| printed.map(|()| trained));
+    Ok((history, outcome))
 }
 
 /// The data set that was asked for, and the w and b that its seed draws to start from.
@@ -259,8 +257,7 @@ fn open(args: &Train) -> Result<(Box<dyn Source>, Model), Error> {
         (Some(path), _) => {
             let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
             let reading = Progress::new("checking bytes", bytes, quiet);
-            let (x, y) = (args.csv.x.as_deref(), args.csv.y.as_deref());
-            let csv = Csv::open(path, x, y, args.csv.delimiter, &|n| reading.advance(n))?;
+            let csv = Csv::open(path, args.csv.layout(), &|n| reading.advance(n))?;
             (Box::new(csv), synthetic::start(seed))
         }
         (None, Generator::Chacha) => (
@@ -288,31 +285,18 @@ fn set_threads(threads: u64) -> Result<(), Error> {
         .ok_or_else(|| Error::Usage(format!("--threads {threads}: no such number of threads")))
 }
 
-/// A flag that Ctrl-C (or SIGTERM) sets, so that the epoch is finished and files are written. The
-/// second Ctrl-C ends the program at once.
-fn interrupts() -> Result<&'static AtomicBool, Error> {
-    static INTERRUPT: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(|| {
-        if INTERRUPT.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-    })
-    .map_err(|error| Error::Io {
-        doing: "cannot listen for Ctrl-C".to_owned(),
-        source: io::Error::other(error),
-    })?;
-    Ok(&INTERRUPT)
-}
-
-/// The history and the plot, where they were asked for.
-fn write_files(args: &Train, history: &[Epoch], title: &str) -> Result<(), Error> {
-    let write = |path: &Option<_>, write: &dyn Fn(&Path) -> Result<(), Error>| {
-        path.as_deref().map_or(Ok(()), write)
-    };
-    write(&args.output.history, &|path| {
-        report::history::write(path, history)
-    })?;
-    write(&args.output.plot, &|path| {
-        report::plot::write(path, history, title)
-    })
+/// A flag that Ctrl-C and SIGTERM set, so that the epoch is finished and files are written. The
+/// second one ends the program at once.
+fn interrupts() -> Result<Arc<AtomicBool>, Error> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let flag = || Arc::clone(&interrupted);
+        flag::register_conditional_shutdown(signal, INTERRUPTED.into(), flag())
+            .and_then(|_| flag::register(signal, flag()))
+            .map_err(|source| Error::Io {
+                doing: "cannot listen for Ctrl-C".to_owned(),
+                source,
+            })?;
+    }
+    Ok(interrupted)
 }

@@ -2,8 +2,15 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 
+use fall_line::data::Source;
 use fall_line::error::Error;
+use fall_line::loss::Loss;
+use fall_line::train::Epoch;
+use indicatif::HumanCount;
+
+use crate::cli::Output;
 
 pub mod file;
 pub mod history;
@@ -29,4 +36,43 @@ pub fn line(text: impl Display) -> Result<(), Error> {
 /// Writes one line to stderr. That nobody may be reading there is no reason to stop.
 pub fn notice(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Writes an error to stderr, on one line.
+pub fn error(error: &Error) {
+    notice(format!("error: {error}"));
+}
+
+/// That the files that are asked for can be written, and none of them is `data`.
+pub fn check_files(output: &Output, data: Option<&Path>) -> Result<(), Error> {
+    if let Some(path) = &output.history {
+        history::check(path)?;
+    }
+    if let Some(path) = &output.plot {
+        plot::check(path)?;
+    }
+    match (&output.history, data) {
+        (Some(history), Some(data)) if file::same(history, data) => Err(Error::Usage(format!(
+            "--history {} would replace the data",
+            history.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the files that are asked for.
+pub fn write_files(
+    output: &Output,
+    epochs: &[Epoch],
+    loss: Loss,
+    source: &dyn Source,
+) -> Result<(), Error> {
+    if let Some(path) = &output.history {
+        history::write(path, epochs)?;
+    }
+    if let Some(path) = &output.plot {
+        let (title, samples) = (source.title(), HumanCount(source.samples()));
+        plot::write(path, epochs, &format!("{loss}, {title}, {samples} samples"))?;
+    }
+    Ok(())
 }

@@ -75,7 +75,7 @@ pub fn train(
     while epochs < config.epochs {
         let start = Instant::now();
         let epoch = epochs + 1;
-        let Evaluation { loss, dw, db } = evaluate(engine, model, epoch)?;
+        let Evaluation { loss, dw, db } = evaluate(engine, model, "the loss", epoch)?;
         let next = Model {
             w: model.w - config.learning_rate * dw,
             b: model.b - config.learning_rate * db,
@@ -100,7 +100,7 @@ pub fn train(
             break;
         }
     }
-    let loss = evaluate(engine, model, epochs + 1)?.loss;
+    let loss = evaluate(engine, model, "the loss after its update", epochs)?.loss;
     Ok(Trained {
         model,
         loss,
@@ -110,9 +110,14 @@ pub fn train(
 }
 
 /// The means at `model`, the loss among them finite.
-fn evaluate(engine: &mut dyn Engine, model: Model, epoch: u64) -> Result<Evaluation, Error> {
+fn evaluate(
+    engine: &mut dyn Engine,
+    model: Model,
+    what: &'static str,
+    epoch: u64,
+) -> Result<Evaluation, Error> {
     let means = engine.evaluate(model)?.means(engine.samples());
-    finite("the loss", means.loss, epoch, model)?;
+    finite(what, means.loss, epoch, model)?;
     Ok(means)
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use fall_line::loss::Loss;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -154,12 +155,12 @@ fn json_is_one_object_with_what_was_promised() {
 fn losses_run_on_every_engine_from_every_source() {
     let folder = TempDir::new().unwrap();
     let csv = folder.path().join("line.csv");
-    let rows: String = (0..100)
+    let samples: String = (0..100)
         .map(|i| format!("{},{}\n", i % 10, 2 * (i % 10) + 1))
         .collect();
-    fs::write(&csv, rows).unwrap();
+    fs::write(&csv, samples).unwrap();
     for engine in engines() {
-        for loss in ["mse", "mae", "huber", "log-cosh", "quantile"] {
+        for loss in Loss::ALL.map(Loss::name) {
             for data in [
                 "--samples 1000",
                 "--samples 1000 --generator numpy --outliers 0.1",
@@ -289,7 +290,7 @@ fn plots_are_pictures_with_their_words() {
 
 #[test]
 fn quiet_leaves_the_result_alone() {
-    let output = run("train --samples 1000 --quiet");
+    let output = run("train --samples 1000 --quiet --engine cpu");
     assert_eq!(stderr(&output), "");
     let text = stdout(&output);
     assert_eq!(text.lines().count(), 2, "{text}");
@@ -302,7 +303,6 @@ fn auto_says_so_where_it_falls_back() {
     let adapters = json("adapters --format json");
     if adapters[0]["software"] == true {
         let text = stderr(&output);
-        assert_eq!(text.lines().count(), 1, "{text}");
         assert!(
             text.contains("no hardware GPU: using the CPU engine"),
             "{text}"
@@ -359,6 +359,7 @@ fn where_there_is_no_adapter_it_says_how_to_get_one() {
     for adapter in json("adapters --format json").as_array().unwrap() {
         assert!(text.contains(adapter["name"].as_str().unwrap()), "{text}");
     }
+    assert!(text.contains("mesa-vulkan-drivers"), "{text}");
     refused(4, "train --adapter 99");
 }
 
@@ -384,6 +385,10 @@ fn wrong_calls_are_usage() {
         ("train a.csv --samples 10", "--samples"),
         ("train --engine cpu --adapter 0", "--adapter"),
         ("train --threads 0", "at least 1"),
+        ("train --adapter=", "--adapter"),
+        ("train --loss huber --delta 1e-50", "f32"),
+        ("train --loss huber --delta 1e39", "f32"),
+        ("train --header no", "DATA.csv"),
         ("train --history h.txt", ".csv or .json"),
         ("train --plot p.gif", ".png or .svg"),
         ("nosuch", "nosuch"),
@@ -409,9 +414,39 @@ fn bad_files_have_their_codes() {
     // Before a single epoch: nobody trains for an hour to learn that.
     let text = refused(1, "train --samples 1e9 --history no/such/folder/h.csv");
     assert!(text.contains("no/such/folder/h.csv"), "{text}");
+    // The user's data are no place for it.
+    let text = refused(2, &format!("train {0} --history {0}", bad.display()));
+    assert!(text.contains("would replace the data"), "{text}");
     // More than any machine has.
     let text = refused(1, "train --engine cpu --samples 1e15");
     assert!(text.contains("8000000000 MB"), "{text}");
+}
+
+/// GL says nothing of a buffer that it has no memory for: its sums would be of zeros.
+#[cfg(unix)]
+#[test]
+fn an_adapter_out_of_memory_is_an_error_not_a_wrong_line() {
+    for adapter in json("adapters --format json").as_array().unwrap() {
+        if adapter["software"] != true {
+            println!("not limited: {}", adapter["name"]);
+            continue;
+        }
+        // Less address space than the samples need, and enough for the program: 3.2 GB of buffers.
+        for gigabytes in [1, 2, 3] {
+            let program = env!("CARGO_BIN_EXE_fall-line");
+            let output = Command::new("sh")
+                .arg("-c")
+                .arg(format!(
+                    "ulimit -v {gigabytes}000000; exec {program} train --samples 4e8 --epochs 1 \
+                     --quiet --adapter {}",
+                    adapter["index"]
+                ))
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(4), "{adapter} {gigabytes} GB");
+            assert_eq!(stdout(&output), "");
+        }
+    }
 }
 
 #[test]
@@ -485,7 +520,7 @@ fn an_interrupt_ends_after_the_epoch_and_keeps_the_history() {
     let folder = TempDir::new().unwrap();
     let history = folder.path().join("h.csv");
     let mut child = fall_line()
-        .args("train --engine cpu --samples 1e6 --epochs 1e9 --log-every 1 --history".split(' '))
+        .args("train --engine cpu --samples 1e6 --epochs 1e5 --log-every 1 --history".split(' '))
         .arg(&history)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

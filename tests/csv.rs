@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::all;
 use fall_line::data::Source;
-use fall_line::data::csv::Csv;
+use fall_line::data::csv::{Csv, Layout};
 use fall_line::error::Error;
 use tempfile::NamedTempFile;
 
@@ -17,17 +17,24 @@ fn file(content: impl AsRef<[u8]>) -> NamedTempFile {
     file
 }
 
+/// Commas, a header if there seems to be one.
+const PLAIN: Layout = Layout {
+    x: None,
+    y: None,
+    delimiter: b',',
+    header: None,
+};
+
 fn open(content: impl AsRef<[u8]>, x: Option<&str>, y: Option<&str>) -> Result<Csv, Error> {
-    open_with(b',', content, x, y)
+    open_as(content, Layout { x, y, ..PLAIN })
 }
 
-fn open_with(
-    delimiter: u8,
-    content: impl AsRef<[u8]>,
-    x: Option<&str>,
-    y: Option<&str>,
-) -> Result<Csv, Error> {
-    Csv::open(file(content).path(), x, y, delimiter, &|_| {})
+fn open_as(content: impl AsRef<[u8]>, layout: Layout) -> Result<Csv, Error> {
+    Csv::open(file(content).path(), layout, &|_| {})
+}
+
+fn separated_by(delimiter: u8) -> Layout<'static> {
+    Layout { delimiter, ..PLAIN }
 }
 
 fn assert_reads(csv: Result<Csv, Error>, x: &[f64], y: &[f64]) {
@@ -80,6 +87,34 @@ fn columns_go_by_name_or_position() {
 }
 
 #[test]
+fn a_header_is_told_from_a_sample() {
+    let (x, y) = (&[1.0, 2.0], &[2.0, 4.0]);
+    // A name that is asked for makes a header, even among names that are numbers.
+    let content = "country,2019,2020\nfr,1,2\nde,2,4\n";
+    assert_reads(open(content, Some("2019"), Some("2020")), x, y);
+    let header = Layout {
+        header: Some(true),
+        ..PLAIN
+    };
+    assert_reads(open_as(content, header), x, y);
+    // But not where the number is a position.
+    assert_reads(
+        open("2,1\n1,2\n", Some("2"), Some("1")),
+        &[1.0, 2.0],
+        &[2.0, 1.0],
+    );
+    // Values that are missing are no names.
+    let text = refusal(open("nan,nan\n1,2\n2,4\n", None, None));
+    assert!(text.contains("line 1, column 1: \"nan\""), "{text}");
+    let no_header = Layout {
+        header: Some(false),
+        ..PLAIN
+    };
+    let text = refusal(open_as("NA,NA\n1,2\n2,4\n", no_header));
+    assert!(text.contains("line 1, column 1: \"NA\""), "{text}");
+}
+
+#[test]
 fn it_reads_what_programs_write() {
     let (x, y) = (&[1.0, 3.0], &[2.0, 4.0]);
     // CRLF; a byte-order mark; quotes, also around a separator and a line end; spaces; signs.
@@ -103,8 +138,8 @@ fn it_reads_what_programs_write() {
         y,
     );
     assert_reads(open("x,y\n+1,2.\n3e0,.4E1\n", None, None), x, y);
-    assert_reads(open_with(b';', "x;y\n1;2\n3;4\n", None, None), x, y);
-    assert_reads(open_with(b'\t', "x\ty\n1\t2\n3\t4\n", None, None), x, y);
+    assert_reads(open_as("x;y\n1;2\n3;4\n", separated_by(b';')), x, y);
+    assert_reads(open_as("x\ty\n1\t2\n3\t4\n", separated_by(b'\t')), x, y);
     // All digits of a double.
     let content = "x,y\n0.1,2\n123456789.123456789,4\n";
     assert_reads(open(content, None, None), &[0.1, 123_456_789.123_456_79], y);
@@ -185,7 +220,8 @@ fn columns_that_are_not_there_are_listed() {
 
 #[test]
 fn data_without_a_line_are_refused() {
-    assert!(refusal(open("", None, None)).ends_with("is empty"));
+    assert!(refusal(open("", None, None)).contains("0 samples"));
+    assert!(refusal(open("a,b\n", None, None)).contains("0 samples"));
     assert!(refusal(open("a,b\n", Some("a"), Some("b"))).contains("0 samples"));
     assert!(refusal(open("a,b\n1,2\n", None, None)).contains("1 sample;"));
     let text = refusal(open("a,b\n7.5,2\n7.5,3\n7.5,4\n", None, None));
@@ -207,16 +243,16 @@ fn broken_files_are_refused() {
     );
     let text = refusal(open(b"\xff\xfea\0,\0b\0\n\0", None, None));
     assert!(text.contains("UTF-16"), "{text}");
-    let missing = Csv::open(Path::new("no/such.csv"), None, None, b',', &|_| {});
+    let missing = Csv::open(Path::new("no/such.csv"), PLAIN, &|_| {});
     assert!(matches!(missing, Err(Error::Io { .. })), "{missing:?}");
-    let folder = Csv::open(Path::new("src"), None, None, b',', &|_| {});
+    let folder = Csv::open(Path::new("src"), PLAIN, &|_| {});
     assert!(matches!(folder, Err(Error::Io { .. })), "{folder:?}");
 }
 
 #[test]
 fn a_file_that_changes_meanwhile_is_noticed() {
     let file = file("a,b\n1,2\n3,4\n5,6\n");
-    let csv = Csv::open(file.path(), None, None, b',', &|_| {}).unwrap();
+    let csv = Csv::open(file.path(), PLAIN, &|_| {}).unwrap();
     std::fs::write(file.path(), "a,b\n1,2\n").unwrap();
     let read = csv.read(0, &mut Default::default());
     assert!(matches!(read, Err(Error::Data(text)) if text.contains("changed")));

@@ -5,13 +5,13 @@ mod common;
 use common::{Reference, losses, on_every_adapter, on_every_engine, recipe, synthetic};
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::{ChaCha, Recipe};
-use fall_line::data::{Block, Source};
+use fall_line::data::{BLOCK, Block, Source, positions};
 use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::GpuEngine;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
-use fall_line::model::Model;
+use fall_line::model::{Model, Sums};
 
 /// Around a vec4, a SIMD register, a workgroup, a workgroup's reach, a block; and a ragged million.
 const SIZES: [u64; 20] = [
@@ -45,21 +45,85 @@ fn sums_agree_with_f64_for_every_loss_and_size() {
     }
 }
 
-#[test]
-fn sums_agree_with_f64_across_the_binding_limit() {
+/// Three shards on a software adapter, the last one ragged, and with that more partial sums than one
+/// turn of reduce_partials takes.
+fn samples_of_three_shards() -> u64 {
     let mut limits = Vec::new();
     on_every_adapter(|adapter| limits.push(adapter.info().binding_bytes / 4));
-    let samples = limits.into_iter().min().unwrap() + 12_345;
+    let samples = 2 * limits.into_iter().min().unwrap() + 12_345;
+    assert!(samples.div_ceil(16_384) > 4096);
+    samples
+}
+
+#[test]
+fn sums_agree_with_f64_across_the_binding_limit() {
+    let samples = samples_of_three_shards();
     let source = synthetic(samples);
-    let references: Vec<_> = losses()
-        .into_iter()
-        .map(|loss| (loss, Reference::new(&source, loss, MODELS[0])))
-        .collect();
-    for (loss, reference) in references {
+    for loss in Loss::ALL {
+        let reference = Reference::new(&source, loss, MODELS[0]);
         on_every_engine(&source, loss, |name, engine| {
             if let Err(wrong) = reference.agrees(engine.evaluate(MODELS[0]).unwrap()) {
                 panic!("{name}, {loss:?}, {samples} samples: {wrong}");
             }
+        });
+    }
+}
+
+/// Samples on the line y = 0, but for those around each block's ends, whose residual is 1 and whose x
+/// counts the blocks. All sums are whole numbers that f32 holds: a sample lost or added twice where
+/// blocks, uploads, workgroups and shards meet shows, which no bound by Σ|term| would notice.
+struct Marks {
+    samples: u64,
+}
+
+impl Marks {
+    /// How many samples at each end of a block are marked.
+    const EACH: u64 = 5;
+
+    fn mark(&self, position: u64) -> Option<f64> {
+        let (index, at) = (position / BLOCK as u64, position % BLOCK as u64);
+        let from_end = (BLOCK as u64 - at).min(self.samples - position);
+        (at < Self::EACH || from_end <= Self::EACH).then_some(index as f64 % 8.0)
+    }
+}
+
+impl Source for Marks {
+    fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        block.clear();
+        for position in positions(index, self.samples) {
+            block.push(self.mark(position).map_or((0.0, 0.0), |x| (x, -1.0)));
+        }
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        "marks".to_owned()
+    }
+}
+
+#[test]
+fn no_sample_is_lost_or_added_twice() {
+    let large = samples_of_three_shards();
+    for samples in [1, 3, 16_385, 65_536, 65_541, 2_097_153, large] {
+        let source = Marks { samples };
+        let (mut count, mut sum) = (0.0, 0.0);
+        for x in (0..samples).filter_map(|position| source.mark(position)) {
+            count += 1.0;
+            sum += x;
+        }
+        let expected = Sums {
+            loss: count,
+            dw: 2.0 * sum,
+            db: 2.0 * count,
+        };
+        assert!(expected.dw < (1 << 24) as f64);
+        on_every_engine(&source, Loss::Mse, |name, engine| {
+            let sums = engine.evaluate(Model { w: 0.0, b: 0.0 }).unwrap();
+            assert_eq!(sums, expected, "{name}, {samples} samples");
         });
     }
 }
@@ -193,19 +257,19 @@ fn the_number_of_threads_changes_no_bit() {
 fn progress_counts_every_sample_once() {
     use std::sync::atomic::{AtomicU64, Ordering};
     let source = synthetic(2_200_001);
-    let counted = |load: &dyn Fn(fall_line::data::Progress)| {
+    let counted = |load: &dyn Fn(fall_line::data::OnLoad)| {
         let count = AtomicU64::new(0);
         load(&|n| {
             count.fetch_add(n, Ordering::Relaxed);
         });
         assert_eq!(count.into_inner(), source.samples());
     };
-    counted(&|progress| {
-        CpuEngine::new(&source, Loss::Mse, progress).unwrap();
+    counted(&|on_load| {
+        CpuEngine::new(&source, Loss::Mse, on_load).unwrap();
     });
     on_every_adapter(|adapter| {
-        counted(&|progress| {
-            GpuEngine::new(&adapter, &source, Loss::Mse, progress).unwrap();
+        counted(&|on_load| {
+            GpuEngine::new(&adapter, &source, Loss::Mse, on_load).unwrap();
         });
     });
 }

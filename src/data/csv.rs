@@ -11,13 +11,27 @@ use std::sync::{Mutex, PoisonError};
 use csv::{ByteRecord, ErrorKind, Position, Reader, ReaderBuilder};
 
 use self::columns::{Column, Header, number};
-use super::{BLOCK, Block, Progress, Source};
+use super::{BLOCK, Block, OnLoad, Source};
 use crate::error::Error;
 
 /// Records looked at to tell a header and the numeric columns.
 const SAMPLE_RECORDS: usize = 100;
 
 mod columns;
+
+/// How to read a CSV file.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<'a> {
+    /// The column of x: a header's name, or a position from 1. Without it, and without `y`, the file
+    /// must have just two numeric columns.
+    pub x: Option<&'a str>,
+    /// The column of y, likewise.
+    pub y: Option<&'a str>,
+    /// What stands between two columns.
+    pub delimiter: u8,
+    /// Whether the first record names the columns; without it that is detected.
+    pub header: Option<bool>,
+}
 
 /// A CSV file, checked from end to end.
 #[derive(Debug)]
@@ -33,43 +47,37 @@ pub struct Csv {
 }
 
 impl Csv {
-    /// Opens `path` (`-` is standard input) and checks every sample, telling `progress` of the bytes
-    /// as they pass. `x` and `y` are header names or 1-based positions; without them the file must
-    /// have just two numeric columns.
+    /// Opens `path` (`-` is standard input) and checks every sample, telling `on_load` of the bytes as
+    /// they pass.
     ///
     /// What can't be read twice, a pipe, is first copied to an unnamed temporary file.
     ///
     /// # Errors
     /// [`Error::Io`] where the file can't be read; [`Error::Data`] for a missing column, a value that
     /// is no finite number in f32, fewer than two samples, or an x that is constant.
-    pub fn open(
-        path: &Path,
-        x: Option<&str>,
-        y: Option<&str>,
-        delimiter: u8,
-        progress: Progress,
-    ) -> Result<Self, Error> {
+    pub fn open(path: &Path, layout: Layout, on_load: OnLoad) -> Result<Self, Error> {
         let name = if path == Path::new("-") {
             "standard input".to_owned()
         } else {
             path.display().to_string()
         };
-        let unreadable = |source| Error::Io {
+        let delimiter = layout.delimiter;
+        let file = seekable(path).map_err(|source| Error::Io {
             doing: format!("cannot read {name}"),
             source,
-        };
-        let file = Mutex::new(seekable(path).map_err(unreadable)?);
+        })?;
+        let file = Mutex::new(file);
         let first = first_records(&file, delimiter).map_err(|error| explain(&name, error))?;
         if first.first().is_some_and(is_utf16) {
             return Err(Error::Data(format!(
                 "{name} is in UTF-16; save it as UTF-8"
             )));
         }
-        if first.is_empty() {
-            return Err(Error::Data(format!("{name} is empty")));
+        let header = Header::detect(&first, &layout);
+        if first.len() == usize::from(header.named) {
+            return Err(too_few(&name, 0));
         }
-        let header = Header::detect(&first);
-        let (x, y) = header.choose(&name, delimiter, x, y)?;
+        let (x, y) = header.choose(&name, &layout)?;
         let mut csv = Csv {
             name,
             file,
@@ -79,12 +87,12 @@ impl Csv {
             samples: 0,
             starts: Vec::new(),
         };
-        csv.check(&header, progress)?;
+        csv.check(&header, on_load)?;
         Ok(csv)
     }
 
     /// The pass that checks every sample, counts them and notes the blocks' starts.
-    fn check(&mut self, header: &Header, progress: Progress) -> Result<(), Error> {
+    fn check(&mut self, header: &Header, on_load: OnLoad) -> Result<(), Error> {
         let mut records = records(&self.file, 0, self.delimiter, header.named);
         let mut record = ByteRecord::new();
         let (mut starts, mut samples) = (Vec::new(), 0);
@@ -109,18 +117,14 @@ impl Csv {
             most = most.max(x);
             if samples % BLOCK as u64 == 0 {
                 let start = record.position().map_or(0, |position| position.byte());
-                progress(start - told);
+                on_load(start - told);
                 told = start;
                 starts.push(start);
             }
             samples += 1;
         }
         if samples < 2 {
-            return Err(Error::Data(format!(
-                "{} has {samples} sample{}; a line needs at least two",
-                self.name,
-                if samples == 1 { "" } else { "s" },
-            )));
+            return Err(too_few(&self.name, samples));
         }
         if least as f32 == most as f32 {
             let of_f32 = if least == most {
@@ -175,7 +179,7 @@ impl Source for Csv {
         for _ in super::positions(index, self.samples) {
             if !records
                 .read_byte_record(&mut record)
-                .map_err(|_| changed())?
+                .map_err(|error| explain(&self.name, error))?
             {
                 return Err(changed());
             }
@@ -269,6 +273,13 @@ fn line_of(file: &Mutex<File>, position: Option<&Position>) -> u64 {
         before = byte;
     }
     line
+}
+
+fn too_few(name: &str, samples: u64) -> Error {
+    let plural = if samples == 1 { "" } else { "s" };
+    Error::Data(format!(
+        "{name} has {samples} sample{plural}; a line needs at least two"
+    ))
 }
 
 /// A field for an error message: in quotes, on one line, cut short.

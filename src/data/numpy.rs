@@ -13,7 +13,7 @@
 use rand_mt::Mt;
 
 use super::synthetic::Recipe;
-use super::{BLOCK, Block, Progress, Source, positions};
+use super::{BLOCK, Block, OnLoad, Source, positions};
 use crate::error::Error;
 use crate::model::Model;
 
@@ -76,19 +76,15 @@ pub struct Numpy {
 }
 
 impl Numpy {
-    /// Draws to this recipe, telling `progress` of each value as it passes, two a sample.
+    /// Draws to this recipe, telling `on_load` of each value as it passes, two a sample.
     ///
     /// # Errors
     /// [`Error::Usage`] for a recipe that can't be followed, or a seed that NumPy does not take.
-    pub fn new(recipe: Recipe, progress: Progress) -> Result<Self, Error> {
-        Self::with_checkpoints(recipe, CHECKPOINTS, progress)
+    pub fn new(recipe: Recipe, on_load: OnLoad) -> Result<Self, Error> {
+        Self::with_checkpoints(recipe, CHECKPOINTS, on_load)
     }
 
-    fn with_checkpoints(
-        recipe: Recipe,
-        checkpoints: u64,
-        progress: Progress,
-    ) -> Result<Self, Error> {
+    fn with_checkpoints(recipe: Recipe, checkpoints: u64, on_load: OnLoad) -> Result<Self, Error> {
         recipe.check()?;
         let seed = u32::try_from(recipe.seed).map_err(|_| {
             Error::Usage("--generator numpy takes a --seed from 0 to 4294967295".to_owned())
@@ -103,7 +99,7 @@ impl Numpy {
                     states.push(legacy.clone());
                 }
                 let positions = positions(index, recipe.samples);
-                progress(positions.end - positions.start);
+                on_load(positions.end - positions.start);
                 for _ in positions {
                     draw(&mut legacy);
                 }

@@ -7,7 +7,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::{Description, Engine};
-use crate::data::{BLOCK, Block, Progress, Source};
+use crate::data::{BLOCK, Block, OnLoad, Source};
 use crate::error::Error;
 use crate::loss::{self, Loss, Terms};
 use crate::model::{Model, Sums};
@@ -18,14 +18,14 @@ const LANES: usize = 16;
 /// below 31 · 2^-24 = 1.9e-6 of Σ|term| at its worst, some 2e-7 in practice; 32 hides the widening.
 const RUN: usize = 32;
 
-/// Sets between these sizes are tried with one thread and with all; smaller ones are done before a
-/// second thread has woken up, larger ones always gain.
-const ONE_OR_ALL: std::ops::Range<u64> = 50_000..8_000_000;
+/// Sets between these sizes are tried with one thread and with all; smaller ones are one block,
+/// larger ones always gain.
+const ONE_OR_ALL: std::ops::Range<u64> = BLOCK as u64 + 1..8_000_000;
 
 /// All samples in f32 in host memory, 8 bytes a sample.
 #[derive(Debug)]
 pub struct CpuEngine {
-    /// All x, then all y: one allocation, so that the operating system can refuse what won't fit.
+    /// All x, then all y.
     samples: Box<[f32]>,
     loss: Loss,
     /// One sum a block, added up in order: the same bits for any number of threads.
@@ -34,31 +34,28 @@ pub struct CpuEngine {
 }
 
 impl CpuEngine {
-    /// Loads all samples, on all threads of rayon's global pool, telling `progress` of them.
+    /// Loads all samples, on all threads of rayon's global pool, telling `on_load` of them.
     ///
     /// # Errors
     /// [`Error::Io`] where memory is too small, and what [`Source::read`] says.
-    pub fn new(source: &dyn Source, loss: Loss, progress: Progress) -> Result<Self, Error> {
+    pub fn new(source: &dyn Source, loss: Loss, on_load: OnLoad) -> Result<Self, Error> {
         let samples = source.samples();
-        let memory = usize::try_from(2 * samples)
-            .ok()
-            .and_then(|values| bytemuck::allocation::try_zeroed_slice_box(values).ok())
-            .ok_or_else(|| Error::Io {
-                doing: format!("{samples} samples need {} MB", 8 * samples / 1_000_000),
-                source: std::io::ErrorKind::OutOfMemory.into(),
-            })?;
+        let memory = allocate(samples).ok_or_else(|| Error::Io {
+            doing: format!("{samples} samples need {} MB", 8 * samples / 1_000_000),
+            source: std::io::ErrorKind::OutOfMemory.into(),
+        })?;
         let mut engine = CpuEngine {
             samples: memory,
             loss,
             partial_sums: vec![Sums::default(); samples.div_ceil(BLOCK as u64) as usize],
             parallel: true,
         };
-        engine.load(source, progress)?;
+        engine.load(source, on_load)?;
         engine.parallel = engine.gains_from_threads();
         Ok(engine)
     }
 
-    fn load(&mut self, source: &dyn Source, progress: Progress) -> Result<(), Error> {
+    fn load(&mut self, source: &dyn Source, on_load: OnLoad) -> Result<(), Error> {
         let half = self.samples.len() / 2;
         let (x, y) = self.samples.split_at_mut(half);
         x.par_chunks_mut(BLOCK)
@@ -71,7 +68,7 @@ impl CpuEngine {
                         *to = from as f32;
                     }
                 }
-                progress(block.x.len() as u64);
+                on_load(block.x.len() as u64);
                 Ok(())
             })
     }
@@ -99,39 +96,35 @@ impl CpuEngine {
     }
 
     fn sums(&mut self, model: Model) -> Sums {
-        match self.loss {
-            Loss::Mse => self.sums_of(model, loss::mse),
-            Loss::Mae => self.sums_of(model, loss::mae),
-            Loss::Huber { delta } => {
-                let delta = delta as f32;
-                self.sums_of(model, move |residual| loss::huber(residual, delta))
-            }
-            Loss::LogCosh => self.sums_of(model, loss::log_cosh),
-            Loss::Quantile { tau } => {
-                let tau = tau as f32;
-                self.sums_of(model, move |residual| loss::quantile(residual, tau))
-            }
-        }
-    }
-
-    fn sums_of(&mut self, model: Model, terms: impl Fn(f32) -> Terms + Copy + Sync) -> Sums {
         let (x, y) = self.samples.split_at(self.samples.len() / 2);
-        let (w, b) = (model.w as f32, model.b as f32);
+        let loss = self.loss;
         if self.parallel {
             self.partial_sums
                 .par_iter_mut()
                 .zip(x.par_chunks(BLOCK).zip(y.par_chunks(BLOCK)))
-                .for_each(|(sum, (x, y))| *sum = reduce_samples(x, y, w, b, terms));
+                .for_each(|(sum, (x, y))| *sum = block_sums(loss, x, y, model));
         } else {
-            for (sum, (x, y)) in self
-                .partial_sums
-                .iter_mut()
-                .zip(x.chunks(BLOCK).zip(y.chunks(BLOCK)))
-            {
-                *sum = reduce_samples(x, y, w, b, terms);
+            let blocks = x.chunks(BLOCK).zip(y.chunks(BLOCK));
+            for (sum, (x, y)) in self.partial_sums.iter_mut().zip(blocks) {
+                *sum = block_sums(loss, x, y, model);
             }
         }
         self.partial_sums.iter().copied().sum()
+    }
+
+    /// What the engine runs on.
+    pub fn description(&self) -> Description {
+        let threads = if self.parallel {
+            rayon::current_num_threads()
+        } else {
+            1
+        };
+        Description {
+            kind: "cpu",
+            name: format!("{threads} thread{}", if threads == 1 { "" } else { "s" }),
+            backend: None,
+            software: false,
+        }
     }
 }
 
@@ -145,18 +138,32 @@ impl Engine for CpuEngine {
     }
 }
 
-/// What the CPU engine runs on.
-pub fn description() -> Description {
-    let threads = rayon::current_num_threads();
-    Description {
-        kind: "cpu",
-        name: format!("{threads} thread{}", if threads == 1 { "" } else { "s" }),
-        backend: None,
-        software: false,
+/// Zeroed host memory for x and y, in one piece so that the operating system can refuse what it can't
+/// give; it is not taken before it is written.
+pub(super) fn allocate(samples: u64) -> Option<Box<[f32]>> {
+    let values = usize::try_from(samples.checked_mul(2)?).ok()?;
+    bytemuck::allocation::try_zeroed_slice_box(values).ok()
+}
+
+/// The sums over some samples, with w and b rounded to f32.
+pub(super) fn block_sums(loss: Loss, x: &[f32], y: &[f32], model: Model) -> Sums {
+    let (w, b) = (model.w as f32, model.b as f32);
+    match loss {
+        Loss::Mse => reduce_samples(x, y, w, b, loss::mse),
+        Loss::Mae => reduce_samples(x, y, w, b, loss::mae),
+        Loss::Huber { delta } => {
+            let delta = delta as f32;
+            reduce_samples(x, y, w, b, |residual| loss::huber(residual, delta))
+        }
+        Loss::LogCosh => reduce_samples(x, y, w, b, loss::log_cosh),
+        Loss::Quantile { tau } => {
+            let (over, under) = ((1.0 - tau) as f32, tau as f32);
+            reduce_samples(x, y, w, b, |residual| loss::quantile(residual, over, under))
+        }
     }
 }
 
-/// The sums over a block: the twin of the shader's `reduce_samples`. f32 terms, short f32 sums in
+/// The twin of the shader's `reduce_samples`. f32 terms, short f32 sums in
 /// lanes, f64 beyond; compiled for each instruction set and chosen at run time.
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl",

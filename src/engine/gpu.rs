@@ -3,17 +3,17 @@
 use bytemuck::{Pod, Zeroable};
 
 use self::adapter::Adapter;
+use self::control::Control;
 use self::device::Device;
 use self::shards::Shard;
 use super::Engine;
-use super::cpu::CpuEngine;
-use crate::data::synthetic::{ChaCha, Recipe};
-use crate::data::{Progress, Source};
+use crate::data::{OnLoad, Source};
 use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::{Model, Sums};
 
 pub mod adapter;
+mod control;
 mod device;
 mod shards;
 
@@ -33,14 +33,14 @@ pub fn constants(loss: Loss) -> Vec<(&'static str, f64)> {
         ("WORKGROUP_SIZE", f64::from(WORKGROUP_SIZE)),
         ("RUN", f64::from(RUN)),
     ];
-    constants.extend(loss.constants());
+    constants.append(&mut loss.constants());
     constants
 }
 
-/// `Epoch` of `train.wgsl`, field by field.
+/// `Dispatch` of `train.wgsl`, field by field.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Epoch {
+struct Dispatch {
     w: f32,
     b: f32,
     samples: u32,
@@ -55,8 +55,8 @@ pub struct GpuEngine {
 }
 
 impl GpuEngine {
-    /// Opens the adapter, checks its arithmetic by a small known answer, and uploads all samples,
-    /// telling `progress` of them.
+    /// Opens the adapter, uploads all samples, telling `on_load` of them, and compares the adapter's
+    /// sums at the line y = 0 with those that the CPU engine's arithmetic gives.
     ///
     /// # Errors
     /// [`Error::Gpu`] where the adapter fails, computes wrong sums or has too little memory, and what
@@ -65,11 +65,14 @@ impl GpuEngine {
         adapter: &Adapter,
         source: &dyn Source,
         loss: Loss,
-        progress: Progress,
+        on_load: OnLoad,
     ) -> Result<Self, Error> {
         let kernels = Kernels::new(Device::open(adapter)?, loss)?;
-        kernels.self_test(loss)?;
-        let data = Data::new(&kernels, source, progress)?;
+        let (data, control) = Data::new(&kernels, source, loss, on_load)?;
+        let sums = kernels.sums(&data, Control::MODEL)?;
+        control
+            .agrees(sums)
+            .map_err(|wrong| kernels.device.failed(&wrong))?;
         Ok(GpuEngine { kernels, data })
     }
 }
@@ -106,7 +109,7 @@ impl Kernels {
         let layout = gpu.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some("train.wgsl"),
             bind_group_layouts: &[Some(&samples_layout), Some(&sums_layout)],
-            immediate_size: size_of::<Epoch>() as u32,
+            immediate_size: size_of::<Dispatch>() as u32,
         });
         let pipeline = |entry_point| {
             gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -145,14 +148,14 @@ impl Kernels {
         pass.set_pipeline(&self.reduce_samples);
         let mut first_partial = 0;
         for (shard, samples) in &data.shards {
-            let epoch = Epoch {
+            let dispatch = Dispatch {
                 w: model.w as f32,
                 b: model.b as f32,
                 samples: shard.samples,
                 first_partial,
             };
             pass.set_bind_group(0, samples, &[]);
-            pass.set_immediates(0, bytemuck::bytes_of(&epoch));
+            pass.set_immediates(0, bytemuck::bytes_of(&dispatch));
             pass.dispatch_workgroups(shard.workgroups(), 1, 1);
             first_partial += shard.workgroups();
         }
@@ -175,40 +178,6 @@ impl Kernels {
             dw: dw.into(),
             db: db.into(),
         })
-    }
-
-    /// Compares the sums over a few samples with the CPU engine's: drivers have been known to get a
-    /// workgroup's reduction wrong in silence (WARP did: gfx-rs/wgpu#7904).
-    fn self_test(&self, loss: Loss) -> Result<(), Error> {
-        // Two workgroups, the second one ragged.
-        let source = ChaCha::new(Recipe {
-            samples: 20_003,
-            slope: 3.0,
-            intercept: 4.0,
-            noise: 1.0,
-            x_range: 0.0..2.0,
-            outliers: 0.0,
-            seed: 0,
-        })?;
-        // Above every sample: all terms are positive, so no sum cancels.
-        let model = Model { w: 3.0, b: 14.0 };
-        let known = CpuEngine::new(&source, loss, &|_| {})?.evaluate(model)?;
-        let sums = self.sums(&Data::new(self, &source, &|_| {})?, model)?;
-        for (name, sum, known) in [
-            ("loss", sums.loss, known.loss),
-            ("dw", sums.dw, known.dw),
-            ("db", sums.db, known.db),
-        ] {
-            // Not the opposite comparison: a sum that is no number is wrong too.
-            let right = (sum - known).abs() <= 1e-5 * known;
-            if !right {
-                return Err(self.device.failed(&format!(
-                    "wrong sums: {name} is {sum} where {known} is right; \
-                     update the driver, choose another --adapter, or use --engine cpu"
-                )));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -243,9 +212,14 @@ struct Data {
 }
 
 impl Data {
-    fn new(kernels: &Kernels, source: &dyn Source, progress: Progress) -> Result<Self, Error> {
+    fn new(
+        kernels: &Kernels,
+        source: &dyn Source,
+        loss: Loss,
+        on_load: OnLoad,
+    ) -> Result<(Self, Control), Error> {
         let gpu = &kernels.device.device;
-        let shards = shards::upload(&kernels.device, source, progress)?;
+        let (shards, control) = shards::upload(&kernels.device, source, loss, on_load)?;
         let bind_group = |label, layout, first: &wgpu::Buffer, second: &wgpu::Buffer| {
             gpu.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(label),
@@ -288,13 +262,14 @@ impl Data {
             ),
         };
         kernels.device.check()?;
-        Ok(data)
+        Ok((data, control))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::synthetic::{ChaCha, Recipe};
 
     /// By destroying the device, which to wgpu is one way of losing it.
     #[test]

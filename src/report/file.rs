@@ -13,6 +13,14 @@ pub fn ending(path: &Path) -> String {
         .unwrap_or_default()
 }
 
+/// Whether two paths lead to one file that is there.
+pub fn same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    }
+}
+
 /// That a file can be created beside `path`: better known before an hour of training than after.
 pub fn check_writable(path: &Path) -> Result<(), Error> {
     temporary(path).map(drop).map_err(cannot_write(path))

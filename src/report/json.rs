@@ -24,7 +24,7 @@ pub struct Result<'a> {
 
 #[derive(Debug, Serialize)]
 pub struct Seconds {
-    /// From the start of loading to the last sample in the engine's memory.
+    /// From opening the data to an engine that is ready: drawing or reading, upload, shaders.
     pub load: f64,
     /// All epochs.
     pub train: f64,

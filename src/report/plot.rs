@@ -69,7 +69,7 @@ where
     let most = losses().fold(f64::NEG_INFINITY, f64::max);
     let drawn = if least > 0.0 && most > LOG_FACTOR * least {
         let y = (least / 1.2..most * 1.2).log_scale();
-        draw_on(backend, epochs, title, y, decade_label)
+        draw_on(backend, epochs, title, y, &decade_label)
     } else {
         // Room above and below, also around a loss that never moved.
         let room = match (most - least, most.abs()) {
@@ -77,7 +77,14 @@ where
             (0.0, size) => 0.05 * size,
             (fall, _) => 0.05 * fall,
         };
-        draw_on(backend, epochs, title, least - room..most + room, label)
+        let y = least - room..most + room;
+        // Some ten ticks: one digit more than the range's first.
+        let decimals = (1.0 - (y.end - y.start).log10().floor()).clamp(0.0, 12.0) as usize;
+        let label = |loss: f64| match loss.abs() {
+            0.0 | 1e-3..1e6 => format!("{loss:.decimals$}"),
+            _ => format!("{loss:.2e}"),
+        };
+        draw_on(backend, epochs, title, y, &label)
     };
     drawn.map_err(|error| io::Error::other(error.to_string()))
 }
@@ -87,7 +94,7 @@ fn draw_on<B, Y>(
     epochs: &[Epoch],
     title: &str,
     y: Y,
-    label: fn(f64) -> String,
+    label: &dyn Fn(f64) -> String,
 ) -> Result<(), Box<dyn StdError>>
 where
     B: DrawingBackend,
@@ -114,12 +121,7 @@ where
         .light_line_style(WHITE)
         .draw()?;
     let blue = RGBColor(31, 119, 180);
-    let stride = epochs.len().div_ceil(POINTS);
-    let points: Vec<_> = epochs
-        .iter()
-        .step_by(stride)
-        .map(|epoch| (epoch.epoch, epoch.loss))
-        .collect();
+    let points = thinned(epochs);
     if let [point] = points[..] {
         chart.draw_series([Circle::new(point, 4, blue.filled())])?;
     }
@@ -128,20 +130,63 @@ where
     Ok(())
 }
 
-/// A loss on the axis, to the digits that tell ticks apart.
-fn label(loss: f64) -> String {
-    if loss == 0.0 || (1e-3..1e6).contains(&loss.abs()) {
-        let text = format!("{loss:.4}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        format!("{loss:.1e}")
+/// Each epoch and its loss; of very many epochs the least and the greatest loss of each stretch, so
+/// that a spike stays.
+fn thinned(epochs: &[Epoch]) -> Vec<(u64, f64)> {
+    let stretch = (2 * epochs.len()).div_ceil(POINTS);
+    let point = |epoch: &Epoch| (epoch.epoch, epoch.loss);
+    if epochs.len() <= POINTS {
+        return epochs.iter().map(point).collect();
+    }
+    let by_loss = |a: &&Epoch, b: &&Epoch| a.loss.total_cmp(&b.loss);
+    epochs
+        .chunks(stretch)
+        .flat_map(|stretch| {
+            let mut ends = [
+                stretch.iter().min_by(by_loss).map(point),
+                stretch.iter().max_by(by_loss).map(point),
+            ];
+            ends.sort_by_key(|end| end.map(|(epoch, _)| epoch));
+            ends.into_iter().flatten()
+        })
+        .collect()
+}
+
+/// A loss on a log axis. The labels of 6 to 9 would run into each other.
+fn decade_label(loss: f64) -> String {
+    match (format!("{loss:e}").as_bytes()[0], loss) {
+        (b'6'..=b'9', _) => String::new(),
+        (_, 1e-3..1e6) => format!("{}", (loss * 1e6).round() / 1e6),
+        _ => format!("{loss:.0e}"),
     }
 }
 
-/// Likewise on a log scale, where the labels of 6 to 9 would run into each other.
-fn decade_label(loss: f64) -> String {
-    match format!("{loss:e}").as_bytes()[0] {
-        b'6'..=b'9' => String::new(),
-        _ => label(loss),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spike_among_very_many_epochs_stays() {
+        let epochs: Vec<Epoch> = (1..=100_001)
+            .map(|epoch| Epoch {
+                epoch,
+                loss: if epoch == 77_777 {
+                    9.0
+                } else {
+                    1.0 / epoch as f64
+                },
+                w: 0.0,
+                b: 0.0,
+                dw: 0.0,
+                db: 0.0,
+            })
+            .collect();
+        let points = thinned(&epochs);
+        assert!(points.len() <= POINTS + 2);
+        assert!(points.contains(&(77_777, 9.0)));
+        assert!(points.is_sorted());
+        assert_eq!(points.first().unwrap().0, 1);
+        assert_eq!(points.last().unwrap().0, 100_001);
+        assert_eq!(thinned(&epochs[..3]).len(), 3);
     }
 }

@@ -39,13 +39,8 @@ pub fn headline(
         HumanCount(samples),
         DecimalBytes(SAMPLE_BYTES * samples),
     ))?;
-    let parameter = match loss.constants() {
-        None => String::new(),
-        Some((name, value)) => format!(" ({} {value})", name.to_lowercase()),
-    };
     line(format!(
-        "loss:   {}{parameter}, learning rate {}, {} epochs from w = {}, b = {}",
-        loss.name(),
+        "loss:   {loss}, learning rate {}, {} epochs from w = {}, b = {}",
         config.learning_rate,
         HumanCount(config.epochs),
         number(config.start.w),

@@ -45,7 +45,7 @@ pub fn on_every_adapter(mut check: impl FnMut(adapter::Adapter)) {
 pub fn losses() -> Vec<Loss> {
     let mut losses = Loss::ALL.to_vec();
     losses.push(Loss::Huber { delta: 2.5 });
-    losses.push(Loss::Quantile { tau: 0.9 });
+    losses.extend([0.001, 0.9, 0.999].map(|tau| Loss::Quantile { tau }));
     losses
 }
 

@@ -2,6 +2,7 @@
 
 use csv::ByteRecord;
 
+use super::Layout;
 use crate::error::Error;
 
 /// One column: its place, counted from 0, and what to call it.
@@ -21,13 +22,26 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// The first record is a header if not one of its fields is a number. A column is numeric if
-    /// half of its fields that are not empty are numbers: what the others are is an error to be
-    /// named, not a reason to pass the column over.
-    pub(super) fn detect(first: &[ByteRecord]) -> Self {
-        let named = first
-            .first()
-            .is_some_and(|record| record.iter().all(|field| number(field).is_none()));
+    /// Unless told, the first record is a header if not one of its fields is a number (nan and inf
+    /// count as numbers here: they are what programs write for values), or if it holds a name that is
+    /// asked for. A column is numeric if half of its fields that are not empty are numbers: what the
+    /// others are is an error to be named, not a reason to pass the column over.
+    pub(super) fn detect(first: &[ByteRecord], layout: &Layout) -> Self {
+        let named = layout.header.unwrap_or_else(|| {
+            first.first().is_some_and(|record| {
+                let is = |field: &[u8], name: Option<&str>| {
+                    name.is_some_and(|name| field.trim_ascii() == name.as_bytes())
+                };
+                let position = |name: Option<&str>| {
+                    name.and_then(|name| name.parse().ok())
+                        .is_some_and(|position| (1..=record.len()).contains(&position))
+                };
+                let asked = |name| !position(name) && record.iter().any(|field| is(field, name));
+                record.iter().all(|field| parse(field).is_none())
+                    || asked(layout.x)
+                    || asked(layout.y)
+            })
+        });
         let width = first.first().map_or(0, ByteRecord::len);
         let columns = (0..width)
             .map(|index| Column {
@@ -58,15 +72,10 @@ impl Header {
     }
 
     /// The columns for x and y: those asked for, else the only ones that are numeric.
-    pub(super) fn choose(
-        &self,
-        file: &str,
-        delimiter: u8,
-        x: Option<&str>,
-        y: Option<&str>,
-    ) -> Result<(Column, Column), Error> {
-        let x = x.map(|wanted| self.find(file, wanted)).transpose()?;
-        let y = y.map(|wanted| self.find(file, wanted)).transpose()?;
+    pub(super) fn choose(&self, file: &str, layout: &Layout) -> Result<(Column, Column), Error> {
+        let find = |wanted| self.find(file, wanted);
+        let x = layout.x.map(find).transpose()?;
+        let y = layout.y.map(find).transpose()?;
         if x.is_some() && x == y {
             return Err(Error::Usage("--x and --y are the same column".to_owned()));
         }
@@ -84,7 +93,7 @@ impl Header {
             (Some(x), Some(y)) if !guessed || rest.next().is_none() => Ok((x.clone(), y.clone())),
             _ if self.columns.len() == 1 => Err(Error::Data(format!(
                 "{file} has one column where {:?} separates them; another separator is given by --delimiter",
-                char::from(delimiter),
+                char::from(layout.delimiter),
             ))),
             _ => Err(Error::Data(format!(
                 "{file} needs --x and --y, for it has not just two numeric columns; {}",
@@ -153,7 +162,10 @@ impl Column {
 
 /// A finite number, spaces around it allowed.
 pub(super) fn number(field: &[u8]) -> Option<f64> {
-    fast_float2::parse::<f64, _>(field.trim_ascii())
-        .ok()
-        .filter(|value| value.is_finite())
+    parse(field).filter(|value| value.is_finite())
+}
+
+/// A number, nan or inf.
+fn parse(field: &[u8]) -> Option<f64> {
+    fast_float2::parse(field.trim_ascii()).ok()
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::WORKGROUP_SIZE;
 use crate::engine::Description;
 use crate::error::Error;
 
@@ -80,6 +81,7 @@ pub fn list() -> Vec<Adapter> {
             let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
             adapter.features().contains(FEATURES)
                 && adapter.get_downlevel_capabilities().flags.contains(compute)
+                && adapter.limits().max_compute_invocations_per_workgroup >= WORKGROUP_SIZE
         })
         .collect();
     found.sort_by_key(|adapter| {
@@ -122,13 +124,13 @@ pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
         return Err(none());
     }
     let wanted = wanted.unwrap_or_default();
-    let at = match wanted.parse::<usize>() {
-        Ok(index) => (index < adapters.len()).then_some(index),
-        Err(_) => adapters.iter().position(|adapter| {
+    let index = wanted.parse().ok().filter(|&index| index < adapters.len());
+    let at = index.or_else(|| {
+        adapters.iter().position(|adapter| {
             let text = adapter.info.to_string().to_lowercase();
             text.contains(&wanted.to_lowercase())
-        }),
-    };
+        })
+    });
     match at {
         Some(at) => Ok(adapters.swap_remove(at)),
         None => {
@@ -137,7 +139,7 @@ pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
                 .map(|Adapter { info, .. }| format!("{} {info}", info.index))
                 .collect();
             Err(Error::Gpu(format!(
-                "no adapter matches {wanted:?}; there are: {}",
+                "no adapter matches {wanted:?}; there are: {}; {REMEDY}",
                 there.join("; ")
             )))
         }

@@ -8,12 +8,17 @@ use futures_intrusive::channel::shared::oneshot_channel;
 use super::adapter::{Adapter, FEATURES};
 use crate::error::Error;
 
+/// What to say and to do where memory runs out.
+pub(super) const NO_MEMORY: &str = "not enough memory; use fewer --samples or --engine cpu";
+
 /// An open device. wgpu reports most failures not where they happen but to callbacks, whose first
 /// word is kept here and returned by the next [`Device::check`].
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
+    /// Whether its memory is the host's.
+    pub(super) software: bool,
     name: String,
     fault: Arc<Mutex<Option<String>>>,
 }
@@ -37,20 +42,19 @@ impl Device {
             keep_first(
                 &first,
                 match error {
-                    wgpu::Error::OutOfMemory { .. } => {
-                        "not enough memory; use fewer --samples or --engine cpu".to_owned()
-                    }
+                    wgpu::Error::OutOfMemory { .. } => NO_MEMORY.to_owned(),
                     other => one_line(&other),
                 },
             );
         }));
         let first = Arc::clone(&fault);
         device.set_device_lost_callback(move |_, reason| {
-            keep_first(&first, format!("the device was lost {reason}"));
+            keep_first(&first, format!("the device was lost: {reason}"));
         });
         Ok(Device {
             device,
             queue,
+            software: adapter.info().software,
             name,
             fault,
         })
@@ -88,8 +92,13 @@ impl Device {
         // wgpu 30 panics in poll, or finds that the submission never came about.
         let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
         self.check()?;
-        if !matches!(polled, Ok(Ok(_))) {
-            return Err(self.failed("the device was lost"));
+        match polled {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => return Err(self.failed("the device was lost")),
+            Err(panic) => {
+                let said = panic.downcast_ref::<String>().map_or("", |said| said);
+                return Err(self.failed(&format!("the device was lost: {said}")));
+            }
         }
         match pollster::block_on(receiver.receive()) {
             Some(Ok(())) => Ok(()),
@@ -99,7 +108,11 @@ impl Device {
     }
 
     pub(super) fn failed(&self, what: &str) -> Error {
-        Error::Gpu(format!("{}: {}", self.name, what.trim()))
+        Error::Gpu(format!(
+            "{}: {}",
+            self.name,
+            what.trim_end_matches([':', ' '])
+        ))
     }
 }
 

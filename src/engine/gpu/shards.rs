@@ -4,10 +4,13 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::device::Device;
+use super::control::Control;
+use super::device::{Device, NO_MEMORY};
 use super::{RUN, WORKGROUP_SIZE};
-use crate::data::{BLOCK, Block, Progress, Source};
+use crate::data::{BLOCK, Block, OnLoad, Source};
+use crate::engine::cpu;
 use crate::error::Error;
+use crate::loss::Loss;
 
 /// Bytes of one value on the device.
 const F32: u64 = size_of::<f32>() as u64;
@@ -38,19 +41,24 @@ impl Shard {
 /// Four samples a load, RUN loads an invocation.
 const SAMPLES_PER_WORKGROUP: u32 = 4 * RUN * WORKGROUP_SIZE;
 
-/// Uploads all samples of `source`, telling `progress` of them.
+/// Uploads all samples of `source`, telling `on_load` of them.
 pub(super) fn upload(
     device: &Device,
     source: &dyn Source,
-    progress: Progress,
-) -> Result<Vec<Shard>, Error> {
+    loss: Loss,
+    on_load: OnLoad,
+) -> Result<(Vec<Shard>, Control), Error> {
+    let samples = source.samples();
+    if device.software && cpu::allocate(samples).is_none() {
+        return Err(device.failed(NO_MEMORY));
+    }
     let per_shard = samples_per_shard(&device.device.limits())
         .ok_or_else(|| device.failed("its storage buffers are too small"))?;
-    let samples = source.samples();
     let shards = (0..samples.div_ceil(per_shard))
         .map(|shard| Shard::new(device, per_shard.min(samples - shard * per_shard)))
         .collect::<Result<Vec<Shard>, Error>>()?;
     let mut staging = Staging::new(device, samples);
+    let mut controls = Vec::new();
     for (index, shard) in shards.iter().enumerate() {
         let first = index as u64 * per_shard / BLOCK as u64;
         let end = first + u64::from(shard.samples).div_ceil(BLOCK as u64);
@@ -58,11 +66,11 @@ pub(super) fn upload(
         while block < end {
             let blocks = block..end.min(block + STAGED_BLOCKS);
             block = blocks.end;
-            staging.fill(source, blocks.clone(), progress)?;
+            controls.push(staging.fill(source, loss, blocks.clone(), on_load)?);
             staging.copy(blocks, first, shard)?;
         }
     }
-    Ok(shards)
+    Ok((shards, controls.into_iter().sum()))
 }
 
 /// As many samples as a binding, a buffer and one dispatch allow, in whole blocks.
@@ -133,9 +141,10 @@ impl<'a> Staging<'a> {
     fn fill(
         &mut self,
         source: &dyn Source,
+        loss: Loss,
         blocks: Range<u64>,
-        progress: Progress,
-    ) -> Result<(), Error> {
+        on_load: OnLoad,
+    ) -> Result<Control, Error> {
         self.buffers.swap(0, 1);
         self.copied.swap(0, 1);
         let buffer = &self.buffers[0];
@@ -148,24 +157,24 @@ impl<'a> Staging<'a> {
             .slice(..)
             .into_chunks::<{ 2 * COLUMN_BYTES as usize }>();
         let staged: Vec<_> = blocks.zip(staged).collect();
-        staged.into_par_iter().try_for_each_init(
-            || (Block::default(), Vec::with_capacity(BLOCK)),
-            |(block, cast), (index, staged)| {
-                source.read(index, block)?;
-                let (x, y) = wgpu::WriteOnly::<[u8]>::from(staged).split_at(COLUMN_BYTES as usize);
-                for (mut to, from) in [(x, &block.x), (y, &block.y)] {
-                    cast.clear();
-                    cast.extend(from.iter().map(|&value| value as f32));
-                    let bytes: &[u8] = bytemuck::cast_slice(cast);
-                    to.slice(..bytes.len()).copy_from_slice(bytes);
-                }
-                progress(block.x.len() as u64);
-                Ok::<(), Error>(())
-            },
-        )?;
+        let controls = staged
+            .into_par_iter()
+            .map_init(
+                || (Block::default(), Vec::new(), Vec::new()),
+                |(block, x, y), (index, staged)| {
+                    source.read(index, block)?;
+                    let staged = wgpu::WriteOnly::<[u8]>::from(staged);
+                    let (staged_x, staged_y) = staged.split_at(COLUMN_BYTES as usize);
+                    cast_into(&block.x, x, staged_x);
+                    cast_into(&block.y, y, staged_y);
+                    on_load(block.x.len() as u64);
+                    Ok(Control::new(loss, x, y))
+                },
+            )
+            .collect::<Result<Vec<Control>, Error>>()?;
         drop(view);
         buffer.unmap();
-        Ok(())
+        Ok(controls.into_iter().sum())
     }
 
     /// Copies what [`Staging::fill`] left to its place in `shard`, whose first block is `first`.
@@ -185,5 +194,44 @@ impl<'a> Staging<'a> {
         }
         self.copied[0] = Some(self.device.queue.submit([encoder.finish()]));
         self.device.check()
+    }
+}
+
+/// Casts a column to f32, and copies it into mapped memory.
+fn cast_into(column: &[f64], cast: &mut Vec<f32>, mut staged: wgpu::WriteOnly<[u8]>) {
+    cast.clear();
+    cast.extend(column.iter().map(|&value| value as f32));
+    let bytes: &[u8] = bytemuck::cast_slice(cast);
+    staged.slice(..bytes.len()).copy_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The largest shard of these limits, in samples.
+    fn per_shard(binding: u64, buffer: u64, workgroups: u32) -> Option<u64> {
+        samples_per_shard(&wgpu::Limits {
+            max_storage_buffer_binding_size: binding,
+            max_buffer_size: buffer,
+            max_compute_workgroups_per_dimension: workgroups,
+            ..Default::default()
+        })
+    }
+
+    #[test]
+    fn shards_keep_to_every_limit_in_whole_blocks() {
+        let mib = 1 << 20;
+        // Software adapters: 128 MiB a binding.
+        assert_eq!(per_shard(128 * mib, 2048 * mib, 65_535), Some(33_554_432));
+        // Real drivers: 2 GiB − 1, which is one block less than 2 GiB.
+        let below = (2048 * mib) / 4 - BLOCK as u64;
+        assert_eq!(per_shard(2048 * mib - 1, 4096 * mib, 65_535), Some(below));
+        // 4 GiB and more: a position must fit u32, and a dispatch has so many workgroups.
+        let dispatch = 65_535 * u64::from(SAMPLES_PER_WORKGROUP) / BLOCK as u64 * BLOCK as u64;
+        assert_eq!(per_shard(1 << 40, 1 << 40, 65_535), Some(dispatch));
+        assert_eq!(per_shard(1 << 40, 1 << 40, u32::MAX), Some(1 << 30));
+        assert_eq!(per_shard(1 << 40, mib, 65_535), Some(4 * BLOCK as u64));
+        assert_eq!(per_shard(1000, 1 << 40, 65_535), None);
     }
 }

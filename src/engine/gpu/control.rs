@@ -1,0 +1,75 @@
+//! A control on what the adapter computes, made on the host while the data are uploaded.
+//!
+//! Drivers fail in silence: one got a workgroup's reduction wrong (WARP, gfx-rs/wgpu#7904), and GL
+//! makes no fuss of a buffer that it has no memory for. So before the first epoch the adapter's sums
+//! over the user's own data are compared with the host's.
+
+use std::iter::Sum;
+
+use crate::engine::cpu::block_sums;
+use crate::loss::Loss;
+use crate::model::{Model, Sums};
+
+/// How far the sums may be apart, as a share of Σ|term|. The additions that `train.wgsl` counts round
+/// by 65 · 2^-24 = 4e-6 at the worst for 1e9 samples; a shard that is missing is a thousand times that.
+const SHARE: f64 = 1e-5;
+
+/// The sums at [`Control::MODEL`], and how large their terms are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Control {
+    sums: Sums,
+    /// Σ|term|, at least.
+    sizes: Sums,
+}
+
+impl Control {
+    /// The line y = 0. There a residual is −y to the bit, however an adapter rounds or fuses.
+    pub(super) const MODEL: Model = Model { w: 0.0, b: 0.0 };
+
+    /// Over some samples.
+    pub(super) fn new(loss: Loss, x: &[f32], y: &[f32]) -> Self {
+        let over = |x: &[f32], y: &[f32]| block_sums(loss, x, y, Self::MODEL);
+        // The terms' sizes by sums whose terms have one sign: all residuals above, all below.
+        let size_x: Vec<f32> = x.iter().map(|x| x.abs()).collect();
+        let below: Vec<f32> = y.iter().map(|y| y.abs()).collect();
+        let above: Vec<f32> = y.iter().map(|y| -y.abs()).collect();
+        let (below, above) = (over(&size_x, &below), over(&size_x, &above));
+        Control {
+            sums: over(x, y),
+            sizes: Sums {
+                loss: below.loss + above.loss,
+                dw: above.dw - below.dw,
+                db: above.db - below.db,
+            },
+        }
+    }
+
+    /// Whether an adapter's sums are these; if not, how not.
+    pub(super) fn agrees(&self, sums: Sums) -> Result<(), String> {
+        for (name, sum, right, size) in [
+            ("loss", sums.loss, self.sums.loss, self.sizes.loss),
+            ("dw", sums.dw, self.sums.dw, self.sizes.dw),
+            ("db", sums.db, self.sums.db, self.sizes.db),
+        ] {
+            // Sums beyond f32 are for `train` to find, and adapters may take the tiniest terms for 0.
+            let beyond = size >= f64::from(f32::MAX);
+            let agrees = (sum - right).abs() <= SHARE * size + f64::from(f32::MIN_POSITIVE) * 1e9;
+            if !beyond && !agrees {
+                return Err(format!(
+                    "wrong sums: {name} is {sum:e} where {right:e} is right; out of memory, or a faulty \
+                     driver: use fewer --samples, another --adapter or --engine cpu"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sum for Control {
+    fn sum<I: Iterator<Item = Control>>(controls: I) -> Control {
+        controls.fold(Control::default(), |a, b| Control {
+            sums: a.sums + b.sums,
+            sizes: a.sizes + b.sizes,
+        })
+    }
+}
