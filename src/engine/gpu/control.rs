@@ -73,3 +73,34 @@ impl Sum for Control {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_that_lack_a_part_are_found_out() {
+        let y: Vec<f32> = (0..100_000).map(|i| (i as f32 * 0.1).sin()).collect();
+        let x: Vec<f32> = (0..100_000).map(|i| (i as f32 * 0.2).cos()).collect();
+        for loss in Loss::ALL {
+            let control = Control::new(loss, &x, &y);
+            assert_eq!(control.agrees(control.sums), Ok(()));
+            // A thousandth of the samples reads as 0, and here and there a sum is no number.
+            let (mut x, mut y) = (x.clone(), y.clone());
+            x[..100].fill(0.0);
+            y[..100].fill(0.0);
+            assert!(control.agrees(Control::new(loss, &x, &y).sums).is_err());
+            let no_number = Sums {
+                db: f64::NAN,
+                ..control.sums
+            };
+            assert!(control.agrees(no_number).is_err());
+        }
+    }
+
+    #[test]
+    fn data_without_any_size_agree() {
+        let control = Control::new(Loss::Mse, &[0.0; 10], &[0.0; 10]);
+        assert_eq!(control.agrees(Sums::default()), Ok(()));
+    }
+}
