@@ -44,7 +44,7 @@ pub enum Format {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = EXIT_CODES, allow_negative_numbers = true)]
 pub struct Train {
     /// CSV file to fit, - for standard input [default: synthetic data]
     #[arg(value_name = "DATA.csv")]
@@ -74,9 +74,9 @@ pub struct Csv {
     /// Whether the first line names the columns; auto: where none of its fields is a number, or where it holds a name asked for
     #[arg(long, default_value = "auto", requires = "data")]
     pub header: HeaderChoice,
-    /// What separates the columns: one character, or "tab"
-    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = delimiter, requires = "data")]
-    pub delimiter: u8,
+    /// What separates the columns: one character, or tab [default: ,]
+    #[arg(long, value_name = "CHAR", value_parser = delimiter, requires = "data")]
+    pub delimiter: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -93,25 +93,25 @@ pub struct Synthetic {
     #[arg(long, value_name = "N", default_value = "1e6", value_parser = count, conflicts_with = "data")]
     pub samples: u64,
     /// The true w
-    #[arg(long, value_name = "W", default_value = "3", value_parser = finite, allow_hyphen_values = true, conflicts_with = "data")]
+    #[arg(long, value_name = "W", default_value = "3", value_parser = finite, conflicts_with = "data")]
     pub slope: f64,
     /// The true b
-    #[arg(long, value_name = "B", default_value = "4", value_parser = finite, allow_hyphen_values = true, conflicts_with = "data")]
+    #[arg(long, value_name = "B", default_value = "4", value_parser = finite, conflicts_with = "data")]
     pub intercept: f64,
     /// Standard deviation of the normal noise on y
-    #[arg(long, value_name = "SD", default_value = "1", value_parser = finite, allow_hyphen_values = true, conflicts_with = "data")]
+    #[arg(long, value_name = "SD", default_value = "1", value_parser = finite, conflicts_with = "data")]
     pub noise: f64,
     /// Where x lies, uniformly, the end left out
     #[arg(long, value_name = "A..B", default_value = "0..2", value_parser = range, allow_hyphen_values = true, conflicts_with = "data")]
     pub x_range: Range<f64>,
     /// Share of samples with a gross error of 20 noise deviations upwards
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = finite, allow_hyphen_values = true, conflicts_with = "data")]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = finite, conflicts_with = "data")]
     pub outliers: f64,
     /// Who draws: chacha in parallel, or numpy the exact draws of np.random.seed, rand and randn
     #[arg(long, default_value = "chacha", conflicts_with = "data")]
     pub generator: Generator,
     /// What all draws follow from, w and b at the start among them
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = seed)]
     pub seed: u64,
 }
 
@@ -125,25 +125,25 @@ pub enum Generator {
 #[command(next_help_heading = "Training")]
 pub struct Training {
     /// Loss function
-    #[arg(long, default_value = "mse", value_parser = PossibleValuesParser::new(Loss::ALL.map(Loss::name)).try_map(named))]
+    #[arg(long, default_value = "mse", ignore_case = true, value_parser = PossibleValuesParser::new(Loss::ALL.map(Loss::name)).try_map(named))]
     pub loss: Loss,
     /// Where the huber loss turns into a line, in units of y [default: 1]
-    #[arg(long, value_name = "DELTA", value_parser = positive_in_f32, allow_hyphen_values = true)]
+    #[arg(long, value_name = "DELTA", value_parser = positive_in_f32)]
     pub delta: Option<f64>,
     /// Which quantile the quantile loss fits, between 0 and 1 [default: 0.5]
-    #[arg(long, value_name = "TAU", value_parser = share, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TAU", value_parser = share)]
     pub quantile: Option<f64>,
     /// Passes over all samples, each with one update
     #[arg(long, value_name = "N", default_value = "50", value_parser = at_least_one)]
     pub epochs: u64,
     /// What the gradient is multiplied by
-    #[arg(long, value_name = "RATE", default_value = "0.1", value_parser = positive, allow_hyphen_values = true)]
+    #[arg(long, value_name = "RATE", default_value = "0.1", value_parser = positive)]
     pub learning_rate: f64,
     /// w before the first epoch [default: a normal draw]
-    #[arg(long, value_name = "W", value_parser = finite, allow_hyphen_values = true)]
+    #[arg(long, value_name = "W", value_parser = finite)]
     pub init_w: Option<f64>,
     /// b before the first epoch [default: a normal draw]
-    #[arg(long, value_name = "B", value_parser = finite, allow_hyphen_values = true)]
+    #[arg(long, value_name = "B", value_parser = finite)]
     pub init_b: Option<f64>,
 }
 
@@ -156,9 +156,9 @@ pub struct Engine {
     /// GPU adapter: part of its name, or its index in `fall-line adapters`
     #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Option<String>,
-    /// Threads of the CPU engine and of loading [default: all cores]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub threads: Option<u64>,
+    /// Threads of the CPU engine and of loading, up to 1024 [default: all cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -285,14 +285,14 @@ impl From<EngineChoice> for engine::Choice {
 fn named(name: String) -> Result<Loss, String> {
     let mut losses = Loss::ALL.into_iter();
     losses
-        .find(|loss| loss.name() == name)
+        .find(|loss| loss.name().eq_ignore_ascii_case(&name))
         .ok_or_else(|| format!("no loss {name}"))
 }
 
 /// `1e8`, `250k`, `10M`, `1_000_000`: the suffix becomes an exponent, so that no digit is rounded.
 fn count(text: &str) -> Result<u64, String> {
     let mut digits = text.replace('_', "");
-    for (suffix, exponent) in [("k", "e3"), ("M", "e6"), ("G", "e9")] {
+    for (suffix, exponent) in [("k", "e3"), ("K", "e3"), ("M", "e6"), ("G", "e9")] {
         if let Some(rest) = digits.strip_suffix(suffix) {
             digits = format!("{rest}{exponent}");
             break;
@@ -309,6 +309,18 @@ fn at_least_one(text: &str) -> Result<u64, String> {
         0 => Err("must be at least 1".to_owned()),
         count => Ok(count),
     }
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match at_least_one(text)? {
+        count @ 1..=1024 => Ok(count as usize),
+        _ => Err("must be at most 1024".to_owned()),
+    }
+}
+
+/// A count, or any other whole number of 64 bits.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().or_else(|_| count(text))
 }
 
 fn finite(text: &str) -> Result<f64, String> {
@@ -341,10 +353,10 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 fn range(text: &str) -> Result<Range<f64>, String> {
-    let (start, end) = text
-        .split_once("..")
-        .ok_or_else(|| "not a range such as 0..2".to_owned())?;
-    Ok(finite(start)?..finite(end)?)
+    match text.split_once("..") {
+        Some((start, end)) if !end.starts_with('.') => Ok(finite(start)?..finite(end)?),
+        _ => Err("not a range such as 0..2".to_owned()),
+    }
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {
@@ -390,5 +402,6 @@ mod tests {
         assert!(delimiter("||").is_err());
         assert_eq!(range("-1..2.5"), Ok(-1.0..2.5));
         assert!(range("0-2").is_err());
+        assert!(range("0...2").is_err());
     }
 }

@@ -74,7 +74,7 @@ pub fn choose(choice: Choice, adapter: Option<&str>) -> Result<Chosen, Error> {
             Some(best) if !best.info().software => Chosen::Gpu(best),
             Some(software) => Chosen::Cpu {
                 notice: Some(format!(
-                    "no hardware GPU: using the CPU engine (--engine gpu would use the software adapter {})",
+                    "no hardware GPU: using the CPU engine (--engine gpu would use {})",
                     software.info(),
                 )),
             },

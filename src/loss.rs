@@ -69,15 +69,23 @@ impl Loss {
             Loss::Quantile { tau } => vec![("OVER", 1.0 - tau), ("UNDER", tau)],
         }
     }
+
+    /// δ of huber, τ of quantile.
+    pub fn parameter(self) -> Option<f64> {
+        match self {
+            Loss::Mse | Loss::Mae | Loss::LogCosh => None,
+            Loss::Huber { delta } => Some(delta),
+            Loss::Quantile { tau } => Some(tau),
+        }
+    }
 }
 
 impl fmt::Display for Loss {
-    /// The name, and the parameter where there is one: `huber (delta 1)`.
+    /// The name, and the parameter where there is one: `huber 1`, `quantile 0.5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Loss::Mse | Loss::Mae | Loss::LogCosh => f.write_str(self.name()),
-            Loss::Huber { delta } => write!(f, "{} (delta {delta})", self.name()),
-            Loss::Quantile { tau } => write!(f, "{} ({tau})", self.name()),
+        match self.parameter() {
+            None => f.write_str(self.name()),
+            Some(parameter) => write!(f, "{} {parameter}", self.name()),
         }
     }
 }

@@ -10,7 +10,7 @@
     )
 )]
 
-use std::io;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::panic;
 use std::process::ExitCode;
@@ -21,7 +21,8 @@ use std::time::Instant;
 use clap::Parser;
 use clap::error::ErrorKind;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::low_level::unregister;
+use signal_hook::{SigId, flag};
 
 use fall_line::data::Source;
 use fall_line::data::csv::Csv;
@@ -107,12 +108,15 @@ fn usage(error: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = error.print();
+            if error.print().and_then(|()| io::stdout().flush()).is_err() {
+                return ExitCode::from(1);
+            }
         }
         _ => {
             let text = error.to_string();
             let message = text.split("\n\nUsage:").next().unwrap_or(&text);
             let message = message.split("\n\nFor more").next().unwrap_or(message);
+            let message = message.replace("\n\n  tip:", ";");
             let words: Vec<&str> = message.split_whitespace().collect();
             report::notice(format!("{} (see --help)", words.join(" ")));
         }
@@ -168,12 +172,21 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
     })?;
     let samples = source.samples();
     match output.format {
-        Format::Text => report::text::result(&trained, samples, load)?,
+        Format::Text => {
+            report::text::result(&trained)?;
+            if output.talks() {
+                report::text::speed(&trained, samples, load)?;
+            }
+        }
         Format::Json => report::json::print(&report::json::Result {
             w: trained.model.w,
             b: trained.model.b,
             final_loss: trained.loss,
             loss: loss.name(),
+            loss_parameter: loss.parameter(),
+            learning_rate: config.learning_rate,
+            start: config.start,
+            data: source.title(),
             epochs: trained.epochs,
             samples,
             engine: &description,
@@ -225,7 +238,7 @@ fn walk(
     config: &Config,
     output: &Output,
 ) -> Result<(Vec<Epoch>, Result<Trained, Error>), Error> {
-    let interrupted = interrupts()?;
+    let interrupts = Interrupts::listen()?;
     let keeps_history = output.history.is_some() || output.plot.is_some();
     let mut history = Vec::new();
     let mut printed = Ok(());
@@ -239,7 +252,7 @@ fn walk(
         if output.talks() && every > 0 && epoch.epoch % every == 0 {
             printed = progress.aside(|| report::text::epoch(epoch));
         }
-        if printed.is_err() || interrupted.load(Ordering::Relaxed) {
+        if printed.is_err() || interrupts.came() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
@@ -255,9 +268,13 @@ fn open(args: &Train) -> Result<(Box<dyn Source>, Model), Error> {
     let quiet = args.output.quiet;
     Ok(match (&args.data, args.synthetic.generator) {
         (Some(path), _) => {
+            // Of a pipe the length is not known.
             let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
             let reading = Progress::new("checking bytes", bytes, quiet);
             let csv = Csv::open(path, args.csv.layout(), &|n| reading.advance(n))?;
+            if !quiet {
+                csv.notices().iter().for_each(report::notice);
+            }
             (Box::new(csv), synthetic::start(seed))
         }
         (None, Generator::Chacha) => (
@@ -273,30 +290,52 @@ fn open(args: &Train) -> Result<(Box<dyn Source>, Model), Error> {
     })
 }
 
-fn set_threads(threads: u64) -> Result<(), Error> {
-    usize::try_from(threads)
-        .ok()
-        .and_then(|threads| {
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build_global()
-                .ok()
+fn set_threads(threads: usize) -> Result<(), Error> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| Error::Io {
+            doing: format!("cannot start {threads} threads"),
+            source: io::Error::other(error),
         })
-        .ok_or_else(|| Error::Usage(format!("--threads {threads}: no such number of threads")))
 }
 
-/// A flag that Ctrl-C and SIGTERM set, so that the epoch is finished and files are written. The
-/// second one ends the program at once.
-fn interrupts() -> Result<Arc<AtomicBool>, Error> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        let flag = || Arc::clone(&interrupted);
-        flag::register_conditional_shutdown(signal, INTERRUPTED.into(), flag())
-            .and_then(|_| flag::register(signal, flag()))
-            .map_err(|source| Error::Io {
-                doing: "cannot listen for Ctrl-C".to_owned(),
-                source,
-            })?;
+/// A flag that Ctrl-C and SIGTERM set while this lives, so that the epoch is finished and files are
+/// written; the second one ends the program at once.
+struct Interrupts {
+    flag: Arc<AtomicBool>,
+    /// What ends the program, taken back before files are written.
+    shutdowns: Vec<SigId>,
+}
+
+impl Interrupts {
+    fn listen() -> Result<Self, Error> {
+        let flag = Arc::new(AtomicBool::new(false));
+        let mut shutdowns = Vec::new();
+        for signal in [SIGINT, SIGTERM] {
+            let shared = || Arc::clone(&flag);
+            flag::register_conditional_shutdown(signal, INTERRUPTED.into(), shared())
+                .and_then(|id| {
+                    shutdowns.push(id);
+                    flag::register(signal, shared())
+                })
+                .map_err(|source| Error::Io {
+                    doing: "cannot listen for Ctrl-C".to_owned(),
+                    source,
+                })?;
+        }
+        Ok(Interrupts { flag, shutdowns })
     }
-    Ok(interrupted)
+
+    fn came(&self) -> bool {
+        self.flag.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        for id in self.shutdowns.drain(..) {
+            unregister(id);
+        }
+    }
 }

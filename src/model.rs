@@ -3,8 +3,10 @@
 use std::iter::Sum;
 use std::ops::Add;
 
+use serde::Serialize;
+
 /// The line `y = w*x + b`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Model {
     /// The slope, in units of y per unit of x.
     pub w: f64,

@@ -25,7 +25,7 @@ pub mod text;
 /// [`Error::Io`] where it can't be written: a full disk, or nobody who reads.
 pub fn line(text: impl Display) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")
+    writeln!(stdout, "{}", printable(&text.to_string()))
         .and_then(|()| stdout.flush())
         .map_err(|source| Error::Io {
             doing: "cannot write to standard output".to_owned(),
@@ -35,7 +35,16 @@ pub fn line(text: impl Display) -> Result<(), Error> {
 
 /// Writes one line to stderr. That nobody may be reading there is no reason to stop.
 pub fn notice(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", printable(&text.to_string()));
+}
+
+/// Text on one line that leaves a terminal alone, whatever stands in a file's name or header.
+fn printable(text: &str) -> String {
+    let escape = |c: char| match c.is_control() {
+        true => c.escape_default().collect(),
+        false => c.to_string(),
+    };
+    text.chars().map(escape).collect()
 }
 
 /// Writes an error to stderr, on one line.

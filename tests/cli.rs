@@ -135,6 +135,10 @@ fn json_is_one_object_with_what_was_promised() {
         assert_eq!(result["engine"]["backend"].is_string(), !cpu);
         assert!(result["engine"]["software"].is_boolean());
         assert_eq!(result["loss"], "huber");
+        assert_eq!(result["loss_parameter"], 2.0);
+        assert_eq!(result["learning_rate"], 0.1);
+        assert_eq!(result["data"], "y = 4 + 3x + N(0, 1)");
+        assert!(result["start"]["w"].is_f64());
         assert_eq!(result["epochs"], 3);
         assert_eq!(result["samples"], 10_000);
         assert_eq!(result["seed"], 7);
@@ -293,7 +297,7 @@ fn quiet_leaves_the_result_alone() {
     let output = run("train --samples 1000 --quiet --engine cpu");
     assert_eq!(stderr(&output), "");
     let text = stdout(&output);
-    assert_eq!(text.lines().count(), 2, "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.starts_with("w = "), "{text}");
 }
 
@@ -385,6 +389,9 @@ fn wrong_calls_are_usage() {
         ("train a.csv --samples 10", "--samples"),
         ("train --engine cpu --adapter 0", "--adapter"),
         ("train --threads 0", "at least 1"),
+        ("train --threads 1e5", "at most 1024"),
+        ("train --samples -1", "not a count"),
+        ("train --x-range 0...2", "0..2"),
         ("train --adapter=", "--adapter"),
         ("train --loss huber --delta 1e-50", "f32"),
         ("train --loss huber --delta 1e39", "f32"),
@@ -420,6 +427,58 @@ fn bad_files_have_their_codes() {
     // More than any machine has.
     let text = refused(1, "train --engine cpu --samples 1e15");
     assert!(text.contains("8000000000 MB"), "{text}");
+}
+
+/// What stands in names and headers is shown on one line, and can't steer the terminal.
+#[cfg(unix)]
+#[test]
+fn strange_names_stay_on_one_line() {
+    let text = refused(1, "train no\u{1b}[31m/such.csv");
+    assert!(text.contains("no\\u{1b}[31m/such.csv"), "{text}");
+    let folder = TempDir::new().unwrap();
+    let csv = folder.path().join("x.csv");
+    fs::write(&csv, "\"a\nb\",c\n1,2\n2,4\n3,5\n").unwrap();
+    let text = ran(&format!("train {} --epochs 1", csv.display()));
+    assert!(text.contains("c over a\\nb"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_are_there_keep_their_place_and_rights() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("real.csv"), "old").unwrap();
+    fs::set_permissions(at("real.csv"), fs::Permissions::from_mode(0o600)).unwrap();
+    symlink(at("real.csv"), at("link.csv")).unwrap();
+    ran(&format!(
+        "train --samples 100 --history {}",
+        at("link.csv").display()
+    ));
+    assert!(at("link.csv").is_symlink());
+    assert!(
+        fs::read_to_string(at("real.csv"))
+            .unwrap()
+            .starts_with("epoch,")
+    );
+    let mode = fs::metadata(at("real.csv")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    fs::set_permissions(at("real.csv"), fs::Permissions::from_mode(0o400)).unwrap();
+    let args = format!("train --samples 100 --history {}", at("real.csv").display());
+    assert!(refused(1, &args).contains("permission denied"));
+    fs::create_dir(at("folder.csv")).unwrap();
+    let args = format!(
+        "train --samples 100 --history {}",
+        at("folder.csv").display()
+    );
+    assert!(refused(1, &args).contains("no plain file"));
+    // Nothing else is left behind.
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|file| file.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["folder.csv", "link.csv", "real.csv"]);
 }
 
 /// GL says nothing of a buffer that it has no memory for: its sums would be of zeros.

@@ -21,7 +21,7 @@ fn file(content: impl AsRef<[u8]>) -> NamedTempFile {
 const PLAIN: Layout = Layout {
     x: None,
     y: None,
-    delimiter: b',',
+    delimiter: None,
     header: None,
 };
 
@@ -34,7 +34,10 @@ fn open_as(content: impl AsRef<[u8]>, layout: Layout) -> Result<Csv, Error> {
 }
 
 fn separated_by(delimiter: u8) -> Layout<'static> {
-    Layout { delimiter, ..PLAIN }
+    Layout {
+        delimiter: Some(delimiter),
+        ..PLAIN
+    }
 }
 
 fn assert_reads(csv: Result<Csv, Error>, x: &[f64], y: &[f64]) {
@@ -106,6 +109,10 @@ fn a_header_is_told_from_a_sample() {
     // Values that are missing are no names.
     let text = refusal(open("nan,nan\n1,2\n2,4\n", None, None));
     assert!(text.contains("line 1, column 1: \"nan\""), "{text}");
+    let text = refusal(open(",\n1,2\n2,4\n", None, None));
+    assert!(text.contains("line 1, column 1: \"\""), "{text}");
+    let text = refusal(open("year,2020\n1,2\n2,4\n", None, None));
+    assert!(text.contains("--header yes"), "{text}");
     let no_header = Layout {
         header: Some(false),
         ..PLAIN
@@ -212,10 +219,60 @@ fn columns_that_are_not_there_are_listed() {
     assert!(text.contains("1 \"name\" (not numeric)"), "{text}");
     let text = refusal(open("a,a,b\n1,2,3\n4,5,6\n", Some("a"), Some("b")));
     assert!(text.contains("more than one column \"a\""), "{text}");
-    let text = refusal(open("a;b\n1;2\n3;4\n", None, None));
-    assert!(text.contains("--delimiter"), "{text}");
+    let text = refusal(open("a\n1\n3\n", None, None));
+    assert!(text.contains("one column"), "{text}");
+    let many: String = (0..5000).map(|i| format!("column{i},")).collect();
+    let text = refusal(open(
+        format!("{many}x\n1{}\n", ",2".repeat(5000)),
+        None,
+        None,
+    ));
+    assert!(text.contains("and 4981 more"), "{text}");
     let same = open(content, Some("load"), Some("2"));
     assert!(matches!(same, Err(Error::Usage(_))), "{same:?}");
+}
+
+#[test]
+fn other_separators_are_suspected() {
+    for (content, name) in [
+        ("a;b\n1;2\n3;4\n", "';'"),
+        ("1,5;2,5\n2,5;4,5\n3,5;6,6\n", "';'"),
+        ("a\tb\n1\t2\n3\t4\n", "tab"),
+        ("a|b\n1|2\n3|4\n", "'|'"),
+    ] {
+        let text = refusal(open(content, None, None));
+        assert!(text.contains(&format!("--delimiter {name}")), "{text}");
+    }
+    // A separator that was asked for is believed.
+    let content = "\"a;b\",c\n1,2\n3,4\n";
+    assert_reads(
+        open_as(content, separated_by(b',')),
+        &[1.0, 3.0],
+        &[2.0, 4.0],
+    );
+    let text = refusal(open_as("a;b\n1;2\n3;4,5\n", separated_by(b';')));
+    assert!(text.contains("decimals with a point"), "{text}");
+}
+
+#[test]
+fn a_column_whose_digits_f32_loses_is_noticed() {
+    let with = |x: [f64; 3], y: [f64; 3]| {
+        let lines = x.iter().zip(y).map(|(x, y)| format!("{x},{y}\n"));
+        open(lines.collect::<String>(), None, None).unwrap()
+    };
+    let small = [0.0, 1.0, 2.0];
+    assert!(with(small, small).notices().is_empty());
+    // Seconds of half an hour: f32 has steps of 128 there.
+    let csv = with([1.7e9, 1.7e9 + 900.0, 1.7e9 + 1800.0], small);
+    let [notice] = csv.notices() else {
+        panic!("{:?}", csv.notices());
+    };
+    assert!(
+        notice.contains("column 1 runs from 1700000000.0 to 1700001800.0"),
+        "{notice}"
+    );
+    assert!(notice.contains("steps of 128.0"), "{notice}");
+    assert_eq!(with(small, [1e9, 1e9 + 3.0, 1e9 + 6.0]).notices().len(), 1);
 }
 
 #[test]
@@ -243,6 +300,10 @@ fn broken_files_are_refused() {
     );
     let text = refusal(open(b"\xff\xfea\0,\0b\0\n\0", None, None));
     assert!(text.contains("UTF-16"), "{text}");
+    let text = refusal(open(b"\x1f\x8b\x08\0\0\0", None, None));
+    assert!(text.contains("compressed"), "{text}");
+    let text = refusal(open(b"\0\x01,\x02\n", None, None));
+    assert!(text.contains("no text file"), "{text}");
     let missing = Csv::open(Path::new("no/such.csv"), PLAIN, &|_| {});
     assert!(matches!(missing, Err(Error::Io { .. })), "{missing:?}");
     let folder = Csv::open(Path::new("src"), PLAIN, &|_| {});

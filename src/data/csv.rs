@@ -27,8 +27,8 @@ pub struct Layout<'a> {
     pub x: Option<&'a str>,
     /// The column of y, likewise.
     pub y: Option<&'a str>,
-    /// What stands between two columns.
-    pub delimiter: u8,
+    /// What stands between two columns; without it a comma.
+    pub delimiter: Option<u8>,
     /// Whether the first record names the columns; without it that is detected.
     pub header: Option<bool>,
 }
@@ -41,9 +41,11 @@ pub struct Csv {
     delimiter: u8,
     x: Column,
     y: Column,
+    has_header: bool,
     samples: u64,
     /// The byte at which each block's first record starts.
     starts: Vec<u64>,
+    notices: Vec<String>,
 }
 
 impl Csv {
@@ -61,17 +63,11 @@ impl Csv {
         } else {
             path.display().to_string()
         };
-        let delimiter = layout.delimiter;
-        let file = seekable(path).map_err(|source| Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        })?;
-        let file = Mutex::new(file);
+        let delimiter = layout.delimiter.unwrap_or(b',');
+        let file = Mutex::new(seekable(path, &name)?);
         let first = first_records(&file, delimiter).map_err(|error| explain(&name, error))?;
-        if first.first().is_some_and(is_utf16) {
-            return Err(Error::Data(format!(
-                "{name} is in UTF-16; save it as UTF-8"
-            )));
+        if let Some(no_csv) = first.first().and_then(|record| no_csv(record, &layout)) {
+            return Err(Error::Data(format!("{name} {no_csv}")));
         }
         let header = Header::detect(&first, &layout);
         if first.len() == usize::from(header.named) {
@@ -84,11 +80,18 @@ impl Csv {
             delimiter,
             x,
             y,
+            has_header: header.named,
             samples: 0,
             starts: Vec::new(),
+            notices: Vec::new(),
         };
         csv.check(&header, on_load)?;
         Ok(csv)
+    }
+
+    /// What the user should know before trusting the line: a column of whose digits f32 keeps few.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// The pass that checks every sample, counts them and notes the blocks' starts.
@@ -96,7 +99,7 @@ impl Csv {
         let mut records = records(&self.file, 0, self.delimiter, header.named);
         let mut record = ByteRecord::new();
         let (mut starts, mut samples) = (Vec::new(), 0);
-        let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
+        let (mut x_extent, mut y_extent) = (Extent::EMPTY, Extent::EMPTY);
         let mut told = 0;
         while records
             .read_byte_record(&mut record)
@@ -111,10 +114,8 @@ impl Csv {
                     if fields == 1 { "" } else { "s" },
                 )));
             }
-            let x = self.value(&record, &self.x)?;
-            self.value(&record, &self.y)?;
-            least = least.min(x);
-            most = most.max(x);
+            x_extent.add(self.value(&record, &self.x)?);
+            y_extent.add(self.value(&record, &self.y)?);
             if samples % BLOCK as u64 == 0 {
                 let start = record.position().map_or(0, |position| position.byte());
                 on_load(start - told);
@@ -126,17 +127,32 @@ impl Csv {
         if samples < 2 {
             return Err(too_few(&self.name, samples));
         }
-        if least as f32 == most as f32 {
-            let of_f32 = if least == most {
+        if x_extent.least as f32 == x_extent.most as f32 {
+            let of_f32 = if x_extent.least == x_extent.most {
                 ""
             } else {
-                " to f32's digits"
+                ", to the digits of f32"
             };
             return Err(Error::Data(format!(
-                "{}: {} is {least} in every sample{of_f32}; a line needs an x that varies",
+                "{}: {} is {:?} in every sample{of_f32}; a line needs an x that varies",
                 self.name,
                 self.x.titled(),
+                x_extent.least,
             )));
+        }
+        for (column, extent) in [(&self.x, x_extent), (&self.y, y_extent)] {
+            let notice = extent.coarse_in_f32().map(|step| {
+                format!(
+                    "{}: {} runs from {:?} to {:?}, where f32 has steps of {step:?}: \
+                     subtract {:?} from it for a line with more digits",
+                    self.name,
+                    column.titled(),
+                    extent.least,
+                    extent.most,
+                    extent.least,
+                )
+            });
+            self.notices.extend(notice);
         }
         self.samples = samples;
         self.starts = starts;
@@ -148,8 +164,13 @@ impl Csv {
         let text = &record[column.index];
         let bad = |what: &str| {
             let line = line_of(&self.file, record.position());
+            let hint = match line {
+                _ if decimal_comma(text) => "; write decimals with a point",
+                1 => "; if the first line names the columns, say --header yes",
+                _ => "",
+            };
             Error::Data(format!(
-                "{}, line {line}, {}: {} {what}",
+                "{}, line {line}, {}: {} {what}{hint}",
                 self.name,
                 column.titled(),
                 quoted(text),
@@ -193,10 +214,11 @@ impl Source for Csv {
     fn title(&self) -> String {
         let file = Path::new(&self.name);
         format!(
-            "{}: {} over {}",
+            "{}: {} over {}{}",
             file.file_name().unwrap_or(file.as_os_str()).display(),
             self.y.name,
-            self.x.name
+            self.x.name,
+            if self.has_header { "" } else { ", no header" },
         )
     }
 }
@@ -228,20 +250,55 @@ fn records(file: &Mutex<File>, position: u64, delimiter: u8, has_header: bool) -
         .from_reader(At { file, position })
 }
 
+/// The least and the greatest value of a column.
+#[derive(Clone, Copy)]
+struct Extent {
+    least: f64,
+    most: f64,
+}
+
+impl Extent {
+    const EMPTY: Extent = Extent {
+        least: f64::INFINITY,
+        most: f64::NEG_INFINITY,
+    };
+
+    fn add(&mut self, value: f64) {
+        self.least = self.least.min(value);
+        self.most = self.most.max(value);
+    }
+
+    /// The distance of neighbours in f32 at the greatest size, where fewer than 4096 of them lie
+    /// between the ends: then rounding costs a line its fourth digit.
+    fn coarse_in_f32(&self) -> Option<f64> {
+        let size = self.least.abs().max(self.most.abs()) as f32;
+        let step = f64::from(size.next_up()) - f64::from(size);
+        let range = self.most - self.least;
+        (range > 0.0 && range < 4096.0 * step).then_some(step)
+    }
+}
+
 /// The file, or a temporary copy of what can be read only once.
-fn seekable(path: &Path) -> io::Result<File> {
+fn seekable(path: &Path, name: &str) -> Result<File, Error> {
+    let cannot_read = |source| Error::Io {
+        doing: format!("cannot read {name}"),
+        source,
+    };
     let mut once: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {
-        let file = File::open(path)?;
-        if file.metadata()?.is_file() {
+        let file = File::open(path).map_err(cannot_read)?;
+        if file.metadata().map_err(cannot_read)?.is_file() {
             return Ok(file);
         }
         Box::new(file)
     };
-    let mut copy = tempfile::tempfile()?;
-    io::copy(&mut once, &mut copy)?;
-    Ok(copy)
+    tempfile::tempfile()
+        .and_then(|mut copy| io::copy(&mut once, &mut copy).map(|_| copy))
+        .map_err(|source| Error::Io {
+            doing: format!("cannot copy {name} to a temporary file"),
+            source,
+        })
 }
 
 fn first_records(file: &Mutex<File>, delimiter: u8) -> Result<Vec<ByteRecord>, csv::Error> {
@@ -251,10 +308,33 @@ fn first_records(file: &Mutex<File>, delimiter: u8) -> Result<Vec<ByteRecord>, c
         .collect()
 }
 
-/// Whether the first record begins with a byte-order mark of UTF-16.
-fn is_utf16(first: &ByteRecord) -> bool {
+/// Why the first record is not of a CSV file as this layout has it, where that is plain.
+fn no_csv(first: &ByteRecord, layout: &Layout) -> Option<String> {
     let bytes = first.as_slice();
-    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Some("is in UTF-16; save it as UTF-8".to_owned());
+    }
+    if bytes.starts_with(b"\x1f\x8b") || bytes.starts_with(b"\x28\xb5\x2f\xfd") {
+        return Some("is compressed; unpack it first".to_owned());
+    }
+    if bytes.contains(&0) {
+        return Some("is no text file".to_owned());
+    }
+    let other = [(b';', "';'"), (b'\t', "tab"), (b'|', "'|'")];
+    other
+        .iter()
+        .find(|(separator, _)| layout.delimiter.is_none() && bytes.contains(separator))
+        .map(|(_, name)| {
+            format!(
+                "seems to separate its columns by {name}: say --delimiter {name}, or ',' if it does not"
+            )
+        })
+}
+
+/// Whether a field is a number but for a comma where its point should be.
+fn decimal_comma(field: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(field);
+    text.matches(',').count() == 1 && number(text.replace(',', ".").as_bytes()).is_some()
 }
 
 /// The line, from 1, of the record at a position. The csv crate's own count is one short where lines

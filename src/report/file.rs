@@ -26,28 +26,43 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
     temporary(path).map(drop).map_err(cannot_write(path))
 }
 
-/// Writes a file under another name beside `path`, then renames it.
+/// Writes a file under another name beside `path`, then renames it. A link is followed, and a file that
+/// was there hands on its rights.
 pub fn write(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
     let written = || {
-        let mut file = BufWriter::new(temporary(path)?);
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut file = BufWriter::new(temporary(&target)?);
         content(&mut file)?;
-        file.into_inner()?.persist(path)?;
+        let file = file.into_inner()?;
+        if let Ok(there) = target.metadata() {
+            file.as_file().set_permissions(there.permissions())?;
+        }
+        file.persist(target)?;
         Ok(())
     };
     written().map_err(cannot_write(path))
 }
 
 fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    if path.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
+    if let Ok(there) = path.metadata() {
+        if !there.is_file() {
+            return Err(io::Error::other("it is no plain file"));
+        }
+        if there.permissions().readonly() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
     }
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),
     };
+    if !folder.is_dir() {
+        let text = format!("there is no folder {}", folder.display());
+        return Err(io::Error::other(text));
+    }
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
@@ -55,7 +70,12 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
         // The rights that any new file gets, not a temporary file's: the umask is taken off.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder.prefix(".fall-line-").tempfile_in(folder)
+    // By its kind alone: the error's own text names the temporary file.
+    let cannot = |error: io::Error| io::Error::from(error.kind());
+    builder
+        .prefix(".fall-line-")
+        .tempfile_in(folder)
+        .map_err(cannot)
 }
 
 fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> Error {

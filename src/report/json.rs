@@ -2,6 +2,7 @@
 
 use fall_line::engine::Description;
 use fall_line::error::Error;
+use fall_line::model::Model;
 use serde::Serialize;
 
 /// What `fall-line train --format json` prints.
@@ -13,6 +14,13 @@ pub struct Result<'a> {
     pub final_loss: f64,
     /// The loss's name.
     pub loss: &'a str,
+    /// δ of huber, τ of quantile.
+    pub loss_parameter: Option<f64>,
+    pub learning_rate: f64,
+    /// w and b before the first epoch.
+    pub start: Model,
+    /// What the data are.
+    pub data: String,
     /// Epochs run.
     pub epochs: u64,
     pub samples: u64,
@@ -36,5 +44,5 @@ pub fn print(value: &impl Serialize) -> std::result::Result<(), Error> {
         doing: "cannot write JSON".to_owned(),
         source: error.into(),
     })?;
-    super::line(text)
+    text.lines().try_for_each(super::line)
 }

@@ -65,11 +65,20 @@ where
     B::ErrorType: 'static,
 {
     let losses = || epochs.iter().map(|epoch| epoch.loss);
+    // A loss of 0 has no place on a log scale: it is drawn at the least one above.
+    let least_above = losses()
+        .filter(|&loss| loss > 0.0)
+        .fold(f64::INFINITY, f64::min);
     let least = losses().fold(f64::INFINITY, f64::min);
     let most = losses().fold(f64::NEG_INFINITY, f64::max);
-    let drawn = if least > 0.0 && most > LOG_FACTOR * least {
-        let y = (least / 1.2..most * 1.2).log_scale();
-        draw_on(backend, epochs, title, y, &decade_label)
+    let points = thinned(epochs);
+    let drawn = if least >= 0.0 && most > LOG_FACTOR * least_above {
+        let y = (least_above / 1.2..most * 1.2).log_scale();
+        let points: Vec<_> = points
+            .into_iter()
+            .map(|(epoch, loss)| (epoch, loss.max(least_above)))
+            .collect();
+        draw_on(backend, &points, title, y, &decade_label)
     } else {
         // Room above and below, also around a loss that never moved.
         let room = match (most - least, most.abs()) {
@@ -84,14 +93,14 @@ where
             0.0 | 1e-3..1e6 => format!("{loss:.decimals$}"),
             _ => format!("{loss:.2e}"),
         };
-        draw_on(backend, epochs, title, y, &label)
+        draw_on(backend, &points, title, y, &label)
     };
     drawn.map_err(|error| io::Error::other(error.to_string()))
 }
 
 fn draw_on<B, Y>(
     backend: B,
-    epochs: &[Epoch],
+    points: &[(u64, f64)],
     title: &str,
     y: Y,
     label: &dyn Fn(f64) -> String,
@@ -104,10 +113,11 @@ where
 {
     let area = backend.into_drawing_area();
     area.fill(&WHITE)?;
-    let last = epochs.last().map_or(1, |epoch| epoch.epoch);
+    let last = points.last().map_or(1, |point| point.0);
     let mut chart = ChartBuilder::on(&area)
-        .caption(title, ("sans-serif", 22))
+        .caption(shortened(title), ("sans-serif", 22))
         .margin(16)
+        .margin_right(40)
         .x_label_area_size(48)
         .y_label_area_size(88)
         .build_cartesian_2d(1..last.max(2), y)?;
@@ -121,13 +131,27 @@ where
         .light_line_style(WHITE)
         .draw()?;
     let blue = RGBColor(31, 119, 180);
-    let points = thinned(epochs);
-    if let [point] = points[..] {
+    if let &[point] = points {
         chart.draw_series([Circle::new(point, 4, blue.filled())])?;
     }
-    chart.draw_series(LineSeries::new(points, blue.stroke_width(2)))?;
+    // Piece by piece: where a line of some width turns sharply, plotters draws a spike.
+    let pieces = points
+        .windows(2)
+        .map(|ends| PathElement::new(ends, blue.stroke_width(2)));
+    chart.draw_series(pieces)?;
     area.present()?;
     Ok(())
+}
+
+/// What fits over the plot, without what a font has no picture of.
+fn shortened(title: &str) -> String {
+    const FITS: usize = 80;
+    let mut title: String = title.chars().filter(|c| !c.is_control()).collect();
+    if let Some((at, _)) = title.char_indices().nth(FITS) {
+        title.truncate(at);
+        title.push('…');
+    }
+    title
 }
 
 /// Each epoch and its loss; of very many epochs the least and the greatest loss of each stretch, so
@@ -154,16 +178,31 @@ fn thinned(epochs: &[Epoch]) -> Vec<(u64, f64)> {
 
 /// A loss on a log axis. The labels of 6 to 9 would run into each other.
 fn decade_label(loss: f64) -> String {
-    match (format!("{loss:e}").as_bytes()[0], loss) {
+    // To three digits first: a tick of 1e26 may come as 9.999…e25.
+    let text = format!("{loss:.2e}");
+    match (text.as_bytes()[0], loss) {
         (b'6'..=b'9', _) => String::new(),
         (_, 1e-3..1e6) => format!("{}", (loss * 1e6).round() / 1e6),
-        _ => format!("{loss:.0e}"),
+        _ => text.replace(".00", ""),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decades_have_their_labels() {
+        for (loss, text) in [
+            (0.01, "0.01"),
+            (9.999_999_999_999e25, "1e26"),
+            (1e-10, "1e-10"),
+            (20.0, "20"),
+            (7.0, ""),
+        ] {
+            assert_eq!(decade_label(loss), text);
+        }
+    }
 
     #[test]
     fn a_spike_among_very_many_epochs_stays() {

@@ -1,9 +1,10 @@
 //! A progress bar on stderr, where that is a terminal and the wait is long.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// Shorter waits get no bar.
 const LONG: Duration = Duration::from_secs(1);
@@ -15,14 +16,20 @@ pub struct Progress {
     shown: AtomicBool,
 }
 
+/// With room to spare on a narrow terminal, and for a `^C` that is echoed into the line.
+const TEMPLATE: &str = "{prefix} {bar:24} {human_pos}/{human_len}, {rate}, {eta} left";
+/// Where the length is not known.
+const ENDLESS: &str = "{prefix} {human_pos}, {rate}";
+
 impl Progress {
-    /// A bar for `length` of `what`; `quiet` never shows it.
+    /// A bar for `length` of `what`, 0 where that is not known; `quiet` never shows it.
     pub fn new(what: &'static str, length: u64, quiet: bool) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
-        let template = "{prefix} {wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left";
-        // Checked by a test; the default style would do otherwise.
+        let known = (length > 0).then_some(length);
+        let bar = ProgressBar::with_draw_target(known, ProgressDrawTarget::hidden());
+        let template = if length > 0 { TEMPLATE } else { ENDLESS };
+        // A test sees to it that both can be read.
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("rate", rate));
         }
         bar.set_prefix(what);
         Progress {
@@ -50,5 +57,28 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// So many a second, without digits that say nothing.
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let rate = state.per_sec();
+    // The bar has nobody to tell of an error in writing to a string.
+    let _ = if rate < 100.0 {
+        write!(out, "{rate:.1}/s")
+    } else {
+        write!(out, "{}/s", HumanCount(rate as u64))
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_can_be_read() {
+        for template in [TEMPLATE, ENDLESS] {
+            ProgressStyle::with_template(template).unwrap();
+        }
     }
 }

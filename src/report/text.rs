@@ -59,21 +59,25 @@ pub fn epoch(epoch: &Epoch) -> Result<(), Error> {
     ))
 }
 
-/// The line found, and how fast.
-pub fn result(trained: &Trained, samples: u64, load: Duration) -> Result<(), Error> {
+/// The line found.
+pub fn result(trained: &Trained) -> Result<(), Error> {
     line(format!(
         "w = {}, b = {}, loss = {}",
         number(trained.model.w),
         number(trained.model.b),
         number(trained.loss)
-    ))?;
+    ))
+}
+
+/// How fast.
+pub fn speed(trained: &Trained, samples: u64, load: Duration) -> Result<(), Error> {
     let seconds = trained.time.as_secs_f64() / trained.epochs as f64;
     line(format!(
-        "{:.3?} per epoch, {:.1} GB/s; load {:.2?}, train {:.2?}",
-        Duration::from_secs_f64(seconds),
+        "{} per epoch, {:.1} GB/s; load {}, train {}",
+        time(Duration::from_secs_f64(seconds)),
         (SAMPLE_BYTES * samples) as f64 / seconds / 1e9,
-        load,
-        trained.time,
+        time(load),
+        time(trained.time),
     ))
 }
 
@@ -106,6 +110,16 @@ fn number(value: f64) -> String {
     } else {
         format!("{value:.4e}")
     }
+}
+
+/// A time to about three digits.
+fn time(time: Duration) -> String {
+    let decimals = if time < Duration::from_micros(1) {
+        0
+    } else {
+        2
+    };
+    format!("{time:.decimals$?}")
 }
 
 #[cfg(test)]

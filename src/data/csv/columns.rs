@@ -24,7 +24,7 @@ pub(super) struct Header {
 impl Header {
     /// Unless told, the first record is a header if not one of its fields is a number (nan and inf
     /// count as numbers here: they are what programs write for values), or if it holds a name that is
-    /// asked for. A column is numeric if half of its fields that are not empty are numbers: what the
+    /// asked for; a record of nothing but empty fields and NA is none. A column is numeric if half of its fields that are not empty are numbers: what the
     /// others are is an error to be named, not a reason to pass the column over.
     pub(super) fn detect(first: &[ByteRecord], layout: &Layout) -> Self {
         let named = layout.header.unwrap_or_else(|| {
@@ -37,9 +37,11 @@ impl Header {
                         .is_some_and(|position| (1..=record.len()).contains(&position))
                 };
                 let asked = |name| !position(name) && record.iter().any(|field| is(field, name));
-                record.iter().all(|field| parse(field).is_none())
-                    || asked(layout.x)
-                    || asked(layout.y)
+                let no_numbers = record.iter().all(|field| parse(field).is_none());
+                let names = record
+                    .iter()
+                    .any(|field| !is(field, Some("")) && !is(field, Some("NA")));
+                no_numbers && names || asked(layout.x) || asked(layout.y)
             })
         });
         let width = first.first().map_or(0, ByteRecord::len);
@@ -92,8 +94,7 @@ impl Header {
         match (chosen_x, chosen_y) {
             (Some(x), Some(y)) if !guessed || rest.next().is_none() => Ok((x.clone(), y.clone())),
             _ if self.columns.len() == 1 => Err(Error::Data(format!(
-                "{file} has one column where {:?} separates them; another separator is given by --delimiter",
-                char::from(layout.delimiter),
+                "{file} has one column, and a line needs x and y; --delimiter says what separates columns"
             ))),
             _ => Err(Error::Data(format!(
                 "{file} needs --x and --y, for it has not just two numeric columns; {}",
@@ -145,7 +146,12 @@ impl Header {
             })
             .collect();
         let absent = if self.named { "" } else { ", without a header" };
-        format!("its columns are{absent}: {}", names.join(", "))
+        let (shown, more) = names.split_at(names.len().min(20));
+        let more = match more.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("its columns are{absent}: {}{more}", shown.join(", "))
     }
 }
 

@@ -148,7 +148,11 @@ pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
 
 /// The error of a machine without an adapter.
 pub fn none() -> Error {
-    Error::Gpu(format!("no GPU adapter found; {REMEDY}"))
+    let narrowed = match std::env::var("WGPU_BACKEND") {
+        Ok(backend) => format!(" among those that WGPU_BACKEND={backend} leaves"),
+        Err(_) => String::new(),
+    };
+    Error::Gpu(format!("no GPU adapter found{narrowed}; {REMEDY}"))
 }
 
 fn rank(kind: wgpu::DeviceType) -> u8 {
