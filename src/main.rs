@@ -21,8 +21,7 @@ use std::time::Instant;
 use clap::Parser;
 use clap::error::ErrorKind;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::low_level::unregister;
-use signal_hook::{SigId, flag};
+use signal_hook::flag;
 
 use fall_line::data::Source;
 use fall_line::data::csv::Csv;
@@ -162,48 +161,50 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
         report::text::headline(&description, &*source, drawn, loss, &config)?;
     }
 
-    let (history, outcome) = walk(&mut *engine, &config, output)?;
+    let interrupts = Interrupts::listen()?;
+    let (history, outcome) = walk(&mut *engine, &config, output, &interrupts);
     // Files first: they hold what was reached, whatever went wrong on the way.
-    let written = report::write_files(output, &history, loss, &*source);
-    let trained = outcome.inspect_err(|_| {
-        if let Err(unwritten) = &written {
-            report::error(unwritten);
-        }
-    })?;
-    let samples = source.samples();
-    match output.format {
-        Format::Text => {
-            report::text::result(&trained)?;
-            if output.talks() {
-                report::text::speed(&trained, samples, load)?;
+    let unwritten = interrupts.held(|| report::write_files(output, &history, loss, &*source));
+    let result = outcome.and_then(|trained| {
+        let samples = source.samples();
+        match output.format {
+            Format::Text => {
+                report::text::result(&trained)?;
+                if output.talks() {
+                    report::text::speed(&trained, samples, load)?;
+                }
             }
+            Format::Json => report::json::print(&report::json::Result {
+                w: trained.model.w,
+                b: trained.model.b,
+                final_loss: trained.loss,
+                loss: loss.name(),
+                loss_parameter: loss.parameter(),
+                learning_rate: config.learning_rate,
+                start: config.start,
+                data: source.title(),
+                epochs: trained.epochs,
+                samples,
+                engine: &description,
+                seconds: report::json::Seconds {
+                    load: load.as_secs_f64(),
+                    train: trained.time.as_secs_f64(),
+                },
+                seed: args.synthetic.seed,
+                version: env!("CARGO_PKG_VERSION"),
+            })?,
         }
-        Format::Json => report::json::print(&report::json::Result {
-            w: trained.model.w,
-            b: trained.model.b,
-            final_loss: trained.loss,
-            loss: loss.name(),
-            loss_parameter: loss.parameter(),
-            learning_rate: config.learning_rate,
-            start: config.start,
-            data: source.title(),
-            epochs: trained.epochs,
-            samples,
-            engine: &description,
-            seconds: report::json::Seconds {
-                load: load.as_secs_f64(),
-                train: trained.time.as_secs_f64(),
-            },
-            seed: args.synthetic.seed,
-            version: env!("CARGO_PKG_VERSION"),
-        })?,
+        Ok(trained.epochs)
+    });
+    unwritten.iter().for_each(report::error);
+    match (result?, unwritten.first()) {
+        (_, Some(unwritten)) => Ok(unwritten.exit_code().into()),
+        (epochs, None) if epochs < config.epochs => {
+            report::notice(format!("interrupted after epoch {epochs}"));
+            Ok(INTERRUPTED.into())
+        }
+        _ => Ok(ExitCode::SUCCESS),
     }
-    written?;
-    if trained.epochs < config.epochs {
-        report::notice(format!("interrupted after epoch {}", trained.epochs));
-        return Ok(INTERRUPTED.into());
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The chosen engine with all samples in it, and what to call it.
@@ -231,14 +232,14 @@ fn load(
     })
 }
 
-/// Trains, telling of every so many epochs; Ctrl-C ends it after the epoch in hand. Beside what it
-/// came to, every epoch where a file wants them.
+/// Trains, telling of every so many epochs; Ctrl-C ends it after the epoch in hand. Every epoch where a
+/// file wants them, and what it came to.
 fn walk(
     engine: &mut dyn Engine,
     config: &Config,
     output: &Output,
-) -> Result<(Vec<Epoch>, Result<Trained, Error>), Error> {
-    let interrupts = Interrupts::listen()?;
+    interrupts: &Interrupts,
+) -> (Vec<Epoch>, Result<Trained, Error>) {
     let keeps_history = output.history.is_some() || output.plot.is_some();
     let mut history = Vec::new();
     let mut printed = Ok(());
@@ -258,8 +259,10 @@ fn walk(
             ControlFlow::Continue(())
         }
     });
-    let outcome = outcome.and_then(|trained| printed.map(|()| trained));
-    Ok((history, outcome))
+    (
+        history,
+        outcome.and_then(|trained| printed.map(|()| trained)),
+    )
 }
 
 /// The data set that was asked for, and the w and b that its seed draws to start from.
@@ -300,42 +303,33 @@ fn set_threads(threads: usize) -> Result<(), Error> {
         })
 }
 
-/// A flag that Ctrl-C and SIGTERM set while this lives, so that the epoch is finished and files are
-/// written; the second one ends the program at once.
-struct Interrupts {
-    flag: Arc<AtomicBool>,
-    /// What ends the program, taken back before files are written.
-    shutdowns: Vec<SigId>,
-}
+/// What Ctrl-C and SIGTERM do from here on: the first sets a flag, so that the epoch is finished and
+/// files are written; with the flag set, the next one ends the program at once.
+struct Interrupts(Arc<AtomicBool>);
 
 impl Interrupts {
     fn listen() -> Result<Self, Error> {
-        let flag = Arc::new(AtomicBool::new(false));
-        let mut shutdowns = Vec::new();
+        let came = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            let shared = || Arc::clone(&flag);
-            flag::register_conditional_shutdown(signal, INTERRUPTED.into(), shared())
-                .and_then(|id| {
-                    shutdowns.push(id);
-                    flag::register(signal, shared())
-                })
+            flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&came))
+                .and_then(|_| flag::register(signal, Arc::clone(&came)))
                 .map_err(|source| Error::Io {
                     doing: "cannot listen for Ctrl-C".to_owned(),
                     source,
                 })?;
         }
-        Ok(Interrupts { flag, shutdowns })
+        Ok(Interrupts(came))
     }
 
     fn came(&self) -> bool {
-        self.flag.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed)
     }
-}
 
-impl Drop for Interrupts {
-    fn drop(&mut self) {
-        for id in self.shutdowns.drain(..) {
-            unregister(id);
-        }
+    /// Does what leaves half a file behind if it is ended: it takes two more signals. After it, one.
+    fn held<R>(&self, write: impl FnOnce() -> R) -> R {
+        self.0.store(false, Ordering::Relaxed);
+        let written = write();
+        self.0.store(true, Ordering::Relaxed);
+        written
     }
 }

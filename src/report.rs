@@ -19,13 +19,18 @@ pub mod plot;
 pub mod progress;
 pub mod text;
 
-/// Writes one line, or one JSON object, to stdout.
+/// Writes one line to stdout.
 ///
 /// # Errors
 /// [`Error::Io`] where it can't be written: a full disk, or nobody who reads.
 pub fn line(text: impl Display) -> Result<(), Error> {
+    stdout(&printable(&text.to_string()))
+}
+
+/// Writes text and a line's end to stdout as it is.
+fn stdout(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", printable(&text.to_string()))
+    writeln!(stdout, "{text}")
         .and_then(|()| stdout.flush())
         .map_err(|source| Error::Io {
             doing: "cannot write to standard output".to_owned(),
@@ -69,19 +74,25 @@ pub fn check_files(output: &Output, data: Option<&Path>) -> Result<(), Error> {
     }
 }
 
-/// Writes the files that are asked for.
+/// Writes the files that are asked for, each whether or not another could be; what could not is
+/// returned.
 pub fn write_files(
     output: &Output,
     epochs: &[Epoch],
     loss: Loss,
     source: &dyn Source,
-) -> Result<(), Error> {
-    if let Some(path) = &output.history {
-        history::write(path, epochs)?;
-    }
-    if let Some(path) = &output.plot {
+) -> Vec<Error> {
+    let history = output
+        .history
+        .as_deref()
+        .map(|path| history::write(path, epochs));
+    let plot = output.plot.as_deref().map(|path| {
         let (title, samples) = (source.title(), HumanCount(source.samples()));
-        plot::write(path, epochs, &format!("{loss}, {title}, {samples} samples"))?;
-    }
-    Ok(())
+        plot::write(path, epochs, &format!("{loss}, {title}, {samples} samples"))
+    });
+    [history, plot]
+        .into_iter()
+        .flatten()
+        .filter_map(Result::err)
+        .collect()
 }

@@ -424,6 +424,16 @@ fn bad_files_have_their_codes() {
     // The user's data are no place for it.
     let text = refused(2, &format!("train {0} --history {0}", bad.display()));
     assert!(text.contains("would replace the data"), "{text}");
+    #[cfg(target_os = "linux")]
+    {
+        let output = fall_line()
+            .args(["train", "-", "--history"])
+            .arg(&bad)
+            .stdin(fs::File::open(&bad).unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+    }
     // More than any machine has.
     let text = refused(1, "train --engine cpu --samples 1e15");
     assert!(text.contains("8000000000 MB"), "{text}");
@@ -440,6 +450,9 @@ fn strange_names_stay_on_one_line() {
     fs::write(&csv, "\"a\nb\",c\n1,2\n2,4\n3,5\n").unwrap();
     let text = ran(&format!("train {} --epochs 1", csv.display()));
     assert!(text.contains("c over a\\nb"), "{text}");
+    fs::write(&csv, "a\u{7f},c\n1,2\n2,4\n3,5\n").unwrap();
+    let result = json(&format!("train {} --epochs 1 --format json", csv.display()));
+    assert_eq!(result["data"], "x.csv: c over a\u{7f}");
 }
 
 #[cfg(unix)]
@@ -472,6 +485,13 @@ fn files_that_are_there_keep_their_place_and_rights() {
         at("folder.csv").display()
     );
     assert!(refused(1, &args).contains("no plain file"));
+    symlink(at("nowhere"), at("dangling.csv")).unwrap();
+    let args = format!(
+        "train --samples 100 --history {}",
+        at("dangling.csv").display()
+    );
+    assert!(refused(1, &args).contains("a link to nowhere"));
+    fs::remove_file(at("dangling.csv")).unwrap();
     // Nothing else is left behind.
     let mut names: Vec<_> = fs::read_dir(folder.path())
         .unwrap()
@@ -569,6 +589,36 @@ fn a_reader_that_leaves_is_no_panic() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(stderr(&output), "");
+}
+
+/// A plot is written though the history can't be, and both are said beside the result.
+#[cfg(unix)]
+#[test]
+fn a_file_that_does_not_fit_loses_no_other() {
+    let folder = TempDir::new().unwrap();
+    let (history, plot) = (folder.path().join("h.csv"), folder.path().join("p.png"));
+    let program = env!("CARGO_BIN_EXE_fall-line");
+    // Files of 100 blocks of 512 bytes at the most; the signal that comes with it is ignored.
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "trap '' XFSZ; ulimit -f 100; exec {program} train --engine cpu --samples 100 --epochs 700 \
+             --quiet --history {} --plot {}",
+            history.display(),
+            plot.display()
+        ))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("w = "));
+    assert!(
+        stderr(&output).contains("h.csv: file too large"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!stderr(&output).contains(".fall-line-"));
+    assert!(!history.exists());
+    assert!(plot.exists());
 }
 
 #[cfg(target_os = "linux")]

@@ -109,8 +109,16 @@ fn a_header_is_told_from_a_sample() {
     // Values that are missing are no names.
     let text = refusal(open("nan,nan\n1,2\n2,4\n", None, None));
     assert!(text.contains("line 1, column 1: \"nan\""), "{text}");
-    let text = refusal(open(",\n1,2\n2,4\n", None, None));
-    assert!(text.contains("line 1, column 1: \"\""), "{text}");
+    for missing in ["", "null", "N/A", "?"] {
+        let text = refusal(open(format!("{missing},{missing}\n1,2\n2,4\n"), None, None));
+        assert!(
+            text.contains(&format!("line 1, column 1: {missing:?}")),
+            "{text}"
+        );
+    }
+    // A number that is asked for, in a file of nothing but numbers, is a position that is not there.
+    let text = refusal(open("5,1\n6,2\n7,4\n", Some("5"), None));
+    assert!(text.contains("no column \"5\""), "{text}");
     let text = refusal(open("year,2020\n1,2\n2,4\n", None, None));
     assert!(text.contains("--header yes"), "{text}");
     let no_header = Layout {
@@ -252,6 +260,9 @@ fn other_separators_are_suspected() {
     );
     let text = refusal(open_as("a;b\n1;2\n3;4,5\n", separated_by(b';')));
     assert!(text.contains("decimals with a point"), "{text}");
+    // One in a header alone means nothing.
+    let content = "a|b,c\n1,2\n3,4\n";
+    assert_reads(open(content, None, None), &[1.0, 3.0], &[2.0, 4.0]);
 }
 
 #[test]
@@ -273,12 +284,19 @@ fn a_column_whose_digits_f32_loses_is_noticed() {
     );
     assert!(notice.contains("steps of 128.0"), "{notice}");
     assert_eq!(with(small, [1e9, 1e9 + 3.0, 1e9 + 6.0]).notices().len(), 1);
+    let csv = with(small, [-3.4028235e38, -3.4028234e38, -3.4028235e38]);
+    assert!(!csv.notices()[0].contains("inf"), "{:?}", csv.notices());
 }
 
 #[test]
 fn data_without_a_line_are_refused() {
     assert!(refusal(open("", None, None)).contains("0 samples"));
     assert!(refusal(open("a,b\n", None, None)).contains("0 samples"));
+    let header = Layout {
+        header: Some(true),
+        ..PLAIN
+    };
+    assert!(refusal(open_as("", header)).contains("0 samples"));
     assert!(refusal(open("a,b\n", Some("a"), Some("b"))).contains("0 samples"));
     assert!(refusal(open("a,b\n1,2\n", None, None)).contains("1 sample;"));
     let text = refusal(open("a,b\n7.5,2\n7.5,3\n7.5,4\n", None, None));
@@ -304,6 +322,13 @@ fn broken_files_are_refused() {
     assert!(text.contains("compressed"), "{text}");
     let text = refusal(open(b"\0\x01,\x02\n", None, None));
     assert!(text.contains("no text file"), "{text}");
+    for first in ["# made by hand", "sep=,", "My table"] {
+        let text = refusal(open(format!("{first}\nx,y\n1,2\n3,4\n"), None, None));
+        assert!(
+            text.contains("starts with a line that is not of its table"),
+            "{text}"
+        );
+    }
     let missing = Csv::open(Path::new("no/such.csv"), PLAIN, &|_| {});
     assert!(matches!(missing, Err(Error::Io { .. })), "{missing:?}");
     let folder = Csv::open(Path::new("src"), PLAIN, &|_| {});

@@ -66,12 +66,15 @@ impl Csv {
         let delimiter = layout.delimiter.unwrap_or(b',');
         let file = Mutex::new(seekable(path, &name)?);
         let first = first_records(&file, delimiter).map_err(|error| explain(&name, error))?;
-        if let Some(no_csv) = first.first().and_then(|record| no_csv(record, &layout)) {
-            return Err(Error::Data(format!("{name} {no_csv}")));
+        if let Some(what) = no_csv(&first) {
+            return Err(Error::Data(format!("{name} {what}")));
         }
         let header = Header::detect(&first, &layout);
-        if first.len() == usize::from(header.named) {
+        if first.len() <= usize::from(header.named) {
             return Err(too_few(&name, 0));
+        }
+        if layout.delimiter.is_none() {
+            header.suspect_separator(&name, &first)?;
         }
         let (x, y) = header.choose(&name, &layout)?;
         let mut csv = Csv {
@@ -165,7 +168,7 @@ impl Csv {
         let bad = |what: &str| {
             let line = line_of(&self.file, record.position());
             let hint = match line {
-                _ if decimal_comma(text) => "; write decimals with a point",
+                _ if decimal_comma(text) => "; write numbers without commas, decimals with a point",
                 1 => "; if the first line names the columns, say --header yes",
                 _ => "",
             };
@@ -268,11 +271,11 @@ impl Extent {
         self.most = self.most.max(value);
     }
 
-    /// The distance of neighbours in f32 at the greatest size, where fewer than 4096 of them lie
-    /// between the ends: then rounding costs a line its fourth digit.
+    /// The distance of neighbours in f32 at the greatest size, if fewer than 4096 of them lie
+    /// between the ends: rounding then costs a line its fourth digit.
     fn coarse_in_f32(&self) -> Option<f64> {
         let size = self.least.abs().max(self.most.abs()) as f32;
-        let step = f64::from(size.next_up()) - f64::from(size);
+        let step = f64::from(size) - f64::from(size.next_down());
         let range = self.most - self.least;
         (range > 0.0 && range < 4096.0 * step).then_some(step)
     }
@@ -308,27 +311,21 @@ fn first_records(file: &Mutex<File>, delimiter: u8) -> Result<Vec<ByteRecord>, c
         .collect()
 }
 
-/// Why the first record is not of a CSV file as this layout has it, where that is plain.
-fn no_csv(first: &ByteRecord, layout: &Layout) -> Option<String> {
-    let bytes = first.as_slice();
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Some("is in UTF-16; save it as UTF-8".to_owned());
+/// What the first records show the file to be, where that is no CSV file.
+fn no_csv(first: &[ByteRecord]) -> Option<&'static str> {
+    let bytes = first.first()?.as_slice();
+    let starts_with = |marks: &[&[u8]]| marks.iter().any(|mark| bytes.starts_with(mark));
+    if starts_with(&[b"\xff\xfe", b"\xfe\xff"]) {
+        Some("is in UTF-16; save it as UTF-8")
+    } else if starts_with(&[b"\x1f\x8b", b"\x28\xb5\x2f\xfd"]) {
+        Some("is compressed; unpack it first")
+    } else if bytes.contains(&0) {
+        Some("is no text file")
+    } else if starts_with(&[b"sep=", b"#"]) || first.get(1)?.len() > first[0].len() {
+        Some("starts with a line that is not of its table; remove it")
+    } else {
+        None
     }
-    if bytes.starts_with(b"\x1f\x8b") || bytes.starts_with(b"\x28\xb5\x2f\xfd") {
-        return Some("is compressed; unpack it first".to_owned());
-    }
-    if bytes.contains(&0) {
-        return Some("is no text file".to_owned());
-    }
-    let other = [(b';', "';'"), (b'\t', "tab"), (b'|', "'|'")];
-    other
-        .iter()
-        .find(|(separator, _)| layout.delimiter.is_none() && bytes.contains(separator))
-        .map(|(_, name)| {
-            format!(
-                "seems to separate its columns by {name}: say --delimiter {name}, or ',' if it does not"
-            )
-        })
 }
 
 /// Whether a field is a number but for a comma where its point should be.

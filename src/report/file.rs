@@ -13,27 +13,34 @@ pub fn ending(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// Whether two paths lead to one file that is there.
+/// Whether two paths lead to one file that is there; `-` leads to standard input.
 pub fn same(one: &Path, other: &Path) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
+    let real = |path: &Path| match path == Path::new("-") {
+        true => Path::new("/dev/stdin").canonicalize(),
+        false => path.canonicalize(),
+    };
+    match (real(one), real(other)) {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
     }
 }
 
-/// That a file can be created beside `path`: better known before an hour of training than after.
+/// That a file can be written to `path`: better known before an hour of training than after.
 pub fn check_writable(path: &Path) -> Result<(), Error> {
-    temporary(path).map(drop).map_err(cannot_write(path))
+    target(path)
+        .and_then(|target| temporary(&target))
+        .map(drop)
+        .map_err(cannot_write(path))
 }
 
-/// Writes a file under another name beside `path`, then renames it. A link is followed, and a file that
-/// was there hands on its rights.
+/// Writes a file under another name, then renames it to `path`. A link is followed, and a file that was
+/// there hands on its rights.
 pub fn write(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
     let written = || {
-        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let target = target(path)?;
         let mut file = BufWriter::new(temporary(&target)?);
         content(&mut file)?;
         let file = file.into_inner()?;
@@ -46,18 +53,24 @@ pub fn write(
     written().map_err(cannot_write(path))
 }
 
-fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    if let Ok(there) = path.metadata() {
-        if !there.is_file() {
-            return Err(io::Error::other("it is no plain file"));
+/// Where a path leads, links followed, if a file may be written there.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    match path.canonicalize() {
+        Ok(there) if !there.is_file() => Err(io::Error::other("it is no plain file")),
+        Ok(there) if there.metadata()?.permissions().readonly() => {
+            Err(io::ErrorKind::PermissionDenied.into())
         }
-        if there.permissions().readonly() {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
+        Err(_) if path.is_symlink() => Err(io::Error::other("it is a link to nowhere")),
+        Ok(there) => Ok(there),
+        Err(_) => Ok(path.to_owned()),
     }
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_owned(),
-        _ => PathBuf::from("."),
+}
+
+/// An empty file in the folder of `target`, gone if it is not renamed.
+fn temporary(target: &Path) -> io::Result<NamedTempFile> {
+    let folder = match target.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
     };
     if !folder.is_dir() {
         let text = format!("there is no folder {}", folder.display());
@@ -70,15 +83,18 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
         // The rights that any new file gets, not a temporary file's: the umask is taken off.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    // By its kind alone: the error's own text names the temporary file.
-    let cannot = |error: io::Error| io::Error::from(error.kind());
-    builder
-        .prefix(".fall-line-")
-        .tempfile_in(folder)
-        .map_err(cannot)
+    builder.prefix(".fall-line-").tempfile_in(folder)
 }
 
 fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let doing = format!("cannot write {}", path.display());
-    move |source| Error::Io { doing, source }
+    move |error| {
+        // Its kind alone where a text stands around it: that names the temporary file. The texts of
+        // this module are of kind `Other`.
+        let source = match error.kind() {
+            kind if kind != io::ErrorKind::Other && error.get_ref().is_some() => kind.into(),
+            _ => error,
+        };
+        Error::Io { doing, source }
+    }
 }

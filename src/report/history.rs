@@ -31,7 +31,7 @@ pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
             .from_writer(out);
         // By hand, so that a run that diverged in its first epoch leaves a header too.
         csv.write_record(["epoch", "loss", "w", "b", "dw", "db"])
-            .map_err(io::Error::from)?;
+            .map_err(io_error)?;
         for Epoch {
             epoch,
             loss,
@@ -42,8 +42,16 @@ pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
         } in epochs
         {
             csv.serialize((epoch, loss, w, b, dw, db))
-                .map_err(io::Error::from)?;
+                .map_err(io_error)?;
         }
         csv.flush()
     })
+}
+
+/// What the csv crate wraps: its errors in writing are those of the file.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }

@@ -44,5 +44,5 @@ pub fn print(value: &impl Serialize) -> std::result::Result<(), Error> {
         doing: "cannot write JSON".to_owned(),
         source: error.into(),
     })?;
-    text.lines().try_for_each(super::line)
+    super::stdout(&text)
 }

@@ -143,7 +143,7 @@ where
     Ok(())
 }
 
-/// What fits over the plot, without what a font has no picture of.
+/// What fits over the plot, on one line.
 fn shortened(title: &str) -> String {
     const FITS: usize = 80;
     let mut title: String = title.chars().filter(|c| !c.is_control()).collect();

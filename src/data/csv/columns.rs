@@ -22,27 +22,13 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Unless told, the first record is a header if not one of its fields is a number (nan and inf
-    /// count as numbers here: they are what programs write for values), or if it holds a name that is
-    /// asked for; a record of nothing but empty fields and NA is none. A column is numeric if half of its fields that are not empty are numbers: what the
-    /// others are is an error to be named, not a reason to pass the column over.
+    /// A column is numeric if half of its fields that are not missing are numbers: what the others are is
+    /// an error to be named, not a reason to pass the column over.
     pub(super) fn detect(first: &[ByteRecord], layout: &Layout) -> Self {
         let named = layout.header.unwrap_or_else(|| {
-            first.first().is_some_and(|record| {
-                let is = |field: &[u8], name: Option<&str>| {
-                    name.is_some_and(|name| field.trim_ascii() == name.as_bytes())
-                };
-                let position = |name: Option<&str>| {
-                    name.and_then(|name| name.parse().ok())
-                        .is_some_and(|position| (1..=record.len()).contains(&position))
-                };
-                let asked = |name| !position(name) && record.iter().any(|field| is(field, name));
-                let no_numbers = record.iter().all(|field| parse(field).is_none());
-                let names = record
-                    .iter()
-                    .any(|field| !is(field, Some("")) && !is(field, Some("NA")));
-                no_numbers && names || asked(layout.x) || asked(layout.y)
-            })
+            first
+                .first()
+                .is_some_and(|record| is_header(record, layout))
         });
         let width = first.first().map_or(0, ByteRecord::len);
         let columns = (0..width)
@@ -60,7 +46,7 @@ impl Header {
                 let (mut filled, mut numbers) = (0, 0);
                 for record in first.iter().skip(usize::from(named)) {
                     let field = record.get(index).unwrap_or_default();
-                    filled += usize::from(!field.trim_ascii().is_empty());
+                    filled += usize::from(!is_missing(field));
                     numbers += usize::from(number(field).is_some());
                 }
                 numbers > 0 && 2 * numbers >= filled
@@ -96,11 +82,40 @@ impl Header {
             _ if self.columns.len() == 1 => Err(Error::Data(format!(
                 "{file} has one column, and a line needs x and y; --delimiter says what separates columns"
             ))),
-            _ => Err(Error::Data(format!(
-                "{file} needs --x and --y, for it has not just two numeric columns; {}",
-                self.listed(),
-            ))),
+            _ => {
+                let needed = match (layout.x, layout.y) {
+                    (None, Some(_)) => "--x",
+                    (Some(_), None) => "--y",
+                    _ => "--x and --y",
+                };
+                Err(Error::Data(format!(
+                    "{file} needs {needed}, for it has not just two numeric columns; {}",
+                    self.listed(),
+                )))
+            }
         }
+    }
+
+    /// That the columns are not separated by something else than the comma that was taken for granted.
+    pub(super) fn suspect_separator(&self, file: &str, first: &[ByteRecord]) -> Result<(), Error> {
+        let too_few = self.numeric.iter().filter(|numeric| **numeric).count() < 2;
+        for (separator, name) in [(b';', "';'"), (b'\t', "tab"), (b'|', "'|'")] {
+            let mut fields = first.iter().flatten();
+            let mut parts = fields
+                .clone()
+                .map(|field| field.split(|byte| *byte == separator));
+            let parts_numbers = parts.any(|parts| {
+                let parts: Vec<_> = parts.map(number).collect();
+                parts.len() > 1 && parts.iter().all(Option::is_some)
+            });
+            if parts_numbers || too_few && fields.any(|field| field.contains(&separator)) {
+                return Err(Error::Data(format!(
+                    "{file} seems to separate its columns by {name}: say --delimiter {name}, \
+                     or --delimiter ',' if it does not"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The column of this header name, or else of this 1-based position.
@@ -164,6 +179,38 @@ impl Column {
             format!("column {:?}", self.name)
         }
     }
+}
+
+/// Whether a first record names the columns, as far as can be told: if none of its fields is a number
+/// (nan and inf count as numbers here, for programs write them for values) and not all are missing; or
+/// if a name that is asked for is in it, and either no number too or both names.
+fn is_header(record: &ByteRecord, layout: &Layout) -> bool {
+    let missing = record.iter().all(is_missing);
+    let numbers = record.iter().filter(|field| parse(field).is_some()).count();
+    let named = |wanted: Option<&str>| {
+        wanted.is_some_and(|wanted| {
+            let position = wanted.parse().ok();
+            let is_position = position.is_some_and(|at| (1..=record.len()).contains(&at));
+            !is_position
+                && record
+                    .iter()
+                    .any(|field| field.trim_ascii() == wanted.as_bytes())
+        })
+    };
+    let asked_for = match (named(layout.x), named(layout.y)) {
+        (true, true) => true,
+        (true, false) | (false, true) => numbers < record.len(),
+        (false, false) => false,
+    };
+    !missing && (numbers == 0 || asked_for)
+}
+
+/// Whether a field is one of the ways to say that there is no value.
+fn is_missing(field: &[u8]) -> bool {
+    let field = field.trim_ascii();
+    ["", "na", "n/a", "nan", "null", "none", "?", "-", "."]
+        .iter()
+        .any(|missing| field.eq_ignore_ascii_case(missing.as_bytes()))
 }
 
 /// A finite number, spaces around it allowed.

@@ -9,7 +9,7 @@ use super::adapter::{Adapter, FEATURES};
 use crate::error::Error;
 
 /// What to say and to do where memory runs out.
-pub(super) const NO_MEMORY: &str = "not enough memory; use fewer --samples or --engine cpu";
+pub(super) const NO_MEMORY: &str = "not enough memory; use fewer samples or --engine cpu";
 
 /// An open device. wgpu reports most failures not where they happen but to callbacks, whose first
 /// word is kept here and returned by the next [`Device::check`].
