@@ -5,7 +5,7 @@
 //! model to the sums on the host; drawing and upload are not in it.
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fall_line::data::numpy::Numpy;
@@ -102,14 +102,46 @@ fn read(criterion: &mut Criterion, samples: u64) {
         bencher.iter(|| read_block(black_box(&x), black_box(&y)));
     });
     group.bench_function(BenchmarkId::new("all threads", samples), |bencher| {
-        bencher.iter(|| {
-            black_box(&x)
-                .par_chunks(BLOCK)
-                .zip(black_box(&y).par_chunks(BLOCK))
-                .map(|(x, y)| read_block(x, y))
-                .reduce(|| 0, |a, b| a ^ b)
-        });
+        bencher.iter(|| read_all(&x, &y));
     });
+}
+
+/// The CPU engine as a share of the roof, in turns, because a shared machine's bandwidth drifts: the
+/// median of 31 pairs, and their quartiles.
+fn share_of_roof(_: &mut Criterion) {
+    let samples = if in_full() { 100_000_000 } else { 100_003 };
+    let (x, y) = (vec![1.0; samples], vec![2.0; samples]);
+    let source = ChaCha::new(recipe(samples as u64)).expect("a recipe that can be followed");
+    for loss in Loss::ALL {
+        let mut cpu = CpuEngine::new(&source, loss, &|_| {}).expect("enough memory");
+        let mut shares: Vec<f64> = (0..31)
+            .map(|_| {
+                let start = Instant::now();
+                black_box(cpu.evaluate(black_box(MODEL))).expect("the CPU engine doesn't fail");
+                let epoch = start.elapsed();
+                let start = Instant::now();
+                black_box(read_all(&x, &y));
+                start.elapsed().div_duration_f64(epoch)
+            })
+            .collect();
+        shares.sort_by(f64::total_cmp);
+        println!(
+            "share of roof, {} on the CPU engine, {samples} samples: {:.3} (quartiles {:.3}, {:.3})",
+            loss.name(),
+            shares[15],
+            shares[7],
+            shares[23],
+        );
+    }
+}
+
+/// Both arrays, on all threads.
+fn read_all(x: &[f32], y: &[f32]) -> u32 {
+    black_box(x)
+        .par_chunks(BLOCK)
+        .zip(black_box(y).par_chunks(BLOCK))
+        .map(|(x, y)| read_block(x, y))
+        .reduce(|| 0, |a, b| a ^ b)
 }
 
 /// All bits of both arrays, folded into one word.
@@ -145,5 +177,5 @@ fn draws(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, epochs, draws);
+criterion_group!(benches, epochs, share_of_roof, draws);
 criterion_main!(benches);
