@@ -29,12 +29,7 @@ fn in_full() -> bool {
 fn recipe(samples: u64) -> Recipe {
     Recipe {
         samples,
-        slope: 3.0,
-        intercept: 4.0,
-        noise: 1.0,
-        x_range: 0.0..2.0,
-        outliers: 0.0,
-        seed: 20,
+        ..Recipe::default()
     }
 }
 

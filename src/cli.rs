@@ -378,6 +378,15 @@ mod tests {
     }
 
     #[test]
+    fn without_flags_the_recipe_is_the_default() {
+        let cli = Cli::try_parse_from(["fall-line", "train"]).unwrap();
+        let Command::Train(train) = cli.command else {
+            panic!("{cli:?}");
+        };
+        assert_eq!(train.synthetic.recipe(), Recipe::default());
+    }
+
+    #[test]
     fn counts_are_read_as_people_write_them() {
         for (text, value) in [
             ("7", 7),

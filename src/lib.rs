@@ -15,10 +15,7 @@
 //!     samples: 100_000,
 //!     slope: 3.0,
 //!     intercept: 4.0,
-//!     noise: 1.0,
-//!     x_range: 0.0..2.0,
-//!     outliers: 0.0,
-//!     seed: 20,
+//!     ..Recipe::default()
 //! })?;
 //! let mut engine = CpuEngine::new(&source, Loss::Mse, &|_| {})?;
 //! let config = Config {

@@ -58,10 +58,9 @@ fn main() -> ExitCode {
     }));
     panic::catch_unwind(run).unwrap_or_else(|_| {
         let text = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
-        let words: Vec<&str> = text.split_whitespace().collect();
         report::notice(format!(
             "error: a fault in fall-line, please report it: {}",
-            words.join(" ")
+            report::one_line(&text)
         ));
         ExitCode::from(FAULT)
     })
@@ -116,8 +115,7 @@ fn usage(error: &clap::Error) -> ExitCode {
             let message = text.split("\n\nUsage:").next().unwrap_or(&text);
             let message = message.split("\n\nFor more").next().unwrap_or(message);
             let message = message.replace("\n\n  tip:", ";");
-            let words: Vec<&str> = message.split_whitespace().collect();
-            report::notice(format!("{} (see --help)", words.join(" ")));
+            report::notice(format!("{} (see --help)", report::one_line(&message)));
         }
     }
     ExitCode::from(error.exit_code() as u8)

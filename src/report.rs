@@ -52,6 +52,11 @@ fn printable(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
+/// A text of several lines as one.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Writes an error to stderr, on one line.
 pub fn error(error: &Error) {
     notice(format!("error: {error}"));

@@ -22,6 +22,19 @@ const SIZES: [u64; 20] = [
 /// Off the optimum, and at it, where the gradient cancels.
 const MODELS: [Model; 2] = [Model { w: -1.5, b: 0.5 }, Model { w: 3.0, b: 4.0 }];
 
+/// That the sums of every engine are those of f64.
+fn assert_agreement(source: &dyn Source, model: Model, losses: &[Loss]) {
+    for &loss in losses {
+        let reference = Reference::new(source, loss, model);
+        on_every_engine(source, loss, |name, engine| {
+            if let Err(wrong) = reference.agrees(engine.evaluate(model).unwrap()) {
+                let (title, samples) = (source.title(), source.samples());
+                panic!("{name}, {loss:?}, {samples} samples of {title}, {model:?}: {wrong}");
+            }
+        });
+    }
+}
+
 #[test]
 fn sums_agree_with_f64_for_every_loss_and_size() {
     for loss in losses() {
@@ -59,14 +72,7 @@ fn samples_of_three_shards() -> u64 {
 fn sums_agree_with_f64_across_the_binding_limit() {
     let samples = samples_of_three_shards();
     let source = synthetic(samples);
-    for loss in Loss::ALL {
-        let reference = Reference::new(&source, loss, MODELS[0]);
-        on_every_engine(&source, loss, |name, engine| {
-            if let Err(wrong) = reference.agrees(engine.evaluate(MODELS[0]).unwrap()) {
-                panic!("{name}, {loss:?}, {samples} samples: {wrong}");
-            }
-        });
-    }
+    assert_agreement(&source, MODELS[0], &Loss::ALL);
 }
 
 /// Samples on the line y = 0, but for those around each block's ends, whose residual is 1 and whose x
@@ -140,14 +146,7 @@ fn other_data_agree_too() {
         &ChaCha::new(outliers).unwrap(),
     ];
     for source in sources {
-        for loss in losses() {
-            let reference = Reference::new(source, loss, MODELS[0]);
-            on_every_engine(source, loss, |name, engine| {
-                if let Err(wrong) = reference.agrees(engine.evaluate(MODELS[0]).unwrap()) {
-                    panic!("{name}, {loss:?}, {}: {wrong}", source.title());
-                }
-            });
-        }
+        assert_agreement(source, MODELS[0], &losses());
     }
 }
 
@@ -162,14 +161,7 @@ fn small_residuals_keep_their_digits() {
     })
     .unwrap();
     let model = Model { w: 0.0, b: 1e-3 };
-    for loss in losses() {
-        let reference = Reference::new(&small, loss, model);
-        on_every_engine(&small, loss, |name, engine| {
-            if let Err(wrong) = reference.agrees(engine.evaluate(model).unwrap()) {
-                panic!("{name}, {loss:?}: {wrong}");
-            }
-        });
-    }
+    assert_agreement(&small, model, &losses());
 }
 
 /// Residuals of 1e6, where e^r overflows.
@@ -177,14 +169,7 @@ fn small_residuals_keep_their_digits() {
 fn large_residuals_do_not_overflow() {
     let source = synthetic(4097);
     let model = Model { w: -1e6, b: 1e3 };
-    for loss in losses() {
-        let reference = Reference::new(&source, loss, model);
-        on_every_engine(&source, loss, |name, engine| {
-            if let Err(wrong) = reference.agrees(engine.evaluate(model).unwrap()) {
-                panic!("{name}, {loss:?}: {wrong}");
-            }
-        });
-    }
+    assert_agreement(&source, model, &losses());
 }
 
 /// The control that the checks above can fail.

@@ -130,6 +130,14 @@ impl Csv {
         if samples < 2 {
             return Err(too_few(&self.name, samples));
         }
+        self.judge(x_extent, y_extent)?;
+        self.samples = samples;
+        self.starts = starts;
+        Ok(())
+    }
+
+    /// Refuses an x that does not vary, and notes a column that f32 is too coarse for.
+    fn judge(&mut self, x_extent: Extent, y_extent: Extent) -> Result<(), Error> {
         if x_extent.least as f32 == x_extent.most as f32 {
             let of_f32 = if x_extent.least == x_extent.most {
                 ""
@@ -157,8 +165,6 @@ impl Csv {
             });
             self.notices.extend(notice);
         }
-        self.samples = samples;
-        self.starts = starts;
         Ok(())
     }
 

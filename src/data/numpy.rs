@@ -157,12 +157,7 @@ mod tests {
     fn a_state_kept_for_several_blocks_leads_to_each() {
         let recipe = Recipe {
             samples: 5 * BLOCK as u64 + 3,
-            slope: 3.0,
-            intercept: 4.0,
-            noise: 1.0,
-            x_range: 0.0..2.0,
-            outliers: 0.0,
-            seed: 20,
+            ..Recipe::default()
         };
         let every = Numpy::new(recipe.clone(), &|_| {}).unwrap();
         let few = Numpy::with_checkpoints(recipe, 2, &|_| {}).unwrap();

@@ -33,6 +33,21 @@ pub struct Recipe {
     pub seed: u64,
 }
 
+impl Default for Recipe {
+    /// A million samples of y = 4 + 3x + N(0, 1), x in [0, 2): what `fall-line train` alone draws.
+    fn default() -> Self {
+        Recipe {
+            samples: 1_000_000,
+            slope: 3.0,
+            intercept: 4.0,
+            noise: 1.0,
+            x_range: 0.0..2.0,
+            outliers: 0.0,
+            seed: 20,
+        }
+    }
+}
+
 impl Recipe {
     /// That the recipe can be followed, and in f32.
     pub(crate) fn check(&self) -> Result<(), Error> {

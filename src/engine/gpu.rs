@@ -279,12 +279,7 @@ mod tests {
         for adapter in adapters {
             let source = ChaCha::new(Recipe {
                 samples: 1000,
-                slope: 3.0,
-                intercept: 4.0,
-                noise: 1.0,
-                x_range: 0.0..2.0,
-                outliers: 0.0,
-                seed: 0,
+                ..Recipe::default()
             })
             .unwrap();
             let mut engine = GpuEngine::new(&adapter, &source, Loss::Mse, &|_| {}).unwrap();

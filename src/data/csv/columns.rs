@@ -183,7 +183,7 @@ impl Column {
 
 /// Whether a first record names the columns, as far as can be told: if none of its fields is a number
 /// (nan and inf count as numbers here, for programs write them for values) and not all are missing; or
-/// if a name that is asked for is in it, and either no number too or both names.
+/// if a name that is asked for is in it, and with it the other name or a field that is no number.
 fn is_header(record: &ByteRecord, layout: &Layout) -> bool {
     let missing = record.iter().all(is_missing);
     let numbers = record.iter().filter(|field| parse(field).is_some()).count();
