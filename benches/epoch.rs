@@ -13,7 +13,7 @@ use fall_line::data::synthetic::{ChaCha, Recipe};
 use fall_line::data::{BLOCK, Block, Source};
 use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
-use fall_line::engine::gpu::{GpuEngine, adapter};
+use fall_line::engine::gpu::{GpuEngine, Options, adapter};
 use fall_line::loss::Loss;
 use fall_line::model::Model;
 use multiversion::multiversion;
@@ -79,8 +79,8 @@ fn epoch(criterion: &mut Criterion, samples: u64, loss: Loss) {
     drop(cpu);
     for adapter in adapter::list() {
         let name = adapter.info().to_string();
-        let mut gpu =
-            GpuEngine::new(&adapter, &source, loss, &|_| {}).expect("an adapter that works");
+        let mut gpu = GpuEngine::new(&adapter, &source, loss, &Options::default(), &|_| {})
+            .expect("an adapter that works");
         time(&name, &mut gpu);
     }
 }

@@ -1,94 +1,178 @@
-// The sums of one epoch over the samples: loss value, and loss derivative by w and by b.
+// The sums of an epoch over the samples: loss value, and loss derivative by w and by b; and the update of w and b.
 //
-// Joined with one file of shaders/loss/, which brings loss_value and loss_derivative.
-// Phase one, reduce_samples, leaves one partial sum a workgroup; phase two, reduce_partials, adds those up
-// in one workgroup. No atomics and one fixed order of additions: the same data give the same bits.
+// Joined, as text, with one file of each folder beside it:
+//   loss/      loss_value, loss_derivative
+//   samples/   samples_at: how x and y are stored
+//   loads/     add_turn: how many loads an invocation has under way at once
+//   sum/       sum_of_workgroup, leads, Place: how a workgroup adds up
+//   dispatch/  where a dispatch finds its parameters
+//
+// Two phases an epoch: reduce_samples leaves one partial sum a workgroup and shard, reduce_partials adds those up,
+// one workgroup a shard after the other, and updates the line on the device. A set within one workgroup's reach
+// takes one phase, train_alone, for any number of epochs. No atomics and one fixed order of additions: the same
+// data give the same bits.
 //
 // f32 sums stay right by being short. On its way to the totals a term is rounded at most RUN + 2 + log2 WORKGROUP_SIZE
-// times in phase one and RUN + partials / (RUN · WORKGROUP_SIZE) + log2 WORKGROUP_SIZE times in phase two: 51 times for
-// 6.7e7 samples, 65 times for 1e9.
+// times, and once for every RUN turns' loads of its invocation (60 times for 5e8 samples in 1024 workgroups of 256),
+// and in phase two WORKGROUPS / WORKGROUP_SIZE + log2 WORKGROUP_SIZE times, and once a shard.
 
 // A power of two.
 override WORKGROUP_SIZE: u32;
-// Loads of four samples that an invocation of reduce_samples adds up.
-override RUN: u32;
+// Loads of four samples that go into one short sum: LOADS or a multiple.
+const RUN = 16u;
 
 struct Dispatch {
+    // The line at the batch's start, for x and y as they are stored.
     w: f32,
     b: f32,
+    // What the sums dw and db are multiplied with to give the step of w and b: learning rate / samples, and 0 across,
+    // where x and y are stored as they are. All 0 where only the sums are wanted.
+    step_ww: f32,
+    step_wb: f32,
+    step_bb: f32,
+    // What a stored y is multiplied with.
+    y_scale: f32,
     // Samples of the shard that this dispatch reads.
     samples: u32,
-    // Where in partial_sums the shard's first workgroup writes.
-    first_partial: u32,
+    // The place of the epoch's record; the first one of train_alone.
+    epoch: u32,
+    // How many epochs train_alone goes.
+    epochs: u32,
+    // 1 in the epoch that starts from w, b itself, later ones go on from where the line has moved to.
+    starts: u32,
+    // 1 for the first and for the last shard.
+    first_shard: u32,
+    last_shard: u32,
 }
 
-var<immediate> dispatch: Dispatch;
+struct Record {
+    // Σ loss value, Σ loss derivative · x, Σ loss derivative, 0: over all samples, before the update.
+    totals: vec4<f32>,
+    // How far the update left the line from w, b. As a distance, so that it keeps its digits.
+    moved: vec2<f32>,
+}
 
-// Padded to whole vec4s; what stands behind the last sample is never added.
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> y: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> partial_sums: array<vec4<f32>>;
 
-// As a vec4: Σ loss value, Σ loss derivative · x, Σ loss derivative, 0.
-@group(1) @binding(0) var<storage, read_write> partial_sums: array<vec4<f32>>;
-@group(1) @binding(1) var<storage, read_write> totals: vec4<f32>;
+// The line's way since the batch's start: to phase one, so that shards need not wait for each other, and to phase two.
+@group(1) @binding(0) var<storage, read> moved_before: vec2<f32>;
+@group(1) @binding(1) var<storage, read_write> moved: vec2<f32>;
+@group(1) @binding(2) var<storage, read_write> records: array<Record>;
 
-var<workgroup> scratch: array<vec4<f32>, WORKGROUP_SIZE>;
+// Of one invocation, four samples side by side.
+struct Terms {
+    loss: vec4<f32>,
+    dw: vec4<f32>,
+    db: vec4<f32>,
+}
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn reduce_samples(
     @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    place: Place,
 ) {
-    let first = workgroup.x * WORKGROUP_SIZE * RUN + invocation;
-    let loads = (dispatch.samples + 3u) / 4u;
-    var loss = vec4(0.0);
-    var dw = vec4(0.0);
-    var db = vec4(0.0);
-    for (var i = 0u; i < RUN; i++) {
-        let at = first + i * WORKGROUP_SIZE;
-        if at >= loads {
-            break;
-        }
-        let inside = vec4(4u * at) + vec4(0u, 1u, 2u, 3u) < vec4(dispatch.samples);
-        let residual = dispatch.w * x[at] + dispatch.b - y[at];
-        let derivative = loss_derivative(residual);
-        loss += select(vec4(0.0), loss_value(residual), inside);
-        dw += select(vec4(0.0), derivative * x[at], inside);
-        db += select(vec4(0.0), derivative, inside);
-    }
-    let one = vec4(1.0);
-    sum_in_scratch(vec4(dot(loss, one), dot(dw, one), dot(db, one), 0.0), invocation);
-    if invocation == 0u {
-        partial_sums[dispatch.first_partial + workgroup.x] = scratch[0];
+    let line = line_at(select(moved_before, vec2(0.0), dispatch.starts == 1u));
+    let sum = sum_of_workgroup(sum_of_invocation(line, workgroup.x, workgroups.x, place.invocation), place);
+    if leads(place) {
+        partial_sums[workgroup.x] = sum;
     }
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
-fn reduce_partials(@builtin(local_invocation_index) invocation: u32) {
-    let partials = arrayLength(&partial_sums);
-    // Runs within runs, to keep them short: 1e9 samples are 240 partial sums an invocation.
+fn reduce_partials(place: Place) {
     var sum = vec4(0.0);
-    for (var first = invocation; first < partials; first += RUN * WORKGROUP_SIZE) {
-        var run = vec4(0.0);
-        let end = min(partials, first + RUN * WORKGROUP_SIZE);
-        for (var at = first; at < end; at += WORKGROUP_SIZE) {
-            run += partial_sums[at];
-        }
-        sum += run;
+    for (var at = place.invocation; at < arrayLength(&partial_sums); at += WORKGROUP_SIZE) {
+        sum += partial_sums[at];
     }
-    sum_in_scratch(sum, invocation);
-    if invocation == 0u {
-        totals = scratch[0];
+    sum = sum_of_workgroup(sum, place);
+    if leads(place) {
+        if dispatch.first_shard == 0u {
+            sum += records[dispatch.epoch].totals;
+        }
+        records[dispatch.epoch].totals = sum;
+        if dispatch.last_shard == 1u {
+            let after = select(moved, vec2(0.0), dispatch.starts == 1u) - step_from(sum);
+            records[dispatch.epoch].moved = after;
+            moved = after;
+        }
     }
 }
 
-// Leaves the sum of `value` over the workgroup in scratch[0], for invocation 0 to read: a tree in workgroup memory.
-fn sum_in_scratch(value: vec4<f32>, invocation: u32) {
-    scratch[invocation] = value;
-    for (var width = WORKGROUP_SIZE / 2u; width > 0u; width /= 2u) {
-        workgroupBarrier();
-        if invocation < width {
-            scratch[invocation] += scratch[invocation + width];
+// How far the line has moved, within train_alone.
+var<workgroup> way: vec2<f32>;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn train_alone(place: Place) {
+    if leads(place) {
+        way = select(moved, vec2(0.0), dispatch.starts == 1u);
+    }
+    for (var epoch = dispatch.epoch; epoch < dispatch.epoch + dispatch.epochs; epoch++) {
+        // Two barriers: the leader has written the way and read scratch, and all have read the way.
+        let before = workgroupUniformLoad(&way);
+        let sum = sum_of_workgroup(sum_of_invocation(line_at(before), 0u, 1u, place.invocation), place);
+        if leads(place) {
+            let after = before - step_from(sum);
+            records[epoch] = Record(sum, after);
+            way = after;
         }
     }
+    if leads(place) {
+        moved = way;
+    }
+}
+
+fn line_at(moved: vec2<f32>) -> vec2<f32> {
+    return vec2(dispatch.w, dispatch.b) + moved;
+}
+
+fn step_from(totals: vec4<f32>) -> vec2<f32> {
+    return vec2(
+        dispatch.step_ww * totals.y + dispatch.step_wb * totals.z,
+        dispatch.step_wb * totals.y + dispatch.step_bb * totals.z,
+    );
+}
+
+// One of `workgroups` takes every so manieth turn of WORKGROUP_SIZE * LOADS loads, so that all of them together read
+// one stretch of memory after the other.
+fn sum_of_invocation(line: vec2<f32>, workgroup: u32, workgroups: u32, invocation: u32) -> vec4<f32> {
+    let turns = dispatch.samples / (4u * WORKGROUP_SIZE * LOADS);
+    var sum = Terms();
+    var turn = workgroup;
+    while turn < turns {
+        var run = Terms();
+        for (var loads = 0u; loads < RUN && turn < turns; loads += LOADS) {
+            add_turn(&run, line, turn * WORKGROUP_SIZE * LOADS + invocation);
+            turn += workgroups;
+        }
+        sum.loss += run.loss;
+        sum.dw += run.dw;
+        sum.db += run.db;
+    }
+    // What is no whole turn is the next workgroup's in the row.
+    if turn == turns {
+        let end = (dispatch.samples + 3u) / 4u;
+        for (var at = turns * WORKGROUP_SIZE * LOADS + invocation; at < end; at += WORKGROUP_SIZE) {
+            let inside = vec4(4u * at) + vec4(0u, 1u, 2u, 3u) < vec4(dispatch.samples);
+            let one = terms(line, samples_at(at));
+            sum.loss += select(vec4(0.0), one.loss, inside);
+            sum.dw += select(vec4(0.0), one.dw, inside);
+            sum.db += select(vec4(0.0), one.db, inside);
+        }
+    }
+    let one = vec4(1.0);
+    return vec4(dot(sum.loss, one), dot(sum.dw, one), dot(sum.db, one), 0.0);
+}
+
+fn add(sum: ptr<function, Terms>, line: vec2<f32>, samples: Samples) {
+    let one = terms(line, samples);
+    (*sum).loss += one.loss;
+    (*sum).dw += one.dw;
+    (*sum).db += one.db;
+}
+
+fn terms(line: vec2<f32>, samples: Samples) -> Terms {
+    let residual = line.x * samples.x + line.y - samples.y;
+    let derivative = loss_derivative(residual);
+    return Terms(loss_value(residual), derivative * samples.x, derivative);
 }

@@ -20,6 +20,53 @@ pub trait Engine {
     /// # Errors
     /// [`Error::Gpu`] where the adapter fails.
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error>;
+
+    /// Walks a batch of epochs down from a line, each with the step learning rate × mean gradient, and leaves them in
+    /// `steps`, which is emptied first. Goes on over values that are not finite, for the caller to find.
+    ///
+    /// This is the host loop, in f64; an engine that can do without the host may.
+    ///
+    /// # Errors
+    /// What [`Engine::evaluate`] says.
+    fn descend(
+        &mut self,
+        from: Model,
+        learning_rate: f64,
+        epochs: u64,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Error> {
+        host_loop(self, from, learning_rate, epochs, steps)
+    }
+}
+
+/// One epoch of a batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The sums before the update.
+    pub sums: Sums,
+    /// The line after it.
+    pub model: Model,
+}
+
+fn host_loop<E: Engine + ?Sized>(
+    engine: &mut E,
+    from: Model,
+    learning_rate: f64,
+    epochs: u64,
+    steps: &mut Vec<Step>,
+) -> Result<(), Error> {
+    steps.clear();
+    let mut model = from;
+    for _ in 0..epochs {
+        let sums = engine.evaluate(model)?;
+        let gradient = sums.means(engine.samples());
+        model = Model {
+            w: model.w - learning_rate * gradient.dw,
+            b: model.b - learning_rate * gradient.db,
+        };
+        steps.push(Step { sums, model });
+    }
+    Ok(())
 }
 
 /// What really runs, for a person and for `--format json`.

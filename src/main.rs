@@ -28,7 +28,7 @@ use fall_line::data::csv::Csv;
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::{self, ChaCha};
 use fall_line::engine::cpu::CpuEngine;
-use fall_line::engine::gpu::{GpuEngine, adapter};
+use fall_line::engine::gpu::{GpuEngine, Options, adapter};
 use fall_line::engine::{self, Chosen, Description, Engine};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
@@ -216,7 +216,7 @@ fn load(
     let on_load = |samples| loading.advance(samples);
     Ok(match chosen {
         Chosen::Gpu(adapter) => {
-            let engine = GpuEngine::new(&adapter, source, loss, &on_load)?;
+            let engine = GpuEngine::new(&adapter, source, loss, &Options::default(), &on_load)?;
             (Box::new(engine), adapter.info().description())
         }
         Chosen::Cpu { notice } => {

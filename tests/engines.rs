@@ -8,7 +8,7 @@ use fall_line::data::synthetic::{ChaCha, Recipe};
 use fall_line::data::{BLOCK, Block, Source, positions};
 use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
-use fall_line::engine::gpu::GpuEngine;
+use fall_line::engine::gpu::{GpuEngine, Options};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
@@ -254,7 +254,7 @@ fn progress_counts_every_sample_once() {
     });
     on_every_adapter(|adapter| {
         counted(&|on_load| {
-            GpuEngine::new(&adapter, &source, Loss::Mse, on_load).unwrap();
+            GpuEngine::new(&adapter, &source, Loss::Mse, &Options::default(), on_load).unwrap();
         });
     });
 }

@@ -1,57 +1,55 @@
 //! The GPU engine: WGSL compute shaders over shards of the data set.
 
-use bytemuck::{Pod, Zeroable};
-
 use self::adapter::Adapter;
+use self::batch::Ring;
 use self::control::Control;
 use self::device::Device;
+use self::kernels::{Dispatch, Groups, Kernels, Record, Recorder, bind};
+use self::program::{Parameters, Storage, Sum};
 use self::shards::Shard;
-use super::Engine;
+use self::tuning::Tuning;
+use self::units::Units;
+use super::{Engine, Step, host_loop};
 use crate::data::{OnLoad, Source};
 use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::{Model, Sums};
 
 pub mod adapter;
+mod batch;
 mod control;
 mod device;
+mod kernels;
+pub mod program;
 mod shards;
+pub mod tuning;
+mod units;
 
-/// Invocations of a workgroup: what every adapter allows, and CUB's choice for a reduction.
-const WORKGROUP_SIZE: u32 = 256;
-/// Loads of four samples that an invocation adds up: 16,384 samples a workgroup.
-const RUN: u32 = 16;
+/// Samples that one workgroup trains on alone. Beyond, more workgroups gain more than a second phase costs.
+pub const ALONE: u64 = 32_768;
 
-/// The shader's source for a loss: `train.wgsl` and the loss's file, joined as text.
-pub fn shader(loss: Loss) -> String {
-    [include_str!("../../shaders/train.wgsl"), loss.wgsl()].concat()
+/// What can be chosen of a GPU engine; by default what suits the adapter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// How x and y are stored.
+    pub storage: Storage,
+    /// How the samples are shared out; else [`Tuning::of_kind`].
+    pub tuning: Option<Tuning>,
+    /// How a workgroup adds up; else by subgroups where the adapter has them.
+    pub sum: Option<Sum>,
+    /// How a dispatch gets its parameters; else with the command where the adapter can.
+    pub parameters: Option<Parameters>,
+    /// Leaves naga's runtime checks in the shaders.
+    pub checks: bool,
 }
 
-/// The values of the shader's override constants for a loss.
-pub fn constants(loss: Loss) -> Vec<(&'static str, f64)> {
-    let mut constants = vec![
-        ("WORKGROUP_SIZE", f64::from(WORKGROUP_SIZE)),
-        ("RUN", f64::from(RUN)),
-    ];
-    constants.append(&mut loss.constants());
-    constants
-}
-
-/// `Dispatch` of `train.wgsl`, field by field.
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Dispatch {
-    w: f32,
-    b: f32,
-    samples: u32,
-    first_partial: u32,
-}
-
-/// All samples in f32 in the adapter's memory, 8 bytes a sample.
+/// All samples in the adapter's memory, 8 bytes a sample in f32, 4 in f16.
 #[derive(Debug)]
 pub struct GpuEngine {
+    device: Device,
     kernels: Kernels,
     data: Data,
+    ring: Ring,
 }
 
 impl GpuEngine {
@@ -59,210 +57,211 @@ impl GpuEngine {
     /// sums at the line y = 0 with those that the CPU engine's arithmetic gives.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the adapter fails, computes wrong sums or has too little memory, and what
-    /// [`Source::read`] says.
+    /// [`Error::Gpu`] where the adapter fails, computes wrong sums or has too little memory or not what `options`
+    /// ask for, and what [`Source::read`] says.
     pub fn new(
         adapter: &Adapter,
         source: &dyn Source,
         loss: Loss,
+        options: &Options,
         on_load: OnLoad,
     ) -> Result<Self, Error> {
-        let kernels = Kernels::new(Device::open(adapter)?, loss)?;
-        let (data, control) = Data::new(&kernels, source, loss, on_load)?;
-        let sums = kernels.sums(&data, Control::MODEL)?;
+        let device = Device::open(adapter)?;
+        let tuning = options
+            .tuning
+            .unwrap_or_else(|| Tuning::of_kind(adapter.info()));
+        let variant = adapter.variant(options, tuning)?;
+        let kernels = Kernels::new(&device, loss, variant, &tuning, options.checks)?;
+        let units = Units::new(options.storage, source)?;
+        let (shards, control) =
+            shards::upload(&device, source, options.storage, &units, loss, on_load)?;
+        let (data, moved) = Data::new(&device, &kernels, shards, units, &tuning);
+        let ring = Ring::new(&device.device, &kernels, &moved);
+        device.check()?;
+        let mut engine = GpuEngine {
+            device,
+            kernels,
+            data,
+            ring,
+        };
+        engine.check(&control)?;
+        Ok(engine)
+    }
+
+    /// The line y = 0 in the units that the samples are stored in: there a residual is −y to the bit.
+    fn check(&mut self, control: &Control) -> Result<(), Error> {
+        let dispatch = Dispatch {
+            y_scale: self.data.units.y_scale as f32,
+            starts: 1,
+            ..Dispatch::default()
+        };
+        let mut sums = Sums::default();
+        self.run(dispatch, 1, |record| {
+            let [loss, dw, db, _] = record.totals.map(f64::from);
+            sums = Sums { loss, dw, db };
+        })?;
         control
             .agrees(sums)
-            .map_err(|wrong| kernels.device.failed(&wrong))?;
-        Ok(GpuEngine { kernels, data })
+            .map_err(|wrong| self.device.failed(&wrong))
+    }
+
+    fn run(
+        &mut self,
+        dispatch: Dispatch,
+        epochs: u64,
+        take: impl FnMut(&Record),
+    ) -> Result<(), Error> {
+        let (device, kernels, data) = (&self.device, &self.kernels, &self.data);
+        self.ring.run(device, kernels, data, dispatch, epochs, take)
     }
 }
 
 impl Engine for GpuEngine {
     fn samples(&self) -> u64 {
-        self.data.samples
+        self.data.samples()
     }
 
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
-        self.kernels.sums(&self.data, model)
-    }
-}
-
-/// The device and the compiled phases of `train.wgsl`.
-#[derive(Debug)]
-struct Kernels {
-    device: Device,
-    samples_layout: wgpu::BindGroupLayout,
-    sums_layout: wgpu::BindGroupLayout,
-    reduce_samples: wgpu::ComputePipeline,
-    reduce_partials: wgpu::ComputePipeline,
-}
-
-impl Kernels {
-    fn new(device: Device, loss: Loss) -> Result<Self, Error> {
-        let gpu = &device.device;
-        let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("train.wgsl"),
-            source: wgpu::ShaderSource::Wgsl(shader(loss).into()),
-        });
-        let samples_layout = storage_layout(gpu, "samples", true);
-        let sums_layout = storage_layout(gpu, "sums", false);
-        let layout = gpu.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some("train.wgsl"),
-            bind_group_layouts: &[Some(&samples_layout), Some(&sums_layout)],
-            immediate_size: size_of::<Dispatch>() as u32,
-        });
-        let pipeline = |entry_point| {
-            gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(entry_point),
-                layout: Some(&layout),
-                module: &module,
-                entry_point: Some(entry_point),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    constants: &constants(loss),
-                    // Every invocation writes its place before anyone reads it.
-                    zero_initialize_workgroup_memory: false,
-                },
-                cache: None,
-            })
-        };
-        let (reduce_samples, reduce_partials) =
-            (pipeline("reduce_samples"), pipeline("reduce_partials"));
-        device.check()?;
-        Ok(Kernels {
-            samples_layout,
-            sums_layout,
-            reduce_samples,
-            reduce_partials,
-            device,
-        })
+        let units = self.data.units;
+        let mut sums = Sums::default();
+        self.run(units.dispatch(model, 0.0), 1, |record| {
+            sums = units.step(model, record).sums;
+        })?;
+        Ok(sums)
     }
 
-    /// One submit: the shards' partial sums, their totals, and 16 bytes back.
-    fn sums(&self, data: &Data, model: Model) -> Result<Sums, Error> {
-        let mut encoder = self
-            .device
-            .device
-            .create_command_encoder(&Default::default());
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        pass.set_bind_group(1, &data.sums, &[]);
-        pass.set_pipeline(&self.reduce_samples);
-        let mut first_partial = 0;
-        for (shard, samples) in &data.shards {
-            let dispatch = Dispatch {
-                w: model.w as f32,
-                b: model.b as f32,
-                samples: shard.samples,
-                first_partial,
-            };
-            pass.set_bind_group(0, samples, &[]);
-            pass.set_immediates(0, bytemuck::bytes_of(&dispatch));
-            pass.dispatch_workgroups(shard.workgroups(), 1, 1);
-            first_partial += shard.workgroups();
+    /// On the device, in one submit as far as that stays short, for more than one epoch. The line's way since `from`
+    /// is kept there, in f32, and added to it here: so the line keeps its digits however small the steps are.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where f32 can't hold learning rate / samples.
+    fn descend(
+        &mut self,
+        from: Model,
+        learning_rate: f64,
+        epochs: u64,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Error> {
+        if epochs == 1 {
+            return host_loop(self, from, learning_rate, epochs, steps);
         }
-        pass.set_pipeline(&self.reduce_partials);
-        pass.dispatch_workgroups(1, 1, 1);
-        drop(pass);
-        encoder.copy_buffer_to_buffer(&data.totals, 0, &data.readback, 0, None);
-        let submission = self.device.queue.submit([encoder.finish()]);
-        self.device
-            .map(&data.readback, wgpu::MapMode::Read, Some(submission))?;
-        let view = data
-            .readback
-            .get_mapped_range(..)
-            .map_err(|error| self.device.failed(&error.to_string()))?;
-        let [loss, dw, db, _] = *bytemuck::from_bytes::<[f32; 4]>(&view);
-        drop(view);
-        data.readback.unmap();
-        Ok(Sums {
-            loss: loss.into(),
-            dw: dw.into(),
-            db: db.into(),
+        let units = self.data.units;
+        let step = learning_rate / self.samples() as f64;
+        let dispatch = units.dispatch(from, step);
+        if !(dispatch.step_ww.is_normal() && dispatch.step_bb.is_normal()) && step != 0.0 {
+            return Err(Error::Usage(format!(
+                "learning rate {learning_rate} over {} samples is beyond the range of f32, in which the adapter \
+                 takes its steps; do without --sync-every",
+                self.samples()
+            )));
+        }
+        steps.clear();
+        self.run(dispatch, epochs, |record| {
+            steps.push(units.step(from, record))
         })
     }
-}
-
-/// Two whole storage buffers, for a compute shader.
-fn storage_layout(gpu: &wgpu::Device, label: &str, read_only: bool) -> wgpu::BindGroupLayout {
-    let entry = |binding| wgpu::BindGroupLayoutEntry {
-        binding,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        },
-        count: None,
-    };
-    gpu.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-        label: Some(label),
-        entries: &[entry(0), entry(1)],
-    })
 }
 
 /// A data set on the device, and where its sums go.
 #[derive(Debug)]
 struct Data {
-    samples: u64,
-    /// Each shard with its bind group 0.
-    shards: Vec<(Shard, wgpu::BindGroup)>,
-    /// Bind group 1: one partial sum a workgroup of all shards, and the totals.
-    sums: wgpu::BindGroup,
-    totals: wgpu::Buffer,
-    readback: wgpu::Buffer,
+    /// How the samples are stored.
+    units: Units,
+    shards: Vec<Shard>,
+    /// Of each shard, its bind group, and how many workgroups reduce it.
+    groups: Vec<(wgpu::BindGroup, u32)>,
+    /// The line's way, to be read.
+    before: wgpu::BindGroup,
 }
 
 impl Data {
+    /// And the buffer in which the line's way stands.
     fn new(
+        device: &Device,
         kernels: &Kernels,
-        source: &dyn Source,
-        loss: Loss,
-        on_load: OnLoad,
-    ) -> Result<(Self, Control), Error> {
-        let gpu = &kernels.device.device;
-        let (shards, control) = shards::upload(&kernels.device, source, loss, on_load)?;
-        let bind_group = |label, layout, first: &wgpu::Buffer, second: &wgpu::Buffer| {
-            gpu.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(label),
-                layout,
-                entries: &[0, 1].map(|binding| wgpu::BindGroupEntry {
-                    binding,
-                    resource: [first, second][binding as usize].as_entire_binding(),
-                }),
-            })
-        };
-        let buffer = |label, vec4s: u32, usage| {
+        shards: Vec<Shard>,
+        units: Units,
+        tuning: &Tuning,
+    ) -> (Self, wgpu::Buffer) {
+        let gpu = &device.device;
+        let buffer = |label, size| {
             gpu.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
-                size: 16 * u64::from(vec4s),
-                usage,
+                size,
+                usage: wgpu::BufferUsages::STORAGE,
                 mapped_at_creation: false,
             })
         };
-        let workgroups = shards.iter().map(Shard::workgroups).sum();
-        let storage = wgpu::BufferUsages::STORAGE;
-        let copied = wgpu::BufferUsages::COPY_SRC;
-        let partial_sums = buffer("partial sums", workgroups, storage);
-        let totals = buffer("totals", 1, storage | copied);
+        let moved = buffer("moved", size_of::<[f32; 2]>() as u64);
+        let most = tuning
+            .workgroups
+            .min(gpu.limits().max_compute_workgroups_per_dimension);
+        let groups = shards
+            .iter()
+            .map(|shard| {
+                // Partial sums of its own, so that no shard waits for another.
+                let workgroups = tuning.turns(shard.samples).clamp(1, most);
+                let partial_sums = buffer(
+                    "partial sums",
+                    u64::from(workgroups) * size_of::<[f32; 4]>() as u64,
+                );
+                let buffers = [(0, &shard.x), (1, &shard.y), (2, &partial_sums)];
+                (bind(gpu, &kernels.shard_layout, &buffers), workgroups)
+            })
+            .collect();
         let data = Data {
-            samples: source.samples(),
-            sums: bind_group("sums", &kernels.sums_layout, &partial_sums, &totals),
-            shards: shards
-                .into_iter()
-                .map(|shard| {
-                    let layout = &kernels.samples_layout;
-                    let group = bind_group("samples", layout, &shard.x, &shard.y);
-                    (shard, group)
-                })
-                .collect(),
-            totals,
-            readback: buffer(
-                "readback",
-                1,
-                wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            ),
+            units,
+            shards,
+            groups,
+            before: bind(gpu, &kernels.before_layout, &[(0, &moved)]),
         };
-        kernels.device.check()?;
-        Ok((data, control))
+        (data, moved)
+    }
+
+    fn samples(&self) -> u64 {
+        self.shards
+            .iter()
+            .map(|shard| u64::from(shard.samples))
+            .sum()
+    }
+
+    /// Records `epochs` epochs, the first of which is as `dispatch` says, with bind group `after`.
+    fn record_epochs(
+        &self,
+        recorder: &mut Recorder,
+        after: &wgpu::BindGroup,
+        mut dispatch: Dispatch,
+        epochs: u32,
+    ) {
+        if self.samples() <= ALONE {
+            let groups = Groups {
+                shard: &self.groups[0].0,
+                line: after,
+            };
+            dispatch.samples = self.shards[0].samples;
+            dispatch.epochs = epochs;
+            return recorder.train_alone(groups, &dispatch);
+        }
+        let last = self.shards.len() - 1;
+        for epoch in 0..epochs {
+            dispatch.epoch = epoch;
+            // All shards in one phase, then all in the other, so that dispatches of a phase may overlap.
+            for line in [&self.before, after] {
+                let parts = self.shards.iter().zip(&self.groups).enumerate();
+                for (index, (Shard { samples, .. }, (shard, workgroups))) in parts {
+                    let groups = Groups { shard, line };
+                    dispatch.samples = *samples;
+                    dispatch.first_shard = (index == 0).into();
+                    dispatch.last_shard = (index == last).into();
+                    if std::ptr::eq(line, after) {
+                        recorder.reduce_partials(groups, &dispatch);
+                    } else {
+                        recorder.reduce_samples(groups, &dispatch, *workgroups);
+                    }
+                }
+            }
+            dispatch.starts = 0;
+        }
     }
 }
 
@@ -282,10 +281,11 @@ mod tests {
                 ..Recipe::default()
             })
             .unwrap();
-            let mut engine = GpuEngine::new(&adapter, &source, Loss::Mse, &|_| {}).unwrap();
+            let mut engine =
+                GpuEngine::new(&adapter, &source, Loss::Mse, &Options::default(), &|_| {}).unwrap();
             let model = Model { w: 1.0, b: 1.0 };
             engine.evaluate(model).unwrap();
-            engine.kernels.device.device.destroy();
+            engine.device.device.destroy();
             for _ in 0..2 {
                 let lost = engine.evaluate(model);
                 let text = match lost {

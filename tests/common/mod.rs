@@ -7,7 +7,7 @@ use fall_line::data::synthetic::{ChaCha, Recipe};
 use fall_line::data::{BLOCK, Block, Source};
 use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
-use fall_line::engine::gpu::{GpuEngine, adapter};
+use fall_line::engine::gpu::{GpuEngine, Options, adapter};
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
 use rayon::prelude::*;
@@ -28,7 +28,7 @@ pub fn on_every_engine(
         println!("{} of {} samples on {name}", loss.name(), source.samples());
         check(
             &name,
-            &mut GpuEngine::new(&adapter, source, loss, &|_| {}).unwrap(),
+            &mut GpuEngine::new(&adapter, source, loss, &Options::default(), &|_| {}).unwrap(),
         );
     });
 }

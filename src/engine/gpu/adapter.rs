@@ -4,12 +4,19 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::WORKGROUP_SIZE;
+use super::Options;
+use super::program::{Parameters, Storage, Sum, Variant};
+use super::tuning::Tuning;
 use crate::engine::Description;
 use crate::error::Error;
 
-/// What the engine needs of a device beyond WebGPU's defaults. Every native backend has it.
-pub(super) const FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES;
+/// What the engine makes use of where the adapter has it.
+const FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES
+    .union(wgpu::Features::SUBGROUP)
+    .union(wgpu::Features::TIMESTAMP_QUERY);
+
+/// Invocations that a workgroup must be able to have: WebGPU's default.
+const INVOCATIONS: u32 = 256;
 
 /// How to get an adapter where there is none.
 const REMEDY: &str = "on Debian and Ubuntu, `apt-get install mesa-vulkan-drivers` brings a software adapter; \
@@ -26,6 +33,41 @@ impl Adapter {
     /// What is known of it.
     pub fn info(&self) -> &Info {
         &self.info
+    }
+
+    pub(super) fn features(&self) -> wgpu::Features {
+        self.adapter.features() & FEATURES
+    }
+
+    /// The shader that does what `options` ask for and else suits the adapter best.
+    pub(super) fn variant(&self, options: &Options, tuning: Tuning) -> Result<Variant, Error> {
+        let lacks = |what| Err(Error::Gpu(format!("{}: it has no {what}", self.info)));
+        let subgroups = self.features().contains(wgpu::Features::SUBGROUP);
+        let immediates = self.features().contains(wgpu::Features::IMMEDIATES);
+        let best_sum = if subgroups { Sum::Subgroup } else { Sum::Tree };
+        let best_parameters = if immediates {
+            Parameters::Immediate
+        } else {
+            Parameters::Uniform
+        };
+        let variant = Variant {
+            storage: options.storage,
+            sum: options.sum.unwrap_or(best_sum),
+            loads: tuning.loads,
+            parameters: options.parameters.unwrap_or(best_parameters),
+        };
+        let downlevel = self.adapter.get_downlevel_capabilities().flags;
+        if variant.sum == Sum::Subgroup && !subgroups {
+            lacks("subgroups")
+        } else if variant.parameters == Parameters::Immediate && !immediates {
+            lacks("immediates")
+        } else if variant.storage == Storage::F16
+            && !downlevel.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32)
+        {
+            lacks("f16; do without --storage f16")
+        } else {
+            Ok(variant)
+        }
     }
 }
 
@@ -79,9 +121,8 @@ pub fn list() -> Vec<Adapter> {
         .into_iter()
         .filter(|adapter| {
             let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
-            adapter.features().contains(FEATURES)
-                && adapter.get_downlevel_capabilities().flags.contains(compute)
-                && adapter.limits().max_compute_invocations_per_workgroup >= WORKGROUP_SIZE
+            adapter.get_downlevel_capabilities().flags.contains(compute)
+                && adapter.limits().max_compute_invocations_per_workgroup >= INVOCATIONS
         })
         .collect();
     found.sort_by_key(|adapter| {

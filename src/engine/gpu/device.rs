@@ -1,11 +1,12 @@
 //! A device, its queue, and what went wrong with them.
 
+use std::ops::RangeTo;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_intrusive::channel::shared::oneshot_channel;
 
-use super::adapter::{Adapter, FEATURES};
+use super::adapter::Adapter;
 use crate::error::Error;
 
 /// What to say and to do where memory runs out.
@@ -30,7 +31,7 @@ impl Device {
         let (device, queue) =
             pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor {
                 label: Some("fall-line"),
-                required_features: FEATURES,
+                required_features: adapter.features(),
                 required_limits: adapter.adapter.limits(),
                 memory_hints: wgpu::MemoryHints::MemoryUsage,
                 ..Default::default()
@@ -69,15 +70,16 @@ impl Device {
         }
     }
 
-    /// Maps a whole buffer once the submission that last used it has run; without one, at once.
+    /// Maps the first bytes of a buffer once the submission that last used it has run; without one, at once.
     pub(super) fn map(
         &self,
         buffer: &wgpu::Buffer,
+        bytes: RangeTo<u64>,
         mode: wgpu::MapMode,
         used_by: Option<wgpu::SubmissionIndex>,
     ) -> Result<(), Error> {
         let (sender, receiver) = oneshot_channel();
-        buffer.slice(..).map_async(mode, move |result| {
+        buffer.slice(bytes).map_async(mode, move |result| {
             // It fails only where the receiver is gone, and nobody waits.
             let _ = sender.send(result);
         });

@@ -3,28 +3,27 @@
 use std::hint::black_box;
 use std::ops::Range;
 
+use half::f16;
+use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use super::control::Control;
 use super::device::{Device, NO_MEMORY};
-use super::{RUN, WORKGROUP_SIZE};
+use super::program::Storage;
+use super::units::Units;
 use crate::data::{BLOCK, Block, OnLoad, Source};
 use crate::engine::cpu;
 use crate::error::Error;
 use crate::loss::Loss;
 
-/// Bytes of one value on the device.
-const F32: u64 = size_of::<f32>() as u64;
-/// Bytes of a block's x, or of its y.
-const COLUMN_BYTES: u64 = BLOCK as u64 * F32;
-/// Blocks that one staging buffer holds: 16 MiB. Enough for several threads to draw into, and two
+/// Blocks that one staging buffer holds: 16 MiB in f32. Enough for several threads to draw into, and two
 /// such buffers are little host memory.
 const STAGED_BLOCKS: u64 = 32;
 
 /// The part of the data set that one storage binding holds.
 #[derive(Debug)]
 pub(super) struct Shard {
-    /// x in f32, padded to a multiple of 16 bytes.
+    /// x as it is stored, padded to a multiple of 16 bytes.
     pub(super) x: wgpu::Buffer,
     /// y, likewise.
     pub(super) y: wgpu::Buffer,
@@ -32,20 +31,12 @@ pub(super) struct Shard {
     pub(super) samples: u32,
 }
 
-impl Shard {
-    /// The workgroups that `reduce_samples` needs for this shard.
-    pub(super) fn workgroups(&self) -> u32 {
-        self.samples.div_ceil(SAMPLES_PER_WORKGROUP)
-    }
-}
-
-/// Four samples a load, RUN loads an invocation.
-const SAMPLES_PER_WORKGROUP: u32 = 4 * RUN * WORKGROUP_SIZE;
-
 /// Uploads all samples of `source`, telling `on_load` of them.
 pub(super) fn upload(
     device: &Device,
     source: &dyn Source,
+    storage: Storage,
+    units: &Units,
     loss: Loss,
     on_load: OnLoad,
 ) -> Result<(Vec<Shard>, Control), Error> {
@@ -55,12 +46,12 @@ pub(super) fn upload(
     if device.software && black_box(cpu::allocate(samples)).is_none() {
         return Err(device.failed(NO_MEMORY));
     }
-    let per_shard = samples_per_shard(&device.device.limits())
+    let per_shard = samples_per_shard(&device.device.limits(), storage)
         .ok_or_else(|| device.failed("its storage buffers are too small"))?;
     let shards = (0..samples.div_ceil(per_shard))
-        .map(|shard| Shard::new(device, per_shard.min(samples - shard * per_shard)))
+        .map(|shard| Shard::new(device, storage, per_shard.min(samples - shard * per_shard)))
         .collect::<Result<Vec<Shard>, Error>>()?;
-    let mut staging = Staging::new(device, samples);
+    let mut staging = Staging::new(device, samples, storage, *units);
     let mut controls = Vec::new();
     for (index, shard) in shards.iter().enumerate() {
         let first = index as u64 * per_shard / BLOCK as u64;
@@ -76,25 +67,25 @@ pub(super) fn upload(
     Ok((shards, controls.into_iter().sum()))
 }
 
-/// As many samples as a binding, a buffer and one dispatch allow, in whole blocks.
-fn samples_per_shard(limits: &wgpu::Limits) -> Option<u64> {
+/// As many samples as a binding and a buffer allow, in whole blocks.
+fn samples_per_shard(limits: &wgpu::Limits, storage: Storage) -> Option<u64> {
     let binding = limits
         .max_storage_buffer_binding_size
         .min(limits.max_buffer_size)
-        / F32;
-    let dispatch =
-        u64::from(limits.max_compute_workgroups_per_dimension) * u64::from(SAMPLES_PER_WORKGROUP);
-    let samples = binding.min(dispatch).min(1 << 30) / BLOCK as u64 * BLOCK as u64;
+        / storage.bytes();
+    let samples = binding.min(1 << 30) / BLOCK as u64 * BLOCK as u64;
     (samples > 0).then_some(samples)
 }
 
 impl Shard {
-    fn new(device: &Device, samples: u64) -> Result<Self, Error> {
+    fn new(device: &Device, storage: Storage, samples: u64) -> Result<Self, Error> {
         let column = |label| {
             device.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
-                size: padded(samples * F32),
-                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
+                size: (samples * storage.bytes()).next_multiple_of(16),
+                usage: wgpu::BufferUsages::STORAGE
+                    | wgpu::BufferUsages::COPY_SRC
+                    | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             })
         };
@@ -108,32 +99,31 @@ impl Shard {
     }
 }
 
-/// The next multiple of 16: a vec4 of f32.
-fn padded(bytes: u64) -> u64 {
-    bytes.next_multiple_of(16)
-}
-
 /// Two staging buffers in turn: one is filled while the device copies the other.
 struct Staging<'a> {
     device: &'a Device,
+    storage: Storage,
+    units: Units,
     buffers: [wgpu::Buffer; 2],
     /// The submission that copies each.
     copied: [Option<wgpu::SubmissionIndex>; 2],
 }
 
 impl<'a> Staging<'a> {
-    fn new(device: &'a Device, samples: u64) -> Self {
+    fn new(device: &'a Device, samples: u64, storage: Storage, units: Units) -> Self {
         let blocks = samples.div_ceil(BLOCK as u64).min(STAGED_BLOCKS);
         let buffer = |label| {
             device.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
-                size: blocks * 2 * COLUMN_BYTES,
+                size: blocks * 2 * column_bytes(storage),
                 usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
                 mapped_at_creation: false,
             })
         };
         Staging {
             device,
+            storage,
+            units,
             buffers: [buffer("staging 0"), buffer("staging 1")],
             copied: [None, None],
         }
@@ -152,31 +142,52 @@ impl<'a> Staging<'a> {
         self.copied.swap(0, 1);
         let buffer = &self.buffers[0];
         let mapped = self.copied[0].take();
-        self.device.map(buffer, wgpu::MapMode::Write, mapped)?;
+        let whole = ..buffer.size();
+        self.device
+            .map(buffer, whole, wgpu::MapMode::Write, mapped)?;
         let mut view = buffer
             .get_mapped_range_mut(..)
             .map_err(|error| self.device.failed(&error.to_string()))?;
-        let (staged, _) = view
-            .slice(..)
-            .into_chunks::<{ 2 * COLUMN_BYTES as usize }>();
+        const F32: usize = 2 * column_bytes(Storage::F32) as usize;
+        const F16: usize = 2 * column_bytes(Storage::F16) as usize;
+        let staged = view.slice(..);
+        let controls = match self.storage {
+            Storage::F32 => self.cast::<F32>(source, loss, blocks, on_load, staged),
+            Storage::F16 => self.cast::<F16>(source, loss, blocks, on_load, staged),
+        }?;
+        drop(view);
+        buffer.unmap();
+        Ok(controls)
+    }
+
+    /// Casts blocks of `BYTES` each into mapped memory.
+    fn cast<const BYTES: usize>(
+        &self,
+        source: &dyn Source,
+        loss: Loss,
+        blocks: Range<u64>,
+        on_load: OnLoad,
+        staged: wgpu::WriteOnly<[u8]>,
+    ) -> Result<Control, Error> {
+        let (storage, units) = (self.storage, self.units);
+        let (staged, _) = staged.into_chunks::<BYTES>();
         let staged: Vec<_> = blocks.zip(staged).collect();
         let controls = staged
             .into_par_iter()
             .map_init(
-                || (Block::default(), Vec::new(), Vec::new()),
+                || (Block::default(), Cast::default(), Cast::default()),
                 |(block, x, y), (index, staged)| {
                     source.read(index, block)?;
                     let staged = wgpu::WriteOnly::<[u8]>::from(staged);
-                    let (staged_x, staged_y) = staged.split_at(COLUMN_BYTES as usize);
-                    cast_into(&block.x, x, staged_x);
-                    cast_into(&block.y, y, staged_y);
+                    let (staged_x, staged_y) = staged.split_at(BYTES / 2);
+                    x.store(storage, &block.x, |x| units.store_x(x), 1.0, staged_x);
+                    let scale = units.y_scale as f32;
+                    y.store(storage, &block.y, |y| units.store_y(y), scale, staged_y);
                     on_load(block.x.len() as u64);
-                    Ok(Control::new(loss, x, y))
+                    Ok(Control::new(loss, &x.values, &y.values))
                 },
             )
             .collect::<Result<Vec<Control>, Error>>()?;
-        drop(view);
-        buffer.unmap();
         Ok(controls.into_iter().sum())
     }
 
@@ -186,13 +197,14 @@ impl<'a> Staging<'a> {
             .device
             .device
             .create_command_encoder(&Default::default());
+        let block_bytes = column_bytes(self.storage);
         let mut staged = 0;
         for block in blocks {
-            let offset = (block - first) * COLUMN_BYTES;
+            let offset = (block - first) * block_bytes;
             for column in [&shard.x, &shard.y] {
-                let bytes = COLUMN_BYTES.min(column.size() - offset);
+                let bytes = block_bytes.min(column.size() - offset);
                 encoder.copy_buffer_to_buffer(&self.buffers[0], staged, column, offset, bytes);
-                staged += COLUMN_BYTES;
+                staged += block_bytes;
             }
         }
         self.copied[0] = Some(self.device.queue.submit([encoder.finish()]));
@@ -200,12 +212,47 @@ impl<'a> Staging<'a> {
     }
 }
 
-/// Casts a column to f32, and copies it into mapped memory.
-fn cast_into(column: &[f64], cast: &mut Vec<f32>, mut staged: wgpu::WriteOnly<[u8]>) {
-    cast.clear();
-    cast.extend(column.iter().map(|&value| value as f32));
-    let bytes: &[u8] = bytemuck::cast_slice(cast);
-    staged.slice(..bytes.len()).copy_from_slice(bytes);
+/// Bytes of a block's x, or of its y.
+const fn column_bytes(storage: Storage) -> u64 {
+    BLOCK as u64 * storage.bytes()
+}
+
+/// A column of a block on its way into mapped memory.
+#[derive(Default)]
+struct Cast {
+    /// What the shader sees of it.
+    values: Vec<f32>,
+    halves: Vec<f16>,
+}
+
+impl Cast {
+    /// Casts a column and copies it into mapped memory; `scale` is what the shader multiplies it with.
+    fn store(
+        &mut self,
+        storage: Storage,
+        column: &[f64],
+        store: impl Fn(f64) -> f64,
+        scale: f32,
+        mut staged: wgpu::WriteOnly<[u8]>,
+    ) {
+        let Cast { values, halves } = self;
+        values.clear();
+        let bytes: &[u8] = match storage {
+            Storage::F32 => {
+                values.extend(column.iter().map(|&value| value as f32));
+                bytemuck::cast_slice(values)
+            }
+            Storage::F16 => {
+                values.extend(column.iter().map(|&value| store(value) as f32));
+                halves.resize(values.len(), f16::ZERO);
+                halves.convert_from_f32_slice(values);
+                halves.convert_to_f32_slice(values);
+                values.iter_mut().for_each(|value| *value *= scale);
+                bytemuck::cast_slice(halves)
+            }
+        };
+        staged.slice(..bytes.len()).copy_from_slice(bytes);
+    }
 }
 
 #[cfg(test)]
@@ -213,28 +260,29 @@ mod tests {
     use super::*;
 
     /// The largest shard of these limits, in samples.
-    fn per_shard(binding: u64, buffer: u64, workgroups: u32) -> Option<u64> {
-        samples_per_shard(&wgpu::Limits {
+    fn per_shard(binding: u64, buffer: u64, storage: Storage) -> Option<u64> {
+        let limits = wgpu::Limits {
             max_storage_buffer_binding_size: binding,
             max_buffer_size: buffer,
-            max_compute_workgroups_per_dimension: workgroups,
             ..Default::default()
-        })
+        };
+        samples_per_shard(&limits, storage)
     }
 
     #[test]
     fn shards_keep_to_every_limit_in_whole_blocks() {
         let mib = 1 << 20;
+        let f32 = |binding, buffer| per_shard(binding, buffer, Storage::F32);
         // Software adapters: 128 MiB a binding.
-        assert_eq!(per_shard(128 * mib, 2048 * mib, 65_535), Some(33_554_432));
+        assert_eq!(f32(128 * mib, 2048 * mib), Some(33_554_432));
+        let f16 = per_shard(128 * mib, 2048 * mib, Storage::F16);
+        assert_eq!(f16, Some(67_108_864));
         // Real drivers: 2 GiB − 1, which is one block less than 2 GiB.
         let below = (2048 * mib) / 4 - BLOCK as u64;
-        assert_eq!(per_shard(2048 * mib - 1, 4096 * mib, 65_535), Some(below));
-        // 4 GiB and more: a position must fit u32, and a dispatch has so many workgroups.
-        let dispatch = 65_535 * u64::from(SAMPLES_PER_WORKGROUP) / BLOCK as u64 * BLOCK as u64;
-        assert_eq!(per_shard(1 << 40, 1 << 40, 65_535), Some(dispatch));
-        assert_eq!(per_shard(1 << 40, 1 << 40, u32::MAX), Some(1 << 30));
-        assert_eq!(per_shard(1 << 40, mib, 65_535), Some(4 * BLOCK as u64));
-        assert_eq!(per_shard(1000, 1 << 40, 65_535), None);
+        assert_eq!(f32(2048 * mib - 1, 4096 * mib), Some(below));
+        // 4 GiB and more: a position must fit u32.
+        assert_eq!(f32(1 << 40, 1 << 40), Some(1 << 30));
+        assert_eq!(f32(1 << 40, mib), Some(4 * BLOCK as u64));
+        assert_eq!(f32(1000, 1 << 40), None);
     }
 }

@@ -1,0 +1,2 @@
+// A dispatch's parameters travel with the command.
+var<immediate> dispatch: Dispatch;

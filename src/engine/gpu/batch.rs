@@ -1,0 +1,162 @@
+//! Epochs in batches: the line stays on the device, and a record of each epoch comes back.
+
+use std::time::{Duration, Instant};
+
+use super::Data;
+use super::device::Device;
+use super::kernels::{Dispatch, Kernels, Record, UNIFORMS, bind};
+use crate::error::Error;
+
+/// Epochs of one submit at the most: 128 KiB of records.
+const RECORDS: u32 = 4096;
+/// What a submit should take. Watchdogs end what takes seconds, and a desktop stutters from some 20 ms on.
+const SUBMIT: Duration = Duration::from_millis(10);
+/// Bytes of a record.
+const RECORD: u64 = size_of::<Record>() as u64;
+
+/// Where a submit's records go, in turns: the device fills one while the host reads the other.
+#[derive(Debug)]
+pub(super) struct Ring {
+    slots: [Slot; 2],
+    /// How many epochs the next submit may take, from how long the last one took.
+    epochs: u32,
+}
+
+#[derive(Debug)]
+struct Slot {
+    records: wgpu::Buffer,
+    readback: wgpu::Buffer,
+    /// The line's way and these records.
+    after: wgpu::BindGroup,
+}
+
+/// A submit under way.
+struct Submitted {
+    slot: usize,
+    epochs: u32,
+    index: wgpu::SubmissionIndex,
+    at: Instant,
+}
+
+impl Ring {
+    pub(super) fn new(gpu: &wgpu::Device, kernels: &Kernels, moved: &wgpu::Buffer) -> Self {
+        let slot = |_| {
+            let buffer = |label, usage| {
+                gpu.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some(label),
+                    size: u64::from(RECORDS) * RECORD,
+                    usage,
+                    mapped_at_creation: false,
+                })
+            };
+            let records = buffer(
+                "records",
+                wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+            );
+            Slot {
+                after: bind(gpu, &kernels.after_layout, &[(1, moved), (2, &records)]),
+                readback: buffer(
+                    "readback",
+                    wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                ),
+                records,
+            }
+        };
+        Ring {
+            slots: [0, 1].map(slot),
+            epochs: 1,
+        }
+    }
+
+    /// Runs `epochs` epochs that start with `dispatch`, and hands each record to `take`, in order.
+    pub(super) fn run(
+        &mut self,
+        device: &Device,
+        kernels: &Kernels,
+        data: &Data,
+        mut dispatch: Dispatch,
+        epochs: u64,
+        mut take: impl FnMut(&Record),
+    ) -> Result<(), Error> {
+        let mut left = epochs;
+        let mut slot = 0;
+        let mut pending: Option<Submitted> = None;
+        while left > 0 || pending.is_some() {
+            let submitted = (left > 0).then(|| {
+                let most = RECORDS
+                    .min(UNIFORMS / (2 * data.shards.len() as u32))
+                    .max(1);
+                let epochs = u64::from(self.epochs.min(most)).min(left) as u32;
+                let submitted = self.submit(device, kernels, data, dispatch, slot, epochs);
+                dispatch.starts = 0;
+                left -= u64::from(epochs);
+                slot = 1 - slot;
+                submitted
+            });
+            // The one before it: with this one behind it, the device has no rest.
+            if let Some(done) = pending.take() {
+                self.read(device, &done, &mut take)?;
+            }
+            pending = submitted;
+        }
+        Ok(())
+    }
+
+    fn submit(
+        &self,
+        device: &Device,
+        kernels: &Kernels,
+        data: &Data,
+        dispatch: Dispatch,
+        slot: usize,
+        epochs: u32,
+    ) -> Submitted {
+        let Slot {
+            records,
+            readback,
+            after,
+        } = &self.slots[slot];
+        let mut encoder = device.device.create_command_encoder(&Default::default());
+        let mut recorder = kernels.record(&mut encoder, None);
+        data.record_epochs(&mut recorder, after, dispatch, epochs);
+        recorder.finish(&device.queue);
+        let bytes = u64::from(epochs) * RECORD;
+        encoder.copy_buffer_to_buffer(records, 0, readback, 0, bytes);
+        Submitted {
+            slot,
+            epochs,
+            index: device.queue.submit([encoder.finish()]),
+            at: Instant::now(),
+        }
+    }
+
+    fn read(
+        &mut self,
+        device: &Device,
+        done: &Submitted,
+        take: &mut impl FnMut(&Record),
+    ) -> Result<(), Error> {
+        let bytes = u64::from(done.epochs) * RECORD;
+        let readback = &self.slots[done.slot].readback;
+        device.map(
+            readback,
+            ..bytes,
+            wgpu::MapMode::Read,
+            Some(done.index.clone()),
+        )?;
+        let view = readback
+            .get_mapped_range(..bytes)
+            .map_err(|error| device.failed(&error.to_string()))?;
+        bytemuck::cast_slice::<u8, Record>(&view)
+            .iter()
+            .for_each(take);
+        drop(view);
+        readback.unmap();
+        // An epoch may have waited for the submit before it, so this is more than it took: on the safe side. It
+        // may also grow eightfold at a time, because the first one's time is mostly that of the submit.
+        let epoch = done.at.elapsed() / done.epochs;
+        let fits = SUBMIT.as_nanos() / epoch.as_nanos().max(1);
+        self.epochs = (fits as u32).clamp(1, done.epochs.saturating_mul(8));
+        Ok(())
+    }
+}
