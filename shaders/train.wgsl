@@ -12,9 +12,10 @@
 // takes one phase, train_alone, for any number of epochs. No atomics and one fixed order of additions: the same
 // data give the same bits.
 //
-// f32 sums stay right by being short. On its way to the totals a term is rounded at most RUN + 2 + log2 WORKGROUP_SIZE
-// times, and once for every RUN turns' loads of its invocation (60 times for 5e8 samples in 1024 workgroups of 256),
-// and in phase two WORKGROUPS / WORKGROUP_SIZE + log2 WORKGROUP_SIZE times, and once a shard.
+// f32 sums stay right by being short. In phase one a term is rounded at most 16 times in a short sum (RUN), 64 times
+// with the short sums of its invocation (LONGEST_SUM in tuning.rs gives it no more than 1024 loads), and
+// 2 + log2 WORKGROUP_SIZE times in its workgroup's; in phase two once for every WORKGROUP_SIZE partial sums, of which
+// there are 4096 at the most in a default grid, log2 WORKGROUP_SIZE times, and once a shard.
 
 // A power of two.
 override WORKGROUP_SIZE: u32;
@@ -48,15 +49,25 @@ struct Dispatch {
 struct Record {
     // Σ loss value, Σ loss derivative · x, Σ loss derivative, 0: over all samples, before the update.
     totals: vec4<f32>,
-    // How far the update left the line from w, b. As a distance, so that it keeps its digits.
+    // How far the update left the line from w, b, and what it added to get there, more exactly.
     moved: vec2<f32>,
+    added: vec2<f32>,
+}
+
+// The line's way since the batch's start. As a distance from w, b it keeps its digits; and what rounding loses when a
+// step is added comes with the next one (Kahan 1965), so that steps below the last digit add up. The loss is worked out
+// from what was stored an epoch before, because a compiler that sees (now + step) − now may take it for step.
+struct Way {
+    now: vec2<f32>,
+    before: vec2<f32>,
+    added: vec2<f32>,
 }
 
 @group(0) @binding(2) var<storage, read_write> partial_sums: array<vec4<f32>>;
 
-// The line's way since the batch's start: to phase one, so that shards need not wait for each other, and to phase two.
-@group(1) @binding(0) var<storage, read> moved_before: vec2<f32>;
-@group(1) @binding(1) var<storage, read_write> moved: vec2<f32>;
+// One buffer: to phase one only to be read, so that shards need not wait for each other, and to phase two.
+@group(1) @binding(0) var<storage, read> way_before: Way;
+@group(1) @binding(1) var<storage, read_write> way: Way;
 @group(1) @binding(2) var<storage, read_write> records: array<Record>;
 
 // Of one invocation, four samples side by side.
@@ -72,7 +83,7 @@ fn reduce_samples(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     place: Place,
 ) {
-    let line = line_at(select(moved_before, vec2(0.0), dispatch.starts == 1u));
+    let line = line_at(select(way_before.now, vec2(0.0), dispatch.starts == 1u));
     let sum = sum_of_workgroup(sum_of_invocation(line, workgroup.x, workgroups.x, place.invocation), place);
     if leads(place) {
         partial_sums[workgroup.x] = sum;
@@ -92,45 +103,55 @@ fn reduce_partials(place: Place) {
         }
         records[dispatch.epoch].totals = sum;
         if dispatch.last_shard == 1u {
-            let after = select(moved, vec2(0.0), dispatch.starts == 1u) - step_from(sum);
-            records[dispatch.epoch].moved = after;
-            moved = after;
+            way = way_after(way_so_far(), sum);
+            records[dispatch.epoch].moved = way.now;
+            records[dispatch.epoch].added = way.added;
         }
     }
 }
 
-// How far the line has moved, within train_alone.
-var<workgroup> way: vec2<f32>;
+// The way within train_alone.
+var<workgroup> way_alone: Way;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn train_alone(place: Place) {
     if leads(place) {
-        way = select(moved, vec2(0.0), dispatch.starts == 1u);
+        way_alone = way_so_far();
     }
     for (var epoch = dispatch.epoch; epoch < dispatch.epoch + dispatch.epochs; epoch++) {
         // Two barriers: the leader has written the way and read scratch, and all have read the way.
-        let before = workgroupUniformLoad(&way);
-        let sum = sum_of_workgroup(sum_of_invocation(line_at(before), 0u, 1u, place.invocation), place);
+        let before = workgroupUniformLoad(&way_alone);
+        let sum = sum_of_workgroup(sum_of_invocation(line_at(before.now), 0u, 1u, place.invocation), place);
         if leads(place) {
-            let after = before - step_from(sum);
-            records[epoch] = Record(sum, after);
-            way = after;
+            let after = way_after(before, sum);
+            records[epoch] = Record(sum, after.now, after.added);
+            way_alone = after;
         }
     }
     if leads(place) {
-        moved = way;
+        way = way_alone;
     }
+}
+
+fn way_so_far() -> Way {
+    if dispatch.starts == 1u {
+        return Way();
+    }
+    return way;
+}
+
+fn way_after(way: Way, totals: vec4<f32>) -> Way {
+    let step = vec2(
+        dispatch.step_ww * totals.y + dispatch.step_wb * totals.z,
+        dispatch.step_wb * totals.y + dispatch.step_bb * totals.z,
+    );
+    let lost = way.added - (way.now - way.before);
+    let added = lost - step;
+    return Way(way.now + added, way.now, added);
 }
 
 fn line_at(moved: vec2<f32>) -> vec2<f32> {
     return vec2(dispatch.w, dispatch.b) + moved;
-}
-
-fn step_from(totals: vec4<f32>) -> vec2<f32> {
-    return vec2(
-        dispatch.step_ww * totals.y + dispatch.step_wb * totals.z,
-        dispatch.step_wb * totals.y + dispatch.step_bb * totals.z,
-    );
 }
 
 // One of `workgroups` takes every so manieth turn of WORKGROUP_SIZE * LOADS loads, so that all of them together read

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use fall_line::data::csv::Layout;
 use fall_line::data::synthetic::Recipe;
 use fall_line::engine;
+use fall_line::engine::gpu::program::Storage;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
@@ -139,6 +140,9 @@ pub struct Training {
     /// What the gradient is multiplied by
     #[arg(long, value_name = "RATE", default_value = "0.1", value_parser = positive)]
     pub learning_rate: f64,
+    /// Epochs between two looks of the host; above 1 the line stays on the GPU meanwhile
+    #[arg(long, value_name = "K", default_value = "1", value_parser = batch)]
+    pub sync_every: u64,
     /// w before the first epoch [default: a normal draw]
     #[arg(long, value_name = "W", value_parser = finite)]
     pub init_w: Option<f64>,
@@ -156,9 +160,30 @@ pub struct Engine {
     /// GPU adapter: part of its name, or its index in `fall-line adapters`
     #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Option<String>,
+    /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value
+    #[arg(long, default_value = "f32")]
+    pub storage: StorageChoice,
+    /// Share the work out by default, without measuring this adapter once
+    #[arg(long)]
+    pub no_tune: bool,
     /// Threads of the CPU engine and of loading, up to 1024 [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StorageChoice {
+    F32,
+    F16,
+}
+
+impl From<StorageChoice> for Storage {
+    fn from(choice: StorageChoice) -> Self {
+        match choice {
+            StorageChoice::F32 => Storage::F32,
+            StorageChoice::F16 => Storage::F16,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -256,11 +281,28 @@ impl Training {
         Config {
             epochs: self.epochs,
             learning_rate: self.learning_rate,
+            sync_every: self.sync_every,
             start: Model {
                 w: self.init_w.unwrap_or(drawn.w),
                 b: self.init_b.unwrap_or(drawn.b),
             },
         }
+    }
+}
+
+impl Train {
+    /// What the CPU engine would have to ignore.
+    pub fn refuse_what_a_gpu_alone_can(&self) -> Result<(), Error> {
+        let flag = if self.training.sync_every > 1 {
+            "--sync-every above 1"
+        } else if self.engine.storage == StorageChoice::F16 {
+            "--storage f16"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Usage(format!(
+            "{flag} is for the GPU engine, and this is the CPU engine: add --engine gpu, or leave it out"
+        )))
     }
 }
 
@@ -308,6 +350,14 @@ fn at_least_one(text: &str) -> Result<u64, String> {
     match count(text)? {
         0 => Err("must be at least 1".to_owned()),
         count => Ok(count),
+    }
+}
+
+/// As many records of epochs as host memory should hold.
+fn batch(text: &str) -> Result<u64, String> {
+    match at_least_one(text)? {
+        count @ 1..=1_000_000 => Ok(count),
+        _ => Err("must be at most 1,000,000".to_owned()),
     }
 }
 

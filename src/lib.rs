@@ -22,6 +22,7 @@
 //!     epochs: 1000,
 //!     learning_rate: 0.1,
 //!     start: synthetic::start(20),
+//!     sync_every: 1,
 //! };
 //! let trained = train(&mut engine, &config, &mut |_| ControlFlow::Continue(()))?;
 //! assert!((trained.model.w - 3.0).abs() < 0.02);

@@ -28,6 +28,7 @@ use fall_line::data::csv::Csv;
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::{self, ChaCha};
 use fall_line::engine::cpu::CpuEngine;
+use fall_line::engine::gpu::tuning::cache;
 use fall_line::engine::gpu::{GpuEngine, Options, adapter};
 use fall_line::engine::{self, Chosen, Description, Engine};
 use fall_line::error::Error;
@@ -148,11 +149,14 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
         set_threads(threads)?;
     }
     let chosen = engine::choose(args.engine.engine.into(), args.engine.adapter.as_deref())?;
+    if let Chosen::Cpu { .. } = chosen {
+        args.refuse_what_a_gpu_alone_can()?;
+    }
 
     let start = Instant::now();
     let (source, drawn) = open(args)?;
     let config = training.config(drawn);
-    let (mut engine, description) = load(chosen, &*source, loss, output.quiet)?;
+    let (mut engine, description) = load(chosen, &*source, loss, args)?;
     let load = start.elapsed();
     if output.talks() {
         let drawn = args.data.is_none().then(|| args.synthetic.drawn());
@@ -210,13 +214,27 @@ fn load(
     chosen: Chosen,
     source: &dyn Source,
     loss: Loss,
-    quiet: bool,
+    args: &Train,
 ) -> Result<(Box<dyn Engine>, Description), Error> {
+    let quiet = args.output.quiet;
     let loading = Progress::new("loading", source.samples(), quiet);
     let on_load = |samples| loading.advance(samples);
     Ok(match chosen {
         Chosen::Gpu(adapter) => {
-            let engine = GpuEngine::new(&adapter, source, loss, &Options::default(), &on_load)?;
+            let tell = |text| {
+                if !quiet {
+                    report::notice(text);
+                }
+            };
+            let options = Options {
+                storage: args.engine.storage.into(),
+                tuning: match args.engine.no_tune {
+                    true => None,
+                    false => Some(cache::tuning(&adapter, source.samples(), tell)?),
+                },
+                ..Options::default()
+            };
+            let engine = GpuEngine::new(&adapter, source, loss, &options, &on_load)?;
             (Box::new(engine), adapter.info().description())
         }
         Chosen::Cpu { notice } => {

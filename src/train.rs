@@ -18,6 +18,9 @@ pub struct Config {
     pub learning_rate: f64,
     /// The line before the first epoch.
     pub start: Model,
+    /// How many epochs the engine is asked for at once. The host sees them, and divergence, and whoever wants to break
+    /// off, only after so many.
+    pub sync_every: u64,
 }
 
 /// One finished epoch.
@@ -72,53 +75,44 @@ pub fn train(
     let mut model = config.start;
     let mut time = Duration::ZERO;
     let mut epochs = 0;
-    while epochs < config.epochs {
+    let mut steps = Vec::new();
+    'batches: while epochs < config.epochs {
         let start = Instant::now();
-        let epoch = epochs + 1;
-        let Evaluation { loss, dw, db } = evaluate(engine, model, "the loss", epoch)?;
-        let next = Model {
-            w: model.w - config.learning_rate * dw,
-            b: model.b - config.learning_rate * db,
-        };
-        for (what, value) in [("w", next.w), ("b", next.b)] {
-            finite(what, value, epoch, model)?;
-        }
-        model = next;
+        let batch = config.sync_every.clamp(1, config.epochs - epochs);
+        engine.descend(model, config.learning_rate, batch, &mut steps)?;
         time += start.elapsed();
-        epochs = epoch;
-        let Model { w, b } = model;
-        if watch(&Epoch {
-            epoch,
-            loss,
-            w,
-            b,
-            dw,
-            db,
-        })
-        .is_break()
-        {
-            break;
+        for step in &steps {
+            let epoch = epochs + 1;
+            let Evaluation { loss, dw, db } = step.sums.means(engine.samples());
+            finite("the loss", loss, epoch, model)?;
+            let Model { w, b } = step.model;
+            for (what, value) in [("w", w), ("b", b)] {
+                finite(what, value, epoch, model)?;
+            }
+            model = step.model;
+            epochs = epoch;
+            if watch(&Epoch {
+                epoch,
+                loss,
+                w,
+                b,
+                dw,
+                db,
+            })
+            .is_break()
+            {
+                break 'batches;
+            }
         }
     }
-    let loss = evaluate(engine, model, "the loss after its update", epochs)?.loss;
+    let loss = engine.evaluate(model)?.means(engine.samples()).loss;
+    finite("the loss after its update", loss, epochs, model)?;
     Ok(Trained {
         model,
         loss,
         epochs,
         time,
     })
-}
-
-/// The means at `model`, the loss among them finite.
-fn evaluate(
-    engine: &mut dyn Engine,
-    model: Model,
-    what: &'static str,
-    epoch: u64,
-) -> Result<Evaluation, Error> {
-    let means = engine.evaluate(model)?.means(engine.samples());
-    finite(what, means.loss, epoch, model)?;
-    Ok(means)
 }
 
 fn finite(what: &'static str, value: f64, epoch: u64, last: Model) -> Result<(), Error> {

@@ -50,6 +50,7 @@ fn run(
         epochs,
         learning_rate,
         start: START,
+        sync_every: 1,
     };
     let mut seen = Vec::new();
     let trained = train(&mut engine, &config, &mut |epoch| {

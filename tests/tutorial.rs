@@ -114,6 +114,7 @@ fn fifty_epochs_go_where_numpys_f64_goes() {
                 let config = Config {
                     epochs: 50,
                     learning_rate: 0.1,
+                    sync_every: 1,
                     start: source.start(),
                 };
                 let trained = train(engine, &config, &mut |epoch| {

@@ -4,7 +4,7 @@ use self::adapter::Adapter;
 use self::batch::Ring;
 use self::control::Control;
 use self::device::Device;
-use self::kernels::{Dispatch, Groups, Kernels, Record, Recorder, bind};
+use self::kernels::{Dispatch, Groups, Kernels, Record, Recorder, WAY, bind};
 use self::program::{Parameters, Storage, Sum};
 use self::shards::Shard;
 use self::tuning::Tuning;
@@ -75,8 +75,8 @@ impl GpuEngine {
         let units = Units::new(options.storage, source)?;
         let (shards, control) =
             shards::upload(&device, source, options.storage, &units, loss, on_load)?;
-        let (data, moved) = Data::new(&device, &kernels, shards, units, &tuning);
-        let ring = Ring::new(&device.device, &kernels, &moved);
+        let (data, way) = Data::new(&device, &kernels, shards, units, &tuning);
+        let ring = Ring::new(&device.device, &kernels, &way);
         device.check()?;
         let mut engine = GpuEngine {
             device,
@@ -125,13 +125,14 @@ impl Engine for GpuEngine {
         let units = self.data.units;
         let mut sums = Sums::default();
         self.run(units.dispatch(model, 0.0), 1, |record| {
-            sums = units.step(model, record).sums;
+            sums = units.step(model, [0.0; 2], record).sums;
         })?;
         Ok(sums)
     }
 
     /// On the device, in one submit as far as that stays short, for more than one epoch. The line's way since `from`
-    /// is kept there, in f32, and added to it here: so the line keeps its digits however small the steps are.
+    /// is kept there, in f32 with what rounding loses, and added to it here: so the line keeps its digits however small
+    /// the steps are.
     ///
     /// # Errors
     /// [`Error::Usage`] where f32 can't hold learning rate / samples.
@@ -156,8 +157,10 @@ impl Engine for GpuEngine {
             )));
         }
         steps.clear();
+        let mut before = [0.0; 2];
         self.run(dispatch, epochs, |record| {
-            steps.push(units.step(from, record))
+            steps.push(units.step(from, before, record));
+            before = record.moved;
         })
     }
 }
@@ -172,7 +175,12 @@ struct Data {
     groups: Vec<(wgpu::BindGroup, u32)>,
     /// The line's way, to be read.
     before: wgpu::BindGroup,
+    /// How many epochs a dispatch of train_alone goes.
+    alone: u32,
 }
+
+/// Turns of loops that an invocation may take: llvmpipe leaves all loops, in silence, after 65,535.
+const LOOP_TURNS: u32 = 60_000;
 
 impl Data {
     /// And the buffer in which the line's way stands.
@@ -192,15 +200,12 @@ impl Data {
                 mapped_at_creation: false,
             })
         };
-        let moved = buffer("moved", size_of::<[f32; 2]>() as u64);
-        let most = tuning
-            .workgroups
-            .min(gpu.limits().max_compute_workgroups_per_dimension);
+        let way = buffer("way", WAY);
         let groups = shards
             .iter()
             .map(|shard| {
                 // Partial sums of its own, so that no shard waits for another.
-                let workgroups = tuning.turns(shard.samples).clamp(1, most);
+                let workgroups = tuning.workgroups(shard.samples);
                 let partial_sums = buffer(
                     "partial sums",
                     u64::from(workgroups) * size_of::<[f32; 4]>() as u64,
@@ -209,13 +214,20 @@ impl Data {
                 (bind(gpu, &kernels.shard_layout, &buffers), workgroups)
             })
             .collect();
+        // Of an epoch alone: a turn a load and one a short sum at the most, those of the tree, and some to spare.
+        let loads = shards[0]
+            .samples
+            .min(ALONE as u32)
+            .div_ceil(4 * tuning.alone);
+        let turns = 2 * loads + 32;
         let data = Data {
+            alone: LOOP_TURNS / turns,
             units,
             shards,
             groups,
-            before: bind(gpu, &kernels.before_layout, &[(0, &moved)]),
+            before: bind(gpu, &kernels.before_layout, &[(0, &way)]),
         };
-        (data, moved)
+        (data, way)
     }
 
     fn samples(&self) -> u64 {
@@ -239,8 +251,13 @@ impl Data {
                 line: after,
             };
             dispatch.samples = self.shards[0].samples;
-            dispatch.epochs = epochs;
-            return recorder.train_alone(groups, &dispatch);
+            while dispatch.epoch < epochs {
+                dispatch.epochs = self.alone.min(epochs - dispatch.epoch);
+                recorder.train_alone(groups, &dispatch);
+                dispatch.epoch += dispatch.epochs;
+                dispatch.starts = 0;
+            }
+            return;
         }
         let last = self.shards.len() - 1;
         for epoch in 0..epochs {

@@ -82,6 +82,20 @@ pub struct Reference {
 impl Reference {
     /// From the textbook formulas in f64, over samples, w and b rounded to f32 as an engine sees them.
     pub fn new(source: &dyn Source, loss: Loss, model: Model) -> Self {
+        Self::over(source, loss, model, |value| f64::from(value as f32))
+    }
+
+    /// Likewise, over samples as they are.
+    pub fn in_f64(source: &dyn Source, loss: Loss, model: Model) -> Self {
+        Self::over(source, loss, model, |value| value)
+    }
+
+    fn over(
+        source: &dyn Source,
+        loss: Loss,
+        model: Model,
+        cast: impl Fn(f64) -> f64 + Sync,
+    ) -> Self {
         let blocks = source.samples().div_ceil(BLOCK as u64);
         let (w, b) = (f64::from(model.w as f32), f64::from(model.b as f32));
         let of_blocks: Vec<Reference> = (0..blocks)
@@ -90,7 +104,7 @@ impl Reference {
                 source.read(index, block).unwrap();
                 let mut reference = Reference::default();
                 for (&x, &y) in block.x.iter().zip(&block.y) {
-                    let (x, y) = (f64::from(x as f32), f64::from(y as f32));
+                    let (x, y) = (cast(x), cast(y));
                     reference.add(loss, w * x + b - y, x);
                 }
                 reference
@@ -124,6 +138,11 @@ impl Reference {
     /// rounded some 32 + 16 times on the way to the total, by 2^-24 = 6e-8 each, and most of that
     /// averages out.
     pub fn agrees(&self, sums: Sums) -> Result<(), String> {
+        self.agrees_within(2e-6, sums)
+    }
+
+    /// Whether the sums are within `bound` of Σ|term|.
+    pub fn agrees_within(&self, bound: f64, sums: Sums) -> Result<(), String> {
         for (name, sum, right, size) in [
             ("loss", sums.loss, self.sums.loss, self.sizes.loss),
             ("dw", sums.dw, self.sums.dw, self.sizes.dw),
@@ -131,7 +150,7 @@ impl Reference {
         ] {
             let off = (sum - right).abs() / size;
             // Not the opposite comparison: no number at all is wrong too.
-            let right_enough = off <= 2e-6;
+            let right_enough = off <= bound;
             if !right_enough {
                 return Err(format!(
                     "{name} is {sum}, not {right}: off by {off:e} of Σ|term|"

@@ -39,7 +39,7 @@ struct Submitted {
 }
 
 impl Ring {
-    pub(super) fn new(gpu: &wgpu::Device, kernels: &Kernels, moved: &wgpu::Buffer) -> Self {
+    pub(super) fn new(gpu: &wgpu::Device, kernels: &Kernels, way: &wgpu::Buffer) -> Self {
         let slot = |_| {
             let buffer = |label, usage| {
                 gpu.create_buffer(&wgpu::BufferDescriptor {
@@ -54,7 +54,7 @@ impl Ring {
                 wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
             );
             Slot {
-                after: bind(gpu, &kernels.after_layout, &[(1, moved), (2, &records)]),
+                after: bind(gpu, &kernels.after_layout, &[(1, way), (2, &records)]),
                 readback: buffer(
                     "readback",
                     wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,

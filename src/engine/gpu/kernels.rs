@@ -35,8 +35,11 @@ pub(super) struct Record {
     /// Σ loss value, Σ loss derivative · x, Σ loss derivative, 0.
     pub(super) totals: [f32; 4],
     pub(super) moved: [f32; 2],
-    padding: [f32; 2],
+    pub(super) added: [f32; 2],
 }
+
+/// Bytes of `Way` of `train.wgsl`.
+pub(super) const WAY: u64 = size_of::<[[f32; 2]; 3]>() as u64;
 
 /// Dispatches of one submit at the most where their parameters stand in a uniform buffer.
 pub(super) const UNIFORMS: u32 = 8192;

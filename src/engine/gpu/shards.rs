@@ -21,7 +21,7 @@ use crate::loss::Loss;
 const STAGED_BLOCKS: u64 = 32;
 
 /// The part of the data set that one storage binding holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Shard {
     /// x as it is stored, padded to a multiple of 16 bytes.
     pub(super) x: wgpu::Buffer,
@@ -68,7 +68,7 @@ pub(super) fn upload(
 }
 
 /// As many samples as a binding and a buffer allow, in whole blocks.
-fn samples_per_shard(limits: &wgpu::Limits, storage: Storage) -> Option<u64> {
+pub(super) fn samples_per_shard(limits: &wgpu::Limits, storage: Storage) -> Option<u64> {
     let binding = limits
         .max_storage_buffer_binding_size
         .min(limits.max_buffer_size)
@@ -78,7 +78,8 @@ fn samples_per_shard(limits: &wgpu::Limits, storage: Storage) -> Option<u64> {
 }
 
 impl Shard {
-    fn new(device: &Device, storage: Storage, samples: u64) -> Result<Self, Error> {
+    /// For so many samples, all 0.
+    pub(super) fn new(device: &Device, storage: Storage, samples: u64) -> Result<Self, Error> {
         let column = |label| {
             device.device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),

@@ -23,7 +23,7 @@ pub(super) struct Units {
 
 impl Units {
     /// The data as they are.
-    const DATA: Units = Units {
+    pub(super) const DATA: Units = Units {
         x_center: 0.0,
         x_scale: 1.0,
         y_center: 0.0,
@@ -80,10 +80,11 @@ impl Units {
     }
 
     /// What a record says, in the data's units: the sums before the epoch's update and the line after it, of a
-    /// batch that started from `start`.
-    pub(super) fn step(&self, start: Model, record: &Record) -> Step {
+    /// batch that started from `start`. `before` is how far the epochs before it had moved.
+    pub(super) fn step(&self, start: Model, before: [f32; 2], record: &Record) -> Step {
         let [loss, dw, db, _] = record.totals.map(f64::from);
-        let [moved_w, moved_b] = record.moved.map(f64::from);
+        // What the record's `moved` is rounded from.
+        let [moved_w, moved_b] = [0, 1].map(|i| f64::from(before[i]) + f64::from(record.added[i]));
         let moved_w = moved_w / self.x_scale;
         Step {
             sums: Sums {

@@ -1,0 +1,112 @@
+//! What was measured of adapters, kept in the user's cache folder.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use super::Tuning;
+use crate::engine::gpu::adapter::{Adapter, Info};
+use crate::error::Error;
+
+/// From this many samples on an epoch on a GPU takes longer than a submit, so that tuning shows.
+pub const WORTH: u64 = 4_000_000;
+
+/// What suits an adapter, for a set of `samples`: for a small one the default; for a large one what was measured with
+/// this version of the adapter, its driver and the program, now if it never was, of which `tell` is told in a line.
+///
+/// # Errors
+/// [`Error::Gpu`] where the adapter fails.
+pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Result<Tuning, Error> {
+    if samples < WORTH {
+        return Ok(Tuning::of_kind(adapter.info()));
+    }
+    let path = dirs::cache_dir().map(|folder| folder.join("fall-line").join("tuning.json"));
+    let key = key(adapter.info());
+    if let Some(tuning) = path.as_deref().and_then(|path| read(path).remove(&key)) {
+        return Ok(tuning);
+    }
+    let tuning = Tuning::measure(adapter)?;
+    let kept = path
+        .ok_or_else(|| io::Error::other("there is no cache folder"))
+        .and_then(|path| keep(&path, key, tuning).map(|()| path));
+    let Tuning {
+        workgroup_size,
+        workgroups,
+        loads,
+        alone: _,
+    } = tuning;
+    let kept = match kept {
+        Ok(path) => format!("kept in {}", path.display()),
+        Err(error) => format!("not kept: {error}"),
+    };
+    tell(format!(
+        "measured what suits {}: up to {workgroups} workgroups of {workgroup_size}, {loads:?} loads under way; {kept}",
+        adapter.info().name
+    ));
+    Ok(tuning)
+}
+
+fn key(info: &Info) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!(
+        "{}, {}, {}, fall-line {version}",
+        info.name, info.backend, info.driver
+    )
+}
+
+/// What is kept; nothing where there is no file, or none that this version can read.
+fn read(path: &Path) -> BTreeMap<String, Tuning> {
+    let text = fs::read(path).unwrap_or_default();
+    let kept: BTreeMap<String, Tuning> = serde_json::from_slice(&text).unwrap_or_default();
+    kept.into_iter()
+        .filter(|(_, tuning)| tuning.can_be())
+        .collect()
+}
+
+/// Adds to what is kept. Of two programs at once, one adds in vain.
+fn keep(path: &Path, key: String, tuning: Tuning) -> io::Result<()> {
+    let mut kept = read(path);
+    kept.insert(key, tuning);
+    let folder: PathBuf = path.parent().map(Path::to_owned).unwrap_or_default();
+    fs::create_dir_all(&folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    serde_json::to_writer_pretty(&mut file, &kept)?;
+    file.flush()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::gpu::program::Loads;
+
+    #[test]
+    fn what_is_kept_is_read_and_what_makes_no_sense_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("below").join("tuning.json");
+        let tuning = Tuning {
+            workgroup_size: 128,
+            workgroups: 512,
+            loads: Loads::Two,
+            alone: 64,
+        };
+        assert!(read(&path).is_empty());
+        keep(&path, "one".to_owned(), tuning).unwrap();
+        let other = Tuning {
+            alone: 32,
+            ..tuning
+        };
+        keep(&path, "other".to_owned(), other).unwrap();
+        let kept = read(&path);
+        assert_eq!(kept["one"], tuning);
+        assert_eq!(kept["other"], other);
+        for (from, to) in [("128", "100"), ("512", "0"), ("two", "nine"), ("{", "")] {
+            keep(&path, "one".to_owned(), tuning).unwrap();
+            let text = fs::read_to_string(&path).unwrap().replacen(from, to, 1);
+            fs::write(&path, text).unwrap();
+            assert_eq!(read(&path).get("one"), None, "{from} {to}");
+        }
+    }
+}
