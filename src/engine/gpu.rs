@@ -68,11 +68,9 @@ impl GpuEngine {
         on_load: OnLoad,
     ) -> Result<Self, Error> {
         let kernels = Kernels::new(Device::open(adapter)?, loss)?;
-        let (data, control) = Data::new(&kernels, source, loss, on_load)?;
-        let sums = kernels.sums(&data, Control::MODEL)?;
-        control
-            .agrees(sums)
-            .map_err(|wrong| kernels.device.failed(&wrong))?;
+        let (shards, control) = shards::upload(&kernels.device, source, loss, on_load)?;
+        let data = Data::new(&kernels, shards)?;
+        kernels.agree(&data, &control)?;
         Ok(GpuEngine { kernels, data })
     }
 }
@@ -135,6 +133,14 @@ impl Kernels {
             reduce_partials,
             device,
         })
+    }
+
+    /// An error unless the sums are those of the control.
+    fn agree(&self, data: &Data, control: &Control) -> Result<(), Error> {
+        let sums = self.sums(data, Control::MODEL)?;
+        control
+            .agrees(sums)
+            .map_err(|wrong| self.device.failed(&wrong))
     }
 
     /// One submit: the shards' partial sums, their totals, and 16 bytes back.
@@ -212,14 +218,8 @@ struct Data {
 }
 
 impl Data {
-    fn new(
-        kernels: &Kernels,
-        source: &dyn Source,
-        loss: Loss,
-        on_load: OnLoad,
-    ) -> Result<(Self, Control), Error> {
+    fn new(kernels: &Kernels, shards: Vec<Shard>) -> Result<Self, Error> {
         let gpu = &kernels.device.device;
-        let (shards, control) = shards::upload(&kernels.device, source, loss, on_load)?;
         let bind_group = |label, layout, first: &wgpu::Buffer, second: &wgpu::Buffer| {
             gpu.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(label),
@@ -244,7 +244,7 @@ impl Data {
         let partial_sums = buffer("partial sums", workgroups, storage);
         let totals = buffer("totals", 1, storage | copied);
         let data = Data {
-            samples: source.samples(),
+            samples: shards.iter().map(|shard| u64::from(shard.samples)).sum(),
             sums: bind_group("sums", &kernels.sums_layout, &partial_sums, &totals),
             shards: shards
                 .into_iter()
@@ -262,7 +262,7 @@ impl Data {
             ),
         };
         kernels.device.check()?;
-        Ok((data, control))
+        Ok(data)
     }
 }
 
