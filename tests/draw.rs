@@ -1,12 +1,16 @@
-//! Synthetic samples that a shader can draw: how they are spread.
+//! Synthetic samples that a shader can draw: how they are spread, and that an adapter draws the same.
 
 mod common;
 
-use common::{all, recipe};
+use common::{Reference, all, on_every_adapter, recipe};
 use fall_line::data::synthetic::Recipe;
 use fall_line::data::threefry::Threefry;
-use fall_line::data::{BLOCK, Block};
+use fall_line::data::{BLOCK, Block, Source};
+use fall_line::engine::Engine;
+use fall_line::engine::gpu::GpuEngine;
 use fall_line::error::Error;
+use fall_line::loss::Loss;
+use fall_line::model::{Model, Sums};
 
 const N: usize = 1_000_000;
 
@@ -171,4 +175,104 @@ fn outliers_are_their_share_and_leave_the_others_alone() {
 fn a_recipe_that_cannot_be_followed_is_refused() {
     let refused = Threefry::new(recipe(0));
     assert!(matches!(refused, Err(Error::Usage(_))));
+}
+
+/// The samples of a source, each y so much higher.
+struct Higher<'a>(&'a Threefry, f64);
+
+impl Source for Higher<'_> {
+    fn samples(&self) -> u64 {
+        self.0.samples()
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        self.0.read(index, block)?;
+        block.y.iter_mut().for_each(|y| *y += self.1);
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        self.0.title()
+    }
+}
+
+/// How far each of the sums over an adapter's own draws may be from those over the twin's, where its x
+/// are the twin's and its y within `off`.
+///
+/// The losses are convex, so a derivative lies between those at y's ends, and a loss value differs by
+/// no more than the steeper of these lets it. x is not negative here.
+fn slack(source: &Threefry, loss: Loss, model: Model, off: f64) -> Sums {
+    let at = |by| Reference::new(&Higher(source, by), loss, model);
+    let (low, middle, high) = (at(-off), at(0.0), at(off));
+    let db = low.sums.db - high.sums.db;
+    Sums {
+        loss: off * (middle.sizes.db + db),
+        dw: low.sums.dw - high.sums.dw,
+        db,
+    }
+}
+
+#[test]
+fn an_engine_that_draws_agrees_with_the_reference() {
+    let dirty = Recipe {
+        outliers: 0.05,
+        ..recipe(300_007)
+    };
+    for recipe in [recipe(1), recipe(100_003), dirty] {
+        // y is within 20 roundings of its parts: 4, 3 · 2, 6.34 deviations of noise, and gross errors.
+        let parts = 4.0 + 3.0 * 2.0 + 6.34 + if recipe.outliers > 0.0 { 20.0 } else { 0.0 };
+        let off = parts * 20.0 / f64::from(1 << 23);
+        let source = Threefry::new(recipe).unwrap();
+        for loss in Loss::ALL {
+            let expected = [(0.0, 0.0), (3.01, 3.98)].map(|(w, b)| {
+                let model = Model { w, b };
+                let reference = Reference::new(&source, loss, model);
+                (model, reference, slack(&source, loss, model, off))
+            });
+            on_every_adapter(|adapter| {
+                let mut engine = GpuEngine::drawn(&adapter, &source, loss).unwrap();
+                assert_eq!(engine.samples(), source.samples());
+                for (model, Reference { sums, sizes }, slack) in &expected {
+                    let drawn = engine.evaluate(*model).unwrap();
+                    for (part, drawn, sum, size, slack) in [
+                        ("loss", drawn.loss, sums.loss, sizes.loss, slack.loss),
+                        ("dw", drawn.dw, sums.dw, sizes.dw, slack.dw),
+                        ("db", drawn.db, sums.db, sizes.db, slack.db),
+                    ] {
+                        let (off, allowed) = ((drawn - sum).abs(), 2e-6 * size + slack);
+                        println!(
+                            "{} of {} samples, {part} at {model:?} on {}: off by {:.1e} of Σ|term|, \
+                             where {:.1e} is allowed",
+                            loss.name(),
+                            source.samples(),
+                            adapter.info(),
+                            off / size,
+                            allowed / size,
+                        );
+                        assert!(off <= allowed, "{part} is {drawn}, not {sum}");
+                    }
+                }
+            });
+        }
+    }
+}
+
+/// The control: the next seed's samples do not pass for these.
+#[test]
+fn another_seeds_sums_differ() {
+    let source = |seed| {
+        let recipe = Recipe {
+            seed,
+            ..recipe(1_000_003)
+        };
+        Threefry::new(recipe).unwrap()
+    };
+    let model = Model { w: 3.01, b: 3.98 };
+    let reference = Reference::new(&source(20), Loss::Mse, model);
+    let slack = slack(&source(20), Loss::Mse, model, 4e-5);
+    on_every_adapter(|adapter| {
+        let mut engine = GpuEngine::drawn(&adapter, &source(21), Loss::Mse).unwrap();
+        let off = (engine.evaluate(model).unwrap().loss - reference.sums.loss).abs();
+        assert!(off > 2e-6 * reference.sizes.loss + slack.loss);
+    });
 }

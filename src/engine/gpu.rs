@@ -7,6 +7,7 @@ use self::control::Control;
 use self::device::Device;
 use self::shards::Shard;
 use super::Engine;
+use crate::data::threefry::Threefry;
 use crate::data::{OnLoad, Source};
 use crate::error::Error;
 use crate::loss::Loss;
@@ -15,6 +16,7 @@ use crate::model::{Model, Sums};
 pub mod adapter;
 mod control;
 mod device;
+pub mod draw;
 mod shards;
 
 /// Invocations of a workgroup: what every adapter allows, and CUB's choice for a reduction.
@@ -71,6 +73,23 @@ impl GpuEngine {
         let (shards, control) = shards::upload(&kernels.device, source, loss, on_load)?;
         let data = Data::new(&kernels, shards)?;
         kernels.agree(&data, &control)?;
+        Ok(GpuEngine { kernels, data })
+    }
+
+    /// Opens the adapter, draws all samples there, and compares the adapter's sums over the first
+    /// 65,536 samples of every shard with the host's. It draws no others, and sees no fault in them.
+    ///
+    /// The samples differ from those of `source` by an f32 sample's rounding, a few millionths.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the adapter fails, computes wrong sums or has too little memory.
+    pub fn drawn(adapter: &Adapter, source: &Threefry, loss: Loss) -> Result<Self, Error> {
+        let kernels = Kernels::new(Device::open(adapter)?, loss)?;
+        let shards = shards::empty(&kernels.device, source.samples())?;
+        draw::draw(&kernels.device, &shards, source.recipe())?;
+        let heads = Data::new(&kernels, shards.iter().map(Shard::head).collect())?;
+        kernels.agree(&heads, &draw::control(&shards, source, loss)?)?;
+        let data = Data::new(&kernels, shards)?;
         Ok(GpuEngine { kernels, data })
     }
 }
@@ -268,12 +287,32 @@ impl Data {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, PoisonError};
+
     use super::*;
     use crate::data::synthetic::{ChaCha, Recipe};
+
+    /// The tests run in threads of one process, and some drivers don't bear two devices there.
+    static ONE_DEVICE: Mutex<()> = Mutex::new(());
+
+    /// Runs `check` with the name and the device of every adapter, one at a time. No adapter is a
+    /// failure.
+    pub(super) fn on_every_adapter(mut check: impl FnMut(&str, &Device)) {
+        let _one = ONE_DEVICE.lock().unwrap_or_else(PoisonError::into_inner);
+        let adapters = adapter::list();
+        assert!(!adapters.is_empty(), "{}", adapter::none());
+        for adapter in adapters {
+            check(
+                &adapter.info().to_string(),
+                &Device::open(&adapter).unwrap(),
+            );
+        }
+    }
 
     /// By destroying the device, which to wgpu is one way of losing it.
     #[test]
     fn a_lost_device_is_an_error_and_no_panic() {
+        let _one = ONE_DEVICE.lock().unwrap_or_else(PoisonError::into_inner);
         let adapters = adapter::list();
         assert!(!adapters.is_empty(), "{}", adapter::none());
         for adapter in adapters {

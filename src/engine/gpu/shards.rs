@@ -37,6 +37,15 @@ impl Shard {
     pub(super) fn workgroups(&self) -> u32 {
         self.samples.div_ceil(SAMPLES_PER_WORKGROUP)
     }
+
+    /// The same memory, as if the shard ended with its first block.
+    pub(super) fn head(&self) -> Shard {
+        Shard {
+            x: self.x.clone(),
+            y: self.y.clone(),
+            samples: self.samples.min(BLOCK as u32),
+        }
+    }
 }
 
 /// Four samples a load, RUN loads an invocation.
