@@ -5,6 +5,7 @@ use crate::error::Error;
 pub mod csv;
 pub mod numpy;
 pub mod synthetic;
+pub mod threefry;
 
 /// Samples in a block: what a [`Source`] yields at once. 65,536, so that a block (1 MB in f64) fits
 /// a core's second-level cache and a synthetic stream outlives its seeding by far.

@@ -1,5 +1,6 @@
 //! The shaders by themselves, without any adapter.
 
+use fall_line::engine::gpu::draw;
 use fall_line::engine::gpu::program::{Variant, constants, shader};
 use fall_line::loss::Loss;
 use naga::valid::{Capabilities, SubgroupOperationSet, ValidationFlags, Validator};
@@ -12,42 +13,52 @@ fn validator() -> Validator {
     validator
 }
 
+/// That a shader is valid, and that an entry point's constants are all that it asks for.
+fn check(name: &str, source: &str, entry_points: &[&str], constants: Vec<(&'static str, f64)>) {
+    let module = naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(source)));
+    let info = validator().validate(&module).unwrap();
+    let values = constants
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    for entry_point in entry_points {
+        let point = (naga::ShaderStage::Compute, *entry_point);
+        let (module, _) =
+            naga::back::pipeline_constants::process_overrides(&module, &info, Some(point), &values)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+        validator().validate(&module).unwrap();
+    }
+}
+
 #[test]
 fn every_combination_is_valid_with_its_constants() {
     assert_eq!(Variant::all().count(), 24);
-    for (loss, variant) in Loss::ALL
-        .into_iter()
-        .flat_map(|loss| Variant::all().map(move |variant| (loss, variant)))
-    {
-        let source = shader(loss, variant);
-        let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|error| {
-            panic!("{loss}, {variant:?}: {}", error.emit_to_string(&source))
-        });
-        let info = validator()
-            .validate(&module)
-            .unwrap_or_else(|error| panic!("{loss}, {variant:?}: {error:?}"));
-        let values = constants(loss, 64)
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        for entry in ["reduce_samples", "reduce_partials", "train_alone"] {
-            let point = (naga::ShaderStage::Compute, entry);
-            // This checks that the constants are all that the shader asks for.
-            let (module, _) = naga::back::pipeline_constants::process_overrides(
-                &module,
-                &info,
-                Some(point),
-                &values,
-            )
-            .unwrap_or_else(|error| panic!("{loss}, {variant:?}: {error}"));
-            validator().validate(&module).unwrap();
+    for loss in Loss::ALL {
+        for variant in Variant::all() {
+            let name = format!("{loss}, {variant:?}");
+            let entry_points = ["reduce_samples", "reduce_partials", "train_alone"];
+            let constants = constants(loss, 64);
+            check(&name, &shader(loss, variant), &entry_points, constants);
         }
     }
 }
 
+#[test]
+fn the_drawing_is_valid_with_its_constants() {
+    check(
+        "draw",
+        &draw::shader(),
+        &["draw_samples"],
+        draw::constants(),
+    );
+}
+
 /// The control: a fault is found.
 #[test]
-fn a_missing_loss_is_not_valid() {
+fn a_shader_without_its_other_parts_is_not_valid() {
     let alone = include_str!("../shaders/train.wgsl");
+    assert!(naga::front::wgsl::parse_str(alone).is_err());
+    let alone = include_str!("../shaders/draw.wgsl");
     assert!(naga::front::wgsl::parse_str(alone).is_err());
 }

@@ -84,6 +84,11 @@ impl Recipe {
         (x, self.intercept + self.slope * x + self.noise * normal)
     }
 
+    /// What an outlier is off by.
+    pub(crate) fn gross_error(&self) -> f64 {
+        OUTLIER_DEVIATIONS * self.noise
+    }
+
     /// Gives the samples of block `index` their gross errors: from a stream of their own, so that
     /// the other samples are those of the same recipe without outliers.
     pub(crate) fn add_outliers(&self, index: u64, block: &mut Block) {
@@ -91,7 +96,7 @@ impl Recipe {
             let mut draws = stream(self.seed, Stream::Outliers(index));
             for y in &mut block.y {
                 if draws.random_bool(self.outliers) {
-                    *y += OUTLIER_DEVIATIONS * self.noise;
+                    *y += self.gross_error();
                 }
             }
         }

@@ -31,6 +31,16 @@ pub(super) struct Shard {
     pub(super) samples: u32,
 }
 
+impl Shard {
+    /// The same memory, as if the shard ended with its first block.
+    pub(super) fn head(&self) -> Shard {
+        Shard {
+            samples: self.samples.min(BLOCK as u32),
+            ..self.clone()
+        }
+    }
+}
+
 /// Uploads all samples of `source`, telling `on_load` of them.
 pub(super) fn upload(
     device: &Device,
@@ -41,20 +51,11 @@ pub(super) fn upload(
     on_load: OnLoad,
 ) -> Result<(Vec<Shard>, Control), Error> {
     let samples = source.samples();
-    // A software adapter takes any size, and the operating system ends the program when it comes to
-    // use it. The black box keeps the compiler from doing without the allocation.
-    if device.software && black_box(cpu::allocate(samples)).is_none() {
-        return Err(device.failed(NO_MEMORY));
-    }
-    let per_shard = samples_per_shard(&device.device.limits(), storage)
-        .ok_or_else(|| device.failed("its storage buffers are too small"))?;
-    let shards = (0..samples.div_ceil(per_shard))
-        .map(|shard| Shard::new(device, storage, per_shard.min(samples - shard * per_shard)))
-        .collect::<Result<Vec<Shard>, Error>>()?;
+    let shards = empty(device, storage, samples)?;
     let mut staging = Staging::new(device, samples, storage, *units);
     let mut controls = Vec::new();
-    for (index, shard) in shards.iter().enumerate() {
-        let first = index as u64 * per_shard / BLOCK as u64;
+    let mut first = 0;
+    for shard in &shards {
         let end = first + u64::from(shard.samples).div_ceil(BLOCK as u64);
         let mut block = first;
         while block < end {
@@ -63,8 +64,23 @@ pub(super) fn upload(
             controls.push(staging.fill(source, loss, blocks.clone(), on_load)?);
             staging.copy(blocks, first, shard)?;
         }
+        first = end;
     }
     Ok((shards, controls.into_iter().sum()))
+}
+
+/// Shards for so many samples, each but the last in whole blocks.
+pub(super) fn empty(device: &Device, storage: Storage, samples: u64) -> Result<Vec<Shard>, Error> {
+    // A software adapter takes any size, and the operating system ends the program when it comes to
+    // use it. The black box keeps the compiler from doing without the allocation.
+    if device.software && black_box(cpu::allocate(samples)).is_none() {
+        return Err(device.failed(NO_MEMORY));
+    }
+    let per_shard = samples_per_shard(&device.device.limits(), storage)
+        .ok_or_else(|| device.failed("its storage buffers are too small"))?;
+    (0..samples.div_ceil(per_shard))
+        .map(|shard| Shard::new(device, storage, per_shard.min(samples - shard * per_shard)))
+        .collect()
 }
 
 /// As many samples as a binding and a buffer allow, in whole blocks.
