@@ -108,7 +108,7 @@ pub struct Synthetic {
     /// Share of samples with a gross error of 20 noise deviations upwards
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = finite, conflicts_with = "data")]
     pub outliers: f64,
-    /// Who draws: chacha in parallel, or numpy the exact draws of np.random.seed, rand and randn
+    /// Who draws: chacha in parallel, numpy the exact draws of np.random.seed, rand and randn, device a counter-based generator (Threefry) on the GPU itself
     #[arg(long, default_value = "chacha", conflicts_with = "data")]
     pub generator: Generator,
     /// What all draws follow from, w and b at the start among them
@@ -120,6 +120,7 @@ pub struct Synthetic {
 pub enum Generator {
     Chacha,
     Numpy,
+    Device,
 }
 
 #[derive(Debug, Args)]
@@ -246,6 +247,7 @@ impl Synthetic {
         let name = match self.generator {
             Generator::Chacha => "chacha",
             Generator::Numpy => "numpy",
+            Generator::Device => "device",
         };
         let Range { start, end } = self.x_range;
         format!("x in [{start}, {end}), {name} seed {}", self.seed)
@@ -291,6 +293,11 @@ impl Training {
 }
 
 impl Train {
+    /// Whether the GPU engine is to draw the samples itself.
+    pub fn draws_on_the_device(&self) -> bool {
+        self.data.is_none() && self.synthetic.generator == Generator::Device
+    }
+
     /// What the CPU engine would have to ignore.
     pub fn refuse_what_a_gpu_alone_can(&self) -> Result<(), Error> {
         let flag = if self.training.sync_every > 1 {

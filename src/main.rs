@@ -27,6 +27,7 @@ use fall_line::data::Source;
 use fall_line::data::csv::Csv;
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::{self, ChaCha};
+use fall_line::data::threefry::Threefry;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::tuning::cache;
 use fall_line::engine::gpu::{GpuEngine, Options, adapter};
@@ -234,7 +235,12 @@ fn load(
                 },
                 ..Options::default()
             };
-            let engine = GpuEngine::new(&adapter, source, loss, &options, &on_load)?;
+            let engine = if args.draws_on_the_device() {
+                let source = Threefry::new(args.synthetic.recipe())?;
+                GpuEngine::drawn(&adapter, &source, loss, &options)?
+            } else {
+                GpuEngine::new(&adapter, source, loss, &options, &on_load)?
+            };
             (Box::new(engine), adapter.info().description())
         }
         Chosen::Cpu { notice } => {
@@ -298,6 +304,10 @@ fn open(args: &Train) -> Result<(Box<dyn Source>, Model), Error> {
         }
         (None, Generator::Chacha) => (
             Box::new(ChaCha::new(args.synthetic.recipe())?),
+            synthetic::start(seed),
+        ),
+        (None, Generator::Device) => (
+            Box::new(Threefry::new(args.synthetic.recipe())?),
             synthetic::start(seed),
         ),
         (None, Generator::Numpy) => {

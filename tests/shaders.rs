@@ -1,7 +1,7 @@
 //! The shaders by themselves, without any adapter.
 
-use fall_line::engine::gpu::draw;
 use fall_line::engine::gpu::program::{Variant, constants, shader};
+use fall_line::engine::gpu::{draw, measure};
 use fall_line::loss::Loss;
 use naga::valid::{Capabilities, SubgroupOperationSet, ValidationFlags, Validator};
 
@@ -52,6 +52,12 @@ fn the_drawing_is_valid_with_its_constants() {
         &["draw_samples"],
         draw::constants(),
     );
+}
+
+#[test]
+fn the_reading_is_valid_with_its_constants() {
+    let source = measure::read_shader();
+    check("read", &source, &["read"], measure::read_constants(64));
 }
 
 /// The control: a fault is found.

@@ -1,5 +1,7 @@
 //! The GPU engine: WGSL compute shaders over shards of the data set.
 
+use std::time::{Duration, Instant};
+
 use self::adapter::Adapter;
 use self::batch::Ring;
 use self::control::Control;
@@ -22,6 +24,7 @@ mod control;
 mod device;
 pub mod draw;
 mod kernels;
+pub mod measure;
 pub mod program;
 mod shards;
 pub mod tuning;
@@ -52,6 +55,18 @@ pub struct GpuEngine {
     kernels: Kernels,
     data: Data,
     ring: Ring,
+    timings: Timings,
+}
+
+/// What an engine took before its first epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Timings {
+    /// To open the device.
+    pub device_start: Duration,
+    /// To make the shaders' pipelines.
+    pub compile: Duration,
+    /// To read or draw the samples, to upload them, and to compare the adapter's sums with the host's.
+    pub load: Duration,
 }
 
 impl GpuEngine {
@@ -68,12 +83,14 @@ impl GpuEngine {
         options: &Options,
         on_load: OnLoad,
     ) -> Result<Self, Error> {
-        let (device, kernels, tuning) = open(adapter, loss, options)?;
+        let (device, kernels, tuning, timings) = open(adapter, loss, options)?;
+        let start = Instant::now();
         let units = Units::new(options.storage, source)?;
         let (shards, control) =
             shards::upload(&device, source, options.storage, &units, loss, on_load)?;
-        let mut engine = Self::over(device, kernels, shards, units, &tuning)?;
+        let mut engine = Self::over(device, kernels, shards, units, &tuning, timings)?;
         engine.check(&control)?;
+        engine.timings.load = start.elapsed();
         Ok(engine)
     }
 
@@ -98,14 +115,23 @@ impl GpuEngine {
                     .to_owned(),
             ));
         }
-        let (device, kernels, tuning) = open(adapter, loss, options)?;
+        let (device, kernels, tuning, mut timings) = open(adapter, loss, options)?;
+        let start = Instant::now();
         let shards = shards::empty(&device, options.storage, source.samples())?;
         draw::draw(&device, &shards, source.recipe())?;
         let control = draw::control(&shards, source, loss)?;
         let heads = shards.iter().map(Shard::head).collect();
-        let mut heads = Self::over(device, kernels, heads, Units::DATA, &tuning)?;
+        let mut heads = Self::over(device, kernels, heads, Units::DATA, &tuning, timings)?;
         heads.check(&control)?;
-        Self::over(heads.device, heads.kernels, shards, Units::DATA, &tuning)
+        timings.load = start.elapsed();
+        Self::over(
+            heads.device,
+            heads.kernels,
+            shards,
+            Units::DATA,
+            &tuning,
+            timings,
+        )
     }
 
     fn over(
@@ -114,6 +140,7 @@ impl GpuEngine {
         shards: Vec<Shard>,
         units: Units,
         tuning: &Tuning,
+        timings: Timings,
     ) -> Result<Self, Error> {
         let (data, way) = Data::new(&device, &kernels, shards, units, tuning);
         let ring = Ring::new(&device.device, &kernels, &way);
@@ -123,6 +150,7 @@ impl GpuEngine {
             kernels,
             data,
             ring,
+            timings,
         })
     }
 
@@ -159,14 +187,21 @@ fn open(
     adapter: &Adapter,
     loss: Loss,
     options: &Options,
-) -> Result<(Device, Kernels, Tuning), Error> {
+) -> Result<(Device, Kernels, Tuning, Timings), Error> {
+    let start = Instant::now();
     let device = Device::open(adapter)?;
+    let device_start = start.elapsed();
     let tuning = options
         .tuning
         .unwrap_or_else(|| Tuning::of_kind(adapter.info()));
     let variant = adapter.variant(options, tuning)?;
     let kernels = Kernels::new(&device, loss, variant, &tuning, options.checks)?;
-    Ok((device, kernels, tuning))
+    let timings = Timings {
+        device_start,
+        compile: start.elapsed() - device_start,
+        load: Duration::ZERO,
+    };
+    Ok((device, kernels, tuning, timings))
 }
 
 impl Engine for GpuEngine {

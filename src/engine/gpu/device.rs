@@ -90,22 +90,34 @@ impl Device {
             },
             None => wgpu::PollType::Poll,
         };
-        // The callback runs inside poll, so poll comes before the wait. On a device that was lost
-        // wgpu 30 panics in poll, or finds that the submission never came about.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
-        self.check()?;
-        match polled {
-            Ok(Ok(_)) => {}
-            Ok(Err(_)) => return Err(self.failed("the device was lost")),
-            Err(panic) => {
-                let said = panic.downcast_ref::<String>().map_or("", |said| said);
-                return Err(self.failed(&format!("the device was lost: {said}")));
-            }
-        }
+        // The callback runs inside poll, so poll comes before the wait.
+        self.poll(poll)?;
         match pollster::block_on(receiver.receive()) {
             Some(Ok(())) => Ok(()),
             Some(Err(error)) => Err(self.failed(&one_line(&error))),
             None => Err(self.failed("a buffer was never mapped")),
+        }
+    }
+
+    /// Waits until a submission has run.
+    pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
+        self.poll(wgpu::PollType::Wait {
+            submission_index: Some(submission),
+            timeout: None,
+        })
+    }
+
+    /// On a device that was lost wgpu 30 panics in poll, or finds that the submission never came about.
+    fn poll(&self, poll: wgpu::PollType) -> Result<(), Error> {
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
+        self.check()?;
+        match polled {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(self.failed("the device was lost")),
+            Err(panic) => {
+                let said = panic.downcast_ref::<String>().map_or("", |said| said);
+                Err(self.failed(&format!("the device was lost: {said}")))
+            }
         }
     }
 

@@ -1,0 +1,205 @@
+//! What a bench asks of the GPU engine beside its epochs.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::kernels::{layout, module};
+use super::{GpuEngine, Timings};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::model::Model;
+
+/// What the adapter's memory delivers, in bytes a second.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Roofs {
+    /// Reading x and y, and hardly anything computed.
+    pub read: f64,
+    /// Copying from x to y, read and written bytes.
+    pub copy: f64,
+}
+
+/// Each roof is the best of so many.
+const TRIES: usize = 5;
+/// How long the reads or copies of one submit take, so that what the submit itself takes does not count, and how many
+/// they are at the most.
+const SUBMIT: Duration = Duration::from_millis(10);
+const MOST: u32 = 64;
+
+impl GpuEngine {
+    /// What it took before the first epoch.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+
+    /// The time that one epoch's dispatches take on the device, by timestamp queries; none where the adapter has none.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the adapter fails.
+    pub fn kernel_time(&mut self, model: Model) -> Result<Option<Duration>, Error> {
+        let (device, queue) = (&self.device.device, &self.device.queue);
+        if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Ok(None);
+        }
+        let query_set = device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: Some("kernel time"),
+            ty: wgpu::QueryType::Timestamp,
+            count: 2,
+        });
+        let buffer = |usage| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("timestamps"),
+                size: size_of::<[u64; 2]>() as u64,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let resolved = buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC);
+        let readback = buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let timestamps = wgpu::ComputePassTimestampWrites {
+            query_set: &query_set,
+            beginning_of_pass_write_index: Some(0),
+            end_of_pass_write_index: Some(1),
+        };
+        let mut recorder = self.kernels.record(&mut encoder, Some(timestamps));
+        let dispatch = self.data.units.dispatch(model, 0.0);
+        self.data
+            .record_epochs(&mut recorder, self.ring.after(), dispatch, 1);
+        recorder.finish(queue);
+        encoder.resolve_query_set(&query_set, 0..2, &resolved, 0);
+        encoder.copy_buffer_to_buffer(&resolved, 0, &readback, 0, None);
+        let submission = queue.submit([encoder.finish()]);
+        let whole = ..readback.size();
+        self.device
+            .map(&readback, whole, wgpu::MapMode::Read, Some(submission))?;
+        let view = readback
+            .get_mapped_range(..)
+            .map_err(|error| self.device.failed(&error.to_string()))?;
+        let [start, end] = *bytemuck::from_bytes::<[u64; 2]>(&view);
+        let nanoseconds =
+            end.saturating_sub(start) as f64 * f64::from(queue.get_timestamp_period());
+        Ok(Some(Duration::from_secs_f64(nanoseconds / 1e9)))
+    }
+
+    /// The time from a submit that only copies a record to that record on the host: what an epoch of no samples would
+    /// take.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the adapter fails.
+    pub fn readback_time(&mut self) -> Result<Duration, Error> {
+        let start = Instant::now();
+        self.ring.read_back(&self.device)?;
+        Ok(start.elapsed())
+    }
+
+    /// The roofs over the engine's own x and y. Copying ends the samples, so this ends the engine.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where the adapter fails.
+    pub fn roofs(mut self) -> Result<Roofs, Error> {
+        let bytes: u64 = self
+            .data
+            .shards
+            .iter()
+            .map(|shard| shard.x.size() + shard.y.size())
+            .sum();
+        // The clocks up.
+        self.evaluate(Model { w: 0.0, b: 0.0 })?;
+        let read = self.best_read()?;
+        let copy = self.best_of(|engine, rounds| {
+            let mut encoder = engine
+                .device
+                .device
+                .create_command_encoder(&Default::default());
+            for _ in 0..rounds {
+                for shard in &engine.data.shards {
+                    encoder.copy_buffer_to_buffer(&shard.x, 0, &shard.y, 0, None);
+                }
+            }
+            encoder
+        })?;
+        let rate = |time: Duration| bytes as f64 / time.as_secs_f64();
+        Ok(Roofs {
+            read: rate(read),
+            copy: rate(copy),
+        })
+    }
+
+    /// The best over several cuts of the work.
+    fn best_read(&self) -> Result<Duration, Error> {
+        let gpu = &self.device.device;
+        let samples_layout = layout(gpu, "samples", &[(0, true), (1, true), (2, false)]);
+        let pipeline_layout = gpu.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some("read.wgsl"),
+            bind_group_layouts: &[Some(&samples_layout)],
+            immediate_size: 0,
+        });
+        let shader = read_shader();
+        let module = module(gpu, "read.wgsl", shader, false);
+        let mut best = Duration::MAX;
+        for (workgroup_size, workgroups) in READ_CUTS {
+            let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some("read"),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some("read"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: &read_constants(workgroup_size),
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: None,
+            });
+            self.device.check()?;
+            best = best.min(self.best_of(|engine, rounds| {
+                let mut encoder = gpu.create_command_encoder(&Default::default());
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                pass.set_pipeline(&pipeline);
+                for _ in 0..rounds {
+                    for (shard, _) in &engine.data.groups {
+                        pass.set_bind_group(0, shard, &[]);
+                        pass.dispatch_workgroups(workgroups, 1, 1);
+                    }
+                }
+                drop(pass);
+                encoder
+            })?);
+        }
+        Ok(best)
+    }
+
+    /// The least time of one round of what `record` records, submitted and waited for.
+    fn best_of(
+        &self,
+        record: impl Fn(&Self, u32) -> wgpu::CommandEncoder,
+    ) -> Result<Duration, Error> {
+        let time = |rounds| {
+            let commands = record(self, rounds).finish();
+            let start = Instant::now();
+            let submission = self.device.queue.submit([commands]);
+            self.device.wait(submission)?;
+            Ok(start.elapsed() / rounds)
+        };
+        time(1)?;
+        let rounds = SUBMIT.as_nanos() / time(1)?.as_nanos().max(1);
+        let rounds = (rounds as u32).clamp(1, MOST);
+        let mut best = Duration::MAX;
+        for _ in 0..TRIES {
+            best = best.min(time(rounds)?);
+        }
+        Ok(best)
+    }
+}
+
+/// Workgroup sizes and workgroups that reading is tried with.
+const READ_CUTS: [(u32, u32); 4] = [(64, 8), (256, 1024), (256, 4096), (512, 2048)];
+
+/// The source of the shader that only reads.
+pub fn read_shader() -> String {
+    include_str!("../../../shaders/read.wgsl").to_owned()
+}
+
+/// The values of its override constants.
+pub fn read_constants(workgroup_size: u32) -> Vec<(&'static str, f64)> {
+    vec![("WORKGROUP_SIZE", f64::from(workgroup_size))]
+}
