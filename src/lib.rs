@@ -39,6 +39,7 @@
     )
 )]
 
+pub mod bench;
 pub mod data;
 pub mod engine;
 pub mod error;

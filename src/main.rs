@@ -23,19 +23,23 @@ use clap::error::ErrorKind;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use fall_line::bench::{self, Kind, Plan};
 use fall_line::data::Source;
 use fall_line::data::csv::Csv;
 use fall_line::data::numpy::Numpy;
-use fall_line::data::synthetic::{self, ChaCha};
+use fall_line::data::synthetic::{self, ChaCha, Recipe};
 use fall_line::engine::cpu::CpuEngine;
-use fall_line::engine::gpu::{GpuEngine, adapter};
+use fall_line::engine::gpu::GpuEngine;
+use fall_line::engine::gpu::adapter::{self, Adapter};
 use fall_line::engine::{self, Chosen, Description, Engine};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
 use fall_line::train::{self, Config, Epoch, Trained};
 
-use crate::cli::{Cli, Command, Format, Generator, Output, Train};
+use crate::cli::{Bench, Cli, Command, Format, Generator, Output, Train};
+use crate::report::bench::Report;
+use crate::report::bench::export::Settings;
 use crate::report::progress::Progress;
 
 mod cli;
@@ -73,6 +77,7 @@ fn run() -> ExitCode {
     };
     let done = match cli.command {
         Command::Train(args) => train(&args),
+        Command::Bench(args) => bench(&args),
         Command::Adapters { format } => adapters(format),
     };
     match done {
@@ -127,7 +132,7 @@ fn closed_pipe(error: &Error) -> bool {
 
 fn adapters(format: Format) -> Result<ExitCode, Error> {
     let adapters = adapter::list();
-    let infos: Vec<_> = adapters.iter().map(adapter::Adapter::info).collect();
+    let infos: Vec<_> = adapters.iter().map(Adapter::info).collect();
     if infos.is_empty() {
         return Err(adapter::none());
     }
@@ -142,7 +147,7 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
     let Train {
         training, output, ..
     } = args;
-    let loss = training.loss()?;
+    let loss = training.loss.get()?;
     report::check_files(output, args.data.as_deref())?;
     if let Some(threads) = args.engine.threads {
         set_threads(threads)?;
@@ -203,6 +208,86 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
         }
         _ => Ok(ExitCode::SUCCESS),
     }
+}
+
+fn bench(args: &Bench) -> Result<ExitCode, Error> {
+    let loss = args.loss.get()?;
+    report::bench::export::check_files(&args.files)?;
+    if let Some(threads) = args.threads {
+        set_threads(threads)?;
+    }
+    let (kinds, adapters) = contestants(args)?;
+    let mut samples = args.samples.clone();
+    samples.sort_unstable();
+    samples.dedup();
+    let plan = Plan {
+        samples,
+        loss,
+        kinds,
+        adapters,
+        min_time: args.min_time,
+        epochs_to_answer: args.epochs,
+    };
+    let interrupts = Interrupts::listen()?;
+    interrupts.end_at_once();
+    let mut report = Report::begin(&plan, Settings::new(args, &plan))?;
+    let draw = |samples| {
+        let recipe = Recipe {
+            samples,
+            seed: args.seed,
+            ..Recipe::default()
+        };
+        Ok(synthetic_source(args.generator, recipe, false)?.0)
+    };
+    let rows = bench::run(&plan, &draw, &report::bench::progress, &mut |row| {
+        report.row(row)
+    })?;
+    let document = report.end(rows)?;
+    let unwritten = interrupts.held(|| document.write_files(&args.files));
+    unwritten.iter().for_each(report::error);
+    bench::verdict(&document.rows)?;
+    Ok(match unwritten.first() {
+        Some(unwritten) => unwritten.exit_code().into(),
+        None => ExitCode::SUCCESS,
+    })
+}
+
+/// Who is timed, and on which adapters: where nobody asked for GPU engines, they may be missing.
+fn contestants(args: &Bench) -> Result<(Vec<Kind>, Vec<Adapter>), Error> {
+    let all = args.engines.is_empty();
+    let mut kinds: Vec<Kind> = Vec::new();
+    for &kind in if all { &Kind::ALL[..] } else { &args.engines } {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let mut adapters: Vec<Adapter> = Vec::new();
+    if !kinds.iter().any(|kind| kind.on_adapter()) {
+        return match args.adapter.first() {
+            None => Ok((kinds, adapters)),
+            Some(_) => Err(Error::Usage("--adapter goes with --engines gpu".to_owned())),
+        };
+    }
+    if args.adapter.is_empty() {
+        match adapter::choose(None) {
+            Ok(best) => adapters.push(best),
+            Err(none) if all => {
+                report::notice(format!("no GPU engine is timed: {none}"));
+                kinds.retain(|kind| !kind.on_adapter());
+            }
+            Err(none) => return Err(none),
+        }
+    }
+    for wanted in &args.adapter {
+        let chosen = adapter::choose(Some(wanted))?;
+        if !adapters
+            .iter()
+            .any(|there| there.info().index == chosen.info().index)
+        {
+            adapters.push(chosen);
+        }
+    }
+    Ok((kinds, adapters))
 }
 
 /// The chosen engine with all samples in it, and what to call it.
@@ -278,13 +363,24 @@ fn open(args: &Train) -> Result<(Box<dyn Source>, Model), Error> {
             }
             (Box::new(csv), synthetic::start(seed))
         }
-        (None, Generator::Chacha) => (
-            Box::new(ChaCha::new(args.synthetic.recipe())?),
-            synthetic::start(seed),
-        ),
-        (None, Generator::Numpy) => {
-            let drawing = Progress::new("drawing", 2 * args.synthetic.samples, quiet);
-            let numpy = Numpy::new(args.synthetic.recipe(), &|n| drawing.advance(n))?;
+        (None, generator) => synthetic_source(generator, args.synthetic.recipe(), quiet)?,
+    })
+}
+
+/// A synthetic data set, and the w and b that its seed draws to start from.
+fn synthetic_source(
+    generator: Generator,
+    recipe: Recipe,
+    quiet: bool,
+) -> Result<(Box<dyn Source>, Model), Error> {
+    Ok(match generator {
+        Generator::Chacha => {
+            let start = synthetic::start(recipe.seed);
+            (Box::new(ChaCha::new(recipe)?), start)
+        }
+        Generator::Numpy => {
+            let drawing = Progress::new("drawing", 2 * recipe.samples, quiet);
+            let numpy = Numpy::new(recipe, &|n| drawing.advance(n))?;
             let start = numpy.start();
             (Box::new(numpy), start)
         }
@@ -317,6 +413,11 @@ impl Interrupts {
                 })?;
         }
         Ok(Interrupts(came))
+    }
+
+    /// From here on the first one ends the program: for what leaves nothing behind.
+    fn end_at_once(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 
     fn came(&self) -> bool {
