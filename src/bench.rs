@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::{Model, Sums};
 
+pub mod choose;
 mod clock;
 pub mod compare;
 pub mod machine;

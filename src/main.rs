@@ -23,14 +23,15 @@ use clap::error::ErrorKind;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use fall_line::bench::{self, Kind, Plan};
+use fall_line::bench::choose::choose;
+use fall_line::bench::{self, Plan};
 use fall_line::data::Source;
 use fall_line::data::csv::Csv;
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::{self, ChaCha, Recipe};
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::GpuEngine;
-use fall_line::engine::gpu::adapter::{self, Adapter};
+use fall_line::engine::gpu::adapter;
 use fall_line::engine::{self, Chosen, Description, Engine};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
@@ -132,7 +133,7 @@ fn closed_pipe(error: &Error) -> bool {
 
 fn adapters(format: Format) -> Result<ExitCode, Error> {
     let adapters = adapter::list();
-    let infos: Vec<_> = adapters.iter().map(Adapter::info).collect();
+    let infos: Vec<_> = adapters.iter().map(adapter::Adapter::info).collect();
     if infos.is_empty() {
         return Err(adapter::none());
     }
@@ -216,15 +217,16 @@ fn bench(args: &Bench) -> Result<ExitCode, Error> {
     if let Some(threads) = args.threads {
         set_threads(threads)?;
     }
-    let (kinds, adapters) = contestants(args)?;
+    let chosen = choose(&args.engines, &args.adapter)?;
+    chosen.notice.iter().for_each(report::notice);
     let mut samples = args.samples.clone();
     samples.sort_unstable();
     samples.dedup();
     let plan = Plan {
         samples,
         loss,
-        kinds,
-        adapters,
+        kinds: chosen.kinds,
+        adapters: chosen.adapters,
         min_time: args.min_time,
         epochs_to_answer: args.epochs,
     };
@@ -250,44 +252,6 @@ fn bench(args: &Bench) -> Result<ExitCode, Error> {
         Some(unwritten) => unwritten.exit_code().into(),
         None => ExitCode::SUCCESS,
     })
-}
-
-/// Who is timed, and on which adapters: where nobody asked for GPU engines, they may be missing.
-fn contestants(args: &Bench) -> Result<(Vec<Kind>, Vec<Adapter>), Error> {
-    let all = args.engines.is_empty();
-    let mut kinds: Vec<Kind> = Vec::new();
-    for &kind in if all { &Kind::ALL[..] } else { &args.engines } {
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-    }
-    let mut adapters: Vec<Adapter> = Vec::new();
-    if !kinds.iter().any(|kind| kind.on_adapter()) {
-        return match args.adapter.first() {
-            None => Ok((kinds, adapters)),
-            Some(_) => Err(Error::Usage("--adapter goes with --engines gpu".to_owned())),
-        };
-    }
-    if args.adapter.is_empty() {
-        match adapter::choose(None) {
-            Ok(best) => adapters.push(best),
-            Err(none) if all => {
-                report::notice(format!("no GPU engine is timed: {none}"));
-                kinds.retain(|kind| !kind.on_adapter());
-            }
-            Err(none) => return Err(none),
-        }
-    }
-    for wanted in &args.adapter {
-        let chosen = adapter::choose(Some(wanted))?;
-        if !adapters
-            .iter()
-            .any(|there| there.info().index == chosen.info().index)
-        {
-            adapters.push(chosen);
-        }
-    }
-    Ok((kinds, adapters))
 }
 
 /// The chosen engine with all samples in it, and what to call it.
