@@ -124,19 +124,23 @@ pub(super) fn clock(
     })
 }
 
-/// Runs for `time` at the least, and finds out how many epochs make a batch and how long it takes.
+/// Runs for `time` at the least, and finds out how many epochs make a batch and how long it takes: by the
+/// shortest epoch, as any call may be held up.
 fn warm_up(contestant: &mut dyn Contestant, time: Duration) -> Result<(u64, Duration), Error> {
     let begun = Instant::now();
-    let mut batch = 1;
+    let mut shortest = Duration::MAX;
+    let mut count = 1;
     loop {
         let start = Instant::now();
-        contestant.epochs(batch)?;
+        contestant.epochs(count)?;
         let took = start.elapsed();
-        contestant.roof(batch);
+        shortest = shortest.min(took.div_f64(count as f64));
+        contestant.roof(count);
         if took < BATCH {
-            batch *= 2;
+            count *= 2;
         } else if begun.elapsed() >= time {
-            return Ok((batch, took));
+            let batch = BATCH.div_duration_f64(shortest).ceil().max(1.0);
+            return Ok((batch as u64, shortest.mul_f64(batch)));
         }
     }
 }
@@ -152,8 +156,8 @@ mod tests {
     /// A contestant whose every epoch spins for a time.
     struct Spinner {
         time: Duration,
-        epochs: u64,
-        spent: Duration,
+        /// The epochs of each call, and when it came.
+        calls: Vec<(u64, Instant)>,
     }
 
     impl Contestant for Spinner {
@@ -162,10 +166,9 @@ mod tests {
         }
 
         fn epochs(&mut self, count: u64) -> Result<(), Error> {
-            self.epochs += count;
             let start = Instant::now();
             while start.elapsed() < self.time * count as u32 {}
-            self.spent += start.elapsed();
+            self.calls.push((count, start));
             Ok(())
         }
 
@@ -189,23 +192,24 @@ mod tests {
     #[test]
     fn epochs_are_timed_one_by_one_where_they_are_long_and_in_batches_where_not() {
         let begin: Begin = &|_, _| Box::new(|_| {});
-        for (time, min_time) in [(1_000_000, 0), (1_000_000, 20), (1_000, 5)] {
-            let time = Duration::from_nanos(time);
+        for (microseconds, min_time) in [(1000, 0), (1000, 60), (1, 5)] {
+            let time = Duration::from_micros(microseconds);
             let min_time = Duration::from_millis(min_time);
-            let mut spinner = Spinner {
-                time,
-                epochs: 0,
-                spent: Duration::ZERO,
-            };
+            let calls = Vec::new();
+            let mut spinner = Spinner { time, calls };
             let clocked = clock(&mut spinner, min_time, "", begin).unwrap();
             let Times { min, epochs, .. } = clocked.epoch;
             assert!(min >= time.as_secs_f64(), "{:?}", clocked.epoch);
             assert!((0.1..1.0).contains(&clocked.share.unwrap()));
-            assert!(epochs < spinner.epochs, "warm-up is timed");
-            // 1 µs times 128 is above 100 µs.
-            let batch = if time < BATCH { 128 } else { 1 };
-            assert!(epochs >= 5 * batch && epochs.is_multiple_of(batch));
-            assert!(spinner.spent >= min_time.mul_f64(1.0 + WARM_UP));
+            let &(batch, _) = spinner.calls.last().unwrap();
+            assert_eq!(batch == 1, time >= BATCH);
+            let timed = (epochs / batch) as usize;
+            assert!(timed >= 5 && epochs == timed as u64 * batch);
+            // Before those that are timed, a tenth of the time to warm up. Who is held up takes longer.
+            let (warm_up, timed) = spinner.calls.split_at(spinner.calls.len() - timed);
+            assert!(timed.iter().all(|call| call.0 == batch));
+            assert!(timed[0].1 - warm_up[0].1 >= min_time / 10);
+            assert!(timed[0].1.elapsed() >= min_time);
         }
     }
 }
