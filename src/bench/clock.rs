@@ -174,7 +174,7 @@ mod tests {
 
         fn roof(&mut self, count: u64) -> bool {
             let start = Instant::now();
-            while start.elapsed() < self.time / 2 * count as u32 {}
+            while start.elapsed() < self.time / 20 * count as u32 {}
             true
         }
     }
@@ -200,7 +200,7 @@ mod tests {
             let clocked = clock(&mut spinner, min_time, "", begin).unwrap();
             let Times { min, epochs, .. } = clocked.epoch;
             assert!(min >= time.as_secs_f64(), "{:?}", clocked.epoch);
-            assert!((0.1..1.0).contains(&clocked.share.unwrap()));
+            assert!((0.0..1.0).contains(&clocked.share.unwrap()));
             let &(batch, _) = spinner.calls.last().unwrap();
             assert_eq!(batch == 1, time >= BATCH);
             let timed = (epochs / batch) as usize;
