@@ -99,8 +99,8 @@ pub(super) fn clock(
     begin: Begin,
 ) -> Result<Clocked, Error> {
     let (batch, took) = warm_up(contestant, min_time.mul_f64(WARM_UP))?;
-    let expected = min_time.div_duration_f64(took).max(LEAST as f64);
-    let advance = begin(what, batch * expected.ceil() as u64);
+    let expected = (min_time.as_secs_f64() / took).max(LEAST as f64);
+    let advance = begin(what, (batch as f64 * expected.ceil()) as u64);
     let (mut epochs, mut roofs) = (Vec::new(), Vec::new());
     let mut spent = Duration::ZERO;
     while spent < min_time || epochs.len() < LEAST {
@@ -124,23 +124,25 @@ pub(super) fn clock(
     })
 }
 
-/// Runs for `time` at the least, and finds out how many epochs make a batch and how long it takes: by the
+/// Runs for `time` at the least, and finds out how many epochs make a batch and how many seconds it takes: by the
 /// shortest epoch, as any call may be held up.
-fn warm_up(contestant: &mut dyn Contestant, time: Duration) -> Result<(u64, Duration), Error> {
+fn warm_up(contestant: &mut dyn Contestant, time: Duration) -> Result<(u64, f64), Error> {
     let begun = Instant::now();
-    let mut shortest = Duration::MAX;
+    let mut shortest = f64::INFINITY;
     let mut count = 1;
     loop {
         let start = Instant::now();
         contestant.epochs(count)?;
         let took = start.elapsed();
-        shortest = shortest.min(took.div_f64(count as f64));
+        shortest = shortest.min(took.as_secs_f64() / count as f64);
         contestant.roof(count);
         if took < BATCH {
             count *= 2;
         } else if begun.elapsed() >= time {
-            let batch = BATCH.div_duration_f64(shortest).ceil().max(1.0);
-            return Ok((batch as u64, shortest.mul_f64(batch)));
+            let batch = (BATCH.as_secs_f64() / shortest).ceil();
+            // More than was ever run at once is too much: an epoch was too short for the clock.
+            let batch = batch.clamp(1.0, count as f64);
+            return Ok((batch as u64, shortest * batch));
         }
     }
 }
