@@ -48,14 +48,18 @@ pub fn fastest_read(x: &[f32], y: &[f32]) -> fn(&[f32], &[f32]) -> u32 {
     "aarch64+neon"
 ))]
 fn read_block(x: &[f32], y: &[f32]) -> u32 {
+    /// As many as stay in registers: four of AVX-512, eight of AVX2.
     const LANES: usize = 64;
     let mut bits = [0; LANES];
-    for (x, y) in x.chunks(LANES).zip(y.chunks(LANES)) {
-        for (bits, (x, y)) in bits.iter_mut().zip(x.iter().zip(y)) {
-            *bits ^= x.to_bits() ^ y.to_bits();
+    let (whole_x, whole_y) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+    let rest = whole_x.remainder().iter().zip(whole_y.remainder());
+    let rest = rest.fold(0, |bits, (x, y)| bits ^ x.to_bits() ^ y.to_bits());
+    for (x, y) in whole_x.zip(whole_y) {
+        for (lane, bits) in bits.iter_mut().enumerate() {
+            *bits ^= x[lane].to_bits() ^ y[lane].to_bits();
         }
     }
-    bits.iter().fold(0, |a, b| a ^ b)
+    bits.iter().fold(rest, |a, b| a ^ b)
 }
 
 #[cfg(test)]
