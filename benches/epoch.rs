@@ -8,6 +8,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fall_line::bench::roof::{fastest_read, read_all, read_one};
+use fall_line::bench::{MODEL, agree};
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::{ChaCha, Recipe};
 use fall_line::data::{BLOCK, Block, Source};
@@ -15,11 +17,6 @@ use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::{GpuEngine, Options, adapter};
 use fall_line::loss::Loss;
-use fall_line::model::Model;
-use multiversion::multiversion;
-use rayon::prelude::*;
-
-const MODEL: Model = Model { w: -1.5, b: 0.5 };
 
 /// Whether `cargo bench` asks, not `cargo test`.
 fn in_full() -> bool {
@@ -57,15 +54,7 @@ fn epoch(criterion: &mut Criterion, samples: u64, loss: Loss) {
     let group_name = format!("epoch/{}", loss.name());
     let mut time = |name: &str, engine: &mut dyn Engine| {
         let sums = engine.evaluate(MODEL).expect("an adapter that works");
-        // At MODEL all but a few terms of each sum have one sign, so this is a bound by Σ|term|.
-        for (sum, known) in [
-            (sums.loss, known.loss),
-            (sums.dw, known.dw),
-            (sums.db, known.db),
-        ] {
-            let off = ((sum - known) / known).abs();
-            assert!(off <= 4e-6, "{name}: {sum} is not {known}");
-        }
+        agree(sums, known).unwrap_or_else(|how| panic!("{name}: {how}"));
         let mut group = criterion.benchmark_group(&group_name);
         group
             .sample_size(10)
@@ -94,7 +83,7 @@ fn read(criterion: &mut Criterion, samples: u64) {
         .measurement_time(Duration::from_secs(2))
         .throughput(Throughput::Bytes(8 * samples));
     group.bench_function(BenchmarkId::new("one thread", samples), |bencher| {
-        bencher.iter(|| read_block(black_box(&x), black_box(&y)));
+        bencher.iter(|| read_one(&x, &y));
     });
     group.bench_function(BenchmarkId::new("all threads", samples), |bencher| {
         bencher.iter(|| read_all(&x, &y));
@@ -106,6 +95,7 @@ fn read(criterion: &mut Criterion, samples: u64) {
 fn share_of_roof(_: &mut Criterion) {
     let samples = if in_full() { 100_000_000 } else { 100_003 };
     let (x, y) = (vec![1.0; samples], vec![2.0; samples]);
+    let read = fastest_read(&x, &y);
     let source = ChaCha::new(recipe(samples as u64)).expect("a recipe that can be followed");
     for loss in Loss::ALL {
         let mut cpu = CpuEngine::new(&source, loss, &|_| {}).expect("enough memory");
@@ -115,7 +105,7 @@ fn share_of_roof(_: &mut Criterion) {
                 black_box(cpu.evaluate(black_box(MODEL))).expect("the CPU engine doesn't fail");
                 let epoch = start.elapsed();
                 let start = Instant::now();
-                black_box(read_all(&x, &y));
+                black_box(read(&x, &y));
                 start.elapsed().div_duration_f64(epoch)
             })
             .collect();
@@ -128,32 +118,6 @@ fn share_of_roof(_: &mut Criterion) {
             shares[23],
         );
     }
-}
-
-/// Both arrays, on all threads.
-fn read_all(x: &[f32], y: &[f32]) -> u32 {
-    black_box(x)
-        .par_chunks(BLOCK)
-        .zip(black_box(y).par_chunks(BLOCK))
-        .map(|(x, y)| read_block(x, y))
-        .reduce(|| 0, |a, b| a ^ b)
-}
-
-/// All bits of both arrays, folded into one word.
-#[multiversion(targets(
-    "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
-    "x86_64+avx2",
-    "aarch64+neon"
-))]
-fn read_block(x: &[f32], y: &[f32]) -> u32 {
-    const LANES: usize = 64;
-    let mut bits = [0; LANES];
-    for (x, y) in x.chunks(LANES).zip(y.chunks(LANES)) {
-        for (bits, (x, y)) in bits.iter_mut().zip(x.iter().zip(y)) {
-            *bits ^= x.to_bits() ^ y.to_bits();
-        }
-    }
-    bits.iter().fold(0, |a, b| a ^ b)
 }
 
 /// Drawing one block on one core.

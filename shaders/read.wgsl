@@ -8,7 +8,7 @@ override WORKGROUP_SIZE: u32;
 @group(0) @binding(2) var<storage, read_write> partial_sums: array<vec4<u32>>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
-fn read(
+fn read_samples(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,

@@ -15,6 +15,12 @@ use fall_line::loss::Loss;
 use fall_line::model::Model;
 use fall_line::train::Config;
 
+pub use self::bench::{Bench, Files};
+use self::parse::*;
+
+mod bench;
+mod parse;
+
 /// Fit y = w*x + b to very many samples by gradient descent, on a GPU or the CPU.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100, after_help = EXIT_CODES)]
@@ -24,12 +30,14 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged, \
-                          130 interrupted";
+                          7 engines disagree, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Fit a line to a CSV file, or to synthetic data
     Train(Box<Train>),
+    /// Time every engine at several sizes against each other and the machine's own limits
+    Bench(Box<Bench>),
     /// List the adapters that the GPU engine can run on, the best first
     Adapters {
         /// How to print the list
@@ -123,18 +131,25 @@ pub enum Generator {
     Device,
 }
 
+/// The loss of `train` and of `bench`.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Training")]
-pub struct Training {
+pub struct LossChoice {
     /// Loss function
-    #[arg(long, default_value = "mse", ignore_case = true, value_parser = PossibleValuesParser::new(Loss::ALL.map(Loss::name)).try_map(named))]
-    pub loss: Loss,
+    #[arg(long = "loss", value_name = "LOSS", default_value = "mse", ignore_case = true, value_parser = PossibleValuesParser::new(Loss::ALL.map(Loss::name)).try_map(named))]
+    pub named: Loss,
     /// Where the huber loss turns into a line, in units of y [default: 1]
     #[arg(long, value_name = "DELTA", value_parser = positive_in_f32)]
     pub delta: Option<f64>,
     /// Which quantile the quantile loss fits, between 0 and 1 [default: 0.5]
     #[arg(long, value_name = "TAU", value_parser = share)]
     pub quantile: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Training")]
+pub struct Training {
+    #[command(flatten)]
+    pub loss: LossChoice,
     /// Passes over all samples, each with one update
     #[arg(long, value_name = "N", default_value = "50", value_parser = at_least_one)]
     pub epochs: u64,
@@ -229,6 +244,16 @@ impl Csv {
     }
 }
 
+impl Generator {
+    pub fn name(self) -> &'static str {
+        match self {
+            Generator::Chacha => "chacha",
+            Generator::Numpy => "numpy",
+            Generator::Device => "device",
+        }
+    }
+}
+
 impl Synthetic {
     pub fn recipe(&self) -> Recipe {
         Recipe {
@@ -244,26 +269,21 @@ impl Synthetic {
 
     /// What else to say of the draws beside the line's formula.
     pub fn drawn(&self) -> String {
-        let name = match self.generator {
-            Generator::Chacha => "chacha",
-            Generator::Numpy => "numpy",
-            Generator::Device => "device",
-        };
-        let Range { start, end } = self.x_range;
+        let (name, Range { start, end }) = (self.generator.name(), &self.x_range);
         format!("x in [{start}, {end}), {name} seed {}", self.seed)
     }
 }
 
-impl Training {
+impl LossChoice {
     /// The loss with its parameter; a parameter of another loss is refused, not ignored.
-    pub fn loss(&self) -> Result<Loss, Error> {
+    pub fn get(&self) -> Result<Loss, Error> {
         let stray = |flag: &str, of: &str| {
             Err(Error::Usage(format!(
                 "{flag} belongs to --loss {of}, not to --loss {}",
-                self.loss.name()
+                self.named.name()
             )))
         };
-        match (self.loss, self.delta, self.quantile) {
+        match (self.named, self.delta, self.quantile) {
             (Loss::Huber { delta }, given, None) => Ok(Loss::Huber {
                 delta: given.unwrap_or(delta),
             }),
@@ -277,7 +297,9 @@ impl Training {
             (_, Some(_), _) => stray("--delta", "huber"),
         }
     }
+}
 
+impl Training {
     /// How to train, from the drawn line or the one given.
     pub fn config(&self, drawn: Model) -> Config {
         Config {
@@ -330,100 +352,6 @@ impl From<EngineChoice> for engine::Choice {
     }
 }
 
-/// The loss of a name, with its parameter's default.
-fn named(name: String) -> Result<Loss, String> {
-    let mut losses = Loss::ALL.into_iter();
-    losses
-        .find(|loss| loss.name().eq_ignore_ascii_case(&name))
-        .ok_or_else(|| format!("no loss {name}"))
-}
-
-/// `1e8`, `250k`, `10M`, `1_000_000`: the suffix becomes an exponent, so that no digit is rounded.
-fn count(text: &str) -> Result<u64, String> {
-    let mut digits = text.replace('_', "");
-    for (suffix, exponent) in [("k", "e3"), ("K", "e3"), ("M", "e6"), ("G", "e9")] {
-        if let Some(rest) = digits.strip_suffix(suffix) {
-            digits = format!("{rest}{exponent}");
-            break;
-        }
-    }
-    match digits.parse::<f64>() {
-        Ok(value) if value.fract() == 0.0 && (0.0..=9e15).contains(&value) => Ok(value as u64),
-        _ => Err("not a count such as 1000, 1e8, 250k or 10M".to_owned()),
-    }
-}
-
-fn at_least_one(text: &str) -> Result<u64, String> {
-    match count(text)? {
-        0 => Err("must be at least 1".to_owned()),
-        count => Ok(count),
-    }
-}
-
-/// As many records of epochs as host memory should hold.
-fn batch(text: &str) -> Result<u64, String> {
-    match at_least_one(text)? {
-        count @ 1..=1_000_000 => Ok(count),
-        _ => Err("must be at most 1,000,000".to_owned()),
-    }
-}
-
-fn threads(text: &str) -> Result<usize, String> {
-    match at_least_one(text)? {
-        count @ 1..=1024 => Ok(count as usize),
-        _ => Err("must be at most 1024".to_owned()),
-    }
-}
-
-/// A count, or any other whole number of 64 bits.
-fn seed(text: &str) -> Result<u64, String> {
-    text.parse().or_else(|_| count(text))
-}
-
-fn finite(text: &str) -> Result<f64, String> {
-    text.parse::<f64>()
-        .ok()
-        .filter(|value| value.is_finite())
-        .ok_or_else(|| "not a finite number".to_owned())
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    match finite(text)? {
-        value if value > 0.0 => Ok(value),
-        _ => Err("must be above 0".to_owned()),
-    }
-}
-
-/// Above 0 also after rounding to f32, in which the engines compute.
-fn positive_in_f32(text: &str) -> Result<f64, String> {
-    match positive(text)? {
-        value if value as f32 > 0.0 && (value as f32).is_finite() => Ok(value),
-        _ => Err("beyond the range of f32".to_owned()),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match positive_in_f32(text)? {
-        value if value < 1.0 => Ok(value),
-        _ => Err("must be above 0 and below 1".to_owned()),
-    }
-}
-
-fn range(text: &str) -> Result<Range<f64>, String> {
-    match text.split_once("..") {
-        Some((start, end)) if !end.starts_with('.') => Ok(finite(start)?..finite(end)?),
-        _ => Err("not a range such as 0..2".to_owned()),
-    }
-}
-
-fn delimiter(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        _ if ["tab", "\\t"].contains(&text) => Ok(b'\t'),
-        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(*byte),
-        _ => Err("not one ASCII character, or tab".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -441,33 +369,5 @@ mod tests {
             panic!("{cli:?}");
         };
         assert_eq!(train.synthetic.recipe(), Recipe::default());
-    }
-
-    #[test]
-    fn counts_are_read_as_people_write_them() {
-        for (text, value) in [
-            ("7", 7),
-            ("1e8", 100_000_000),
-            ("250k", 250_000),
-            ("10M", 10_000_000),
-            ("4.35k", 4350),
-            ("1_000_000", 1_000_000),
-            ("2G", 2_000_000_000),
-        ] {
-            assert_eq!(count(text), Ok(value), "{text}");
-        }
-        for text in ["", "k", "1.5", "-1", "1e-3", "1e99", "10m", "nan", "ten"] {
-            assert!(count(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn separators_and_ranges_are_read() {
-        assert_eq!(delimiter(";"), Ok(b';'));
-        assert_eq!(delimiter("tab"), Ok(b'\t'));
-        assert!(delimiter("||").is_err());
-        assert_eq!(range("-1..2.5"), Ok(-1.0..2.5));
-        assert!(range("0-2").is_err());
-        assert!(range("0...2").is_err());
     }
 }

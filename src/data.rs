@@ -3,6 +3,7 @@
 use crate::error::Error;
 
 pub mod csv;
+pub mod host;
 pub mod numpy;
 pub mod synthetic;
 pub mod threefry;

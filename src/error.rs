@@ -40,10 +40,14 @@ pub enum Error {
         /// The last model whose w and b were finite.
         last: Model,
     },
+    /// Engines that hold the same samples computed different sums.
+    #[error("{0}")]
+    Disagree(String),
 }
 
 impl Error {
-    /// The program's exit code for this error: 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged.
+    /// The program's exit code for this error: 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged, 7
+    /// engines disagree.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Io { .. } => 1,
@@ -51,6 +55,7 @@ impl Error {
             Error::Data(_) => 3,
             Error::Gpu(_) => 4,
             Error::Diverged { .. } => 5,
+            Error::Disagree(_) => 7,
         }
     }
 }

@@ -40,6 +40,7 @@
     )
 )]
 
+pub mod bench;
 pub mod data;
 pub mod engine;
 pub mod error;

@@ -23,21 +23,26 @@ use clap::error::ErrorKind;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use fall_line::bench::choose::choose;
+use fall_line::bench::{self, Plan};
 use fall_line::data::Source;
 use fall_line::data::csv::Csv;
 use fall_line::data::numpy::Numpy;
-use fall_line::data::synthetic::{self, ChaCha};
+use fall_line::data::synthetic::{self, ChaCha, Recipe};
 use fall_line::data::threefry::Threefry;
 use fall_line::engine::cpu::CpuEngine;
-use fall_line::engine::gpu::tuning::cache;
-use fall_line::engine::gpu::{GpuEngine, Options, adapter};
+use fall_line::engine::gpu::adapter::{self, Adapter};
+use fall_line::engine::gpu::tuning::{Tuning, cache};
+use fall_line::engine::gpu::{GpuEngine, Options};
 use fall_line::engine::{self, Chosen, Description, Engine};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
 use fall_line::train::{self, Config, Epoch, Trained};
 
-use crate::cli::{Cli, Command, Format, Generator, Output, Train};
+use crate::cli::{Bench, Cli, Command, Format, Generator, Output, Train};
+use crate::report::bench::Report;
+use crate::report::bench::export::Settings;
 use crate::report::progress::Progress;
 
 mod cli;
@@ -75,6 +80,7 @@ fn run() -> ExitCode {
     };
     let done = match cli.command {
         Command::Train(args) => train(&args),
+        Command::Bench(args) => bench(&args),
         Command::Adapters { format } => adapters(format),
     };
     match done {
@@ -129,7 +135,7 @@ fn closed_pipe(error: &Error) -> bool {
 
 fn adapters(format: Format) -> Result<ExitCode, Error> {
     let adapters = adapter::list();
-    let infos: Vec<_> = adapters.iter().map(adapter::Adapter::info).collect();
+    let infos: Vec<_> = adapters.iter().map(Adapter::info).collect();
     if infos.is_empty() {
         return Err(adapter::none());
     }
@@ -144,7 +150,7 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
     let Train {
         training, output, ..
     } = args;
-    let loss = training.loss()?;
+    let loss = training.loss.get()?;
     report::check_files(output, args.data.as_deref())?;
     if let Some(threads) = args.engine.threads {
         set_threads(threads)?;
@@ -210,6 +216,55 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
     }
 }
 
+fn bench(args: &Bench) -> Result<ExitCode, Error> {
+    let loss = args.loss.get()?;
+    report::bench::export::check_files(&args.files)?;
+    if let Some(threads) = args.threads {
+        set_threads(threads)?;
+    }
+    let chosen = choose(&args.engines, &args.adapter)?;
+    chosen.notice.iter().for_each(report::notice);
+    let mut samples = args.samples.clone();
+    samples.sort_unstable();
+    samples.dedup();
+    let largest = samples.last().copied().unwrap_or_default();
+    let adapters = chosen.adapters.into_iter().map(|adapter| {
+        let tuning = tuning(&adapter, largest, args.no_tune, false)?;
+        Ok((adapter, tuning))
+    });
+    let plan = Plan {
+        adapters: adapters.collect::<Result<_, Error>>()?,
+        samples,
+        loss,
+        kinds: chosen.kinds,
+        storage: args.storage.into(),
+        min_time: args.min_time,
+        epochs_to_answer: args.epochs,
+    };
+    let interrupts = Interrupts::listen()?;
+    interrupts.end_at_once();
+    let mut report = Report::begin(&plan, Settings::new(args, &plan))?;
+    let draw = |samples| {
+        let recipe = Recipe {
+            samples,
+            seed: args.seed,
+            ..Recipe::default()
+        };
+        Ok(synthetic_source(args.generator, recipe, false)?.0)
+    };
+    let rows = bench::run(&plan, &draw, &report::bench::progress, &mut |row| {
+        report.row(row)
+    })?;
+    let document = report.end(rows)?;
+    let unwritten = interrupts.held(|| document.write_files(&args.files));
+    unwritten.iter().for_each(report::error);
+    bench::verdict(&document.rows)?;
+    Ok(match unwritten.first() {
+        Some(unwritten) => unwritten.exit_code().into(),
+        None => ExitCode::SUCCESS,
+    })
+}
+
 /// The chosen engine with all samples in it, and what to call it.
 fn load(
     chosen: Chosen,
@@ -222,17 +277,9 @@ fn load(
     let on_load = |samples| loading.advance(samples);
     Ok(match chosen {
         Chosen::Gpu(adapter) => {
-            let tell = |text| {
-                if !quiet {
-                    report::notice(text);
-                }
-            };
             let options = Options {
                 storage: args.engine.storage.into(),
-                tuning: match args.engine.no_tune {
-                    true => None,
-                    false => Some(cache::tuning(&adapter, source.samples(), tell)?),
-                },
+                tuning: tuning(&adapter, source.samples(), args.engine.no_tune, quiet)?,
                 ..Options::default()
             };
             let engine = if args.draws_on_the_device() {
@@ -252,6 +299,24 @@ fn load(
             (Box::new(engine), description)
         }
     })
+}
+
+/// What was measured to suit an adapter, for so many samples; none where nobody is to measure.
+fn tuning(
+    adapter: &Adapter,
+    samples: u64,
+    no_tune: bool,
+    quiet: bool,
+) -> Result<Option<Tuning>, Error> {
+    if no_tune {
+        return Ok(None);
+    }
+    let tell = |text| {
+        if !quiet {
+            report::notice(text);
+        }
+    };
+    cache::tuning(adapter, samples, tell).map(Some)
 }
 
 /// Trains, telling of every so many epochs; Ctrl-C ends it after the epoch in hand. Every epoch where a
@@ -302,17 +367,28 @@ fn open(args: &Train) -> Result<(Box<dyn Source>, Model), Error> {
             }
             (Box::new(csv), synthetic::start(seed))
         }
-        (None, Generator::Chacha) => (
-            Box::new(ChaCha::new(args.synthetic.recipe())?),
-            synthetic::start(seed),
-        ),
-        (None, Generator::Device) => (
-            Box::new(Threefry::new(args.synthetic.recipe())?),
-            synthetic::start(seed),
-        ),
-        (None, Generator::Numpy) => {
-            let drawing = Progress::new("drawing", 2 * args.synthetic.samples, quiet);
-            let numpy = Numpy::new(args.synthetic.recipe(), &|n| drawing.advance(n))?;
+        (None, generator) => synthetic_source(generator, args.synthetic.recipe(), quiet)?,
+    })
+}
+
+/// A synthetic data set, and the w and b that its seed draws to start from.
+fn synthetic_source(
+    generator: Generator,
+    recipe: Recipe,
+    quiet: bool,
+) -> Result<(Box<dyn Source>, Model), Error> {
+    Ok(match generator {
+        Generator::Chacha => {
+            let start = synthetic::start(recipe.seed);
+            (Box::new(ChaCha::new(recipe)?), start)
+        }
+        Generator::Device => {
+            let start = synthetic::start(recipe.seed);
+            (Box::new(Threefry::new(recipe)?), start)
+        }
+        Generator::Numpy => {
+            let drawing = Progress::new("drawing", 2 * recipe.samples, quiet);
+            let numpy = Numpy::new(recipe, &|n| drawing.advance(n))?;
             let start = numpy.start();
             (Box::new(numpy), start)
         }
@@ -345,6 +421,11 @@ impl Interrupts {
                 })?;
         }
         Ok(Interrupts(came))
+    }
+
+    /// From here on the first one ends the program: for what leaves nothing behind.
+    fn end_at_once(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 
     fn came(&self) -> bool {

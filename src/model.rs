@@ -58,7 +58,7 @@ impl Sum for Sums {
 }
 
 /// The loss and its gradient at a model: means over the samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Evaluation {
     /// The mean loss value.
     pub loss: f64,

@@ -12,6 +12,7 @@ use indicatif::HumanCount;
 
 use crate::cli::Output;
 
+pub mod bench;
 pub mod file;
 pub mod history;
 pub mod json;
@@ -65,10 +66,10 @@ pub fn error(error: &Error) {
 /// That the files that are asked for can be written, and none of them is `data`.
 pub fn check_files(output: &Output, data: Option<&Path>) -> Result<(), Error> {
     if let Some(path) = &output.history {
-        history::check(path)?;
+        file::check("--history", path, history::ENDINGS)?;
     }
     if let Some(path) = &output.plot {
-        plot::check(path)?;
+        file::check("--plot", path, plot::ENDINGS)?;
     }
     match (&output.history, data) {
         (Some(history), Some(data)) if file::same(history, data) => Err(Error::Usage(format!(
@@ -93,7 +94,7 @@ pub fn write_files(
         .map(|path| history::write(path, epochs));
     let plot = output.plot.as_deref().map(|path| {
         let (title, samples) = (source.title(), HumanCount(source.samples()));
-        plot::write(path, epochs, &format!("{loss}, {title}, {samples} samples"))
+        plot::loss::write(path, epochs, &format!("{loss}, {title}, {samples} samples"))
     });
     [history, plot]
         .into_iter()

@@ -57,7 +57,12 @@ fn the_drawing_is_valid_with_its_constants() {
 #[test]
 fn the_reading_is_valid_with_its_constants() {
     let source = measure::read_shader();
-    check("read", &source, &["read"], measure::read_constants(64));
+    check(
+        "read",
+        &source,
+        &["read_samples"],
+        measure::read_constants(64),
+    );
 }
 
 /// The control: a fault is found.

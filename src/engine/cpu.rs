@@ -7,6 +7,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::{Description, Engine};
+use crate::data::host::Columns;
 use crate::data::{BLOCK, Block, OnLoad, Source};
 use crate::error::Error;
 use crate::loss::{self, Loss, Terms};
@@ -34,25 +35,50 @@ pub struct CpuEngine {
 }
 
 impl CpuEngine {
-    /// Loads all samples, on all threads of rayon's global pool, telling `on_load` of them.
+    /// Loads all samples, on all threads of rayon's pool, telling `on_load` of them, and tunes.
     ///
     /// # Errors
     /// [`Error::Io`] where memory is too small, and what [`Source::read`] says.
     pub fn new(source: &dyn Source, loss: Loss, on_load: OnLoad) -> Result<Self, Error> {
+        let mut engine = Self::untuned(source, loss, on_load)?;
+        engine.tune();
+        Ok(engine)
+    }
+
+    /// Like [`CpuEngine::new`], but on all threads whether or not one would be faster.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn untuned(source: &dyn Source, loss: Loss, on_load: OnLoad) -> Result<Self, Error> {
         let samples = source.samples();
-        let memory = allocate(samples).ok_or_else(|| Error::Io {
-            doing: format!("{samples} samples need {} MB", 8 * samples / 1_000_000),
-            source: std::io::ErrorKind::OutOfMemory.into(),
-        })?;
         let mut engine = CpuEngine {
-            samples: memory,
+            samples: allocate_for(samples)?,
             loss,
             partial_sums: vec![Sums::default(); samples.div_ceil(BLOCK as u64) as usize],
             parallel: true,
         };
         engine.load(source, on_load)?;
-        engine.parallel = engine.gains_from_threads();
         Ok(engine)
+    }
+
+    /// Chooses between one thread and all of the rayon pool that this is called in, by trying.
+    pub fn tune(&mut self) {
+        self.parallel = self.gains_from_threads();
+    }
+
+    /// How many threads it runs on.
+    pub fn threads(&self) -> usize {
+        if self.parallel {
+            rayon::current_num_threads()
+        } else {
+            1
+        }
+    }
+
+    /// The samples as they are computed with.
+    pub fn columns(&self) -> Columns<'_> {
+        let (x, y) = self.samples.split_at(self.samples.len() / 2);
+        Columns { x, y }
     }
 
     fn load(&mut self, source: &dyn Source, on_load: OnLoad) -> Result<(), Error> {
@@ -114,11 +140,7 @@ impl CpuEngine {
 
     /// What the engine runs on.
     pub fn description(&self) -> Description {
-        let threads = if self.parallel {
-            rayon::current_num_threads()
-        } else {
-            1
-        };
+        let threads = self.threads();
         Description {
             kind: "cpu",
             name: format!("{threads} thread{}", if threads == 1 { "" } else { "s" }),
@@ -136,6 +158,17 @@ impl Engine for CpuEngine {
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
         Ok(self.sums(model))
     }
+}
+
+/// Host memory for x and y of so many samples, zeroed.
+///
+/// # Errors
+/// [`Error::Io`] where the operating system can't give as much.
+pub(crate) fn allocate_for(samples: u64) -> Result<Box<[f32]>, Error> {
+    allocate(samples).ok_or_else(|| Error::Io {
+        doing: format!("{samples} samples need {} MB", 8 * samples / 1_000_000),
+        source: std::io::ErrorKind::OutOfMemory.into(),
+    })
 }
 
 /// Zeroed host memory for x and y, in one piece so that the operating system can refuse what it can't

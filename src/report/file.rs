@@ -25,8 +25,21 @@ pub fn same(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// That the path of a flag has one of these endings, and that a file can be written there.
+pub fn check(flag: &str, path: &Path, endings: &[&str]) -> Result<(), Error> {
+    if endings.contains(&ending(path).as_str()) {
+        return check_writable(path);
+    }
+    let endings: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();
+    Err(Error::Usage(format!(
+        "{flag} {} must end in {}",
+        path.display(),
+        endings.join(" or ")
+    )))
+}
+
 /// That a file can be written to `path`: better known before an hour of training than after.
-pub fn check_writable(path: &Path) -> Result<(), Error> {
+fn check_writable(path: &Path) -> Result<(), Error> {
     target(path)
         .and_then(|target| temporary(&target))
         .map(drop)
@@ -96,5 +109,13 @@ fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> Error {
             _ => error,
         };
         Error::Io { doing, source }
+    }
+}
+
+/// What the csv crate wraps: its errors in writing are those of the file.
+pub fn csv_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }

@@ -1,6 +1,5 @@
 //! `--history`: every epoch, as CSV or JSON.
 
-use std::io;
 use std::path::Path;
 
 use fall_line::error::Error;
@@ -8,18 +7,10 @@ use fall_line::train::Epoch;
 
 use super::file;
 
-/// That the ending is one that [`write`] knows.
-pub fn check(path: &Path) -> Result<(), Error> {
-    match file::ending(path).as_str() {
-        "csv" | "json" => file::check_writable(path),
-        _ => Err(Error::Usage(format!(
-            "--history {} must end in .csv or .json",
-            path.display()
-        ))),
-    }
-}
+/// The endings that [`write`] knows.
+pub const ENDINGS: &[&str] = &["csv", "json"];
 
-/// Writes `epoch, loss, w, b, dw, db` of each epoch, in full precision, to a path that [`check`] passed.
+/// Writes `epoch, loss, w, b, dw, db` of each epoch, in full precision, to a path with one of [`ENDINGS`].
 pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
     file::write(path, |out| {
         if file::ending(path) == "json" {
@@ -31,7 +22,7 @@ pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
             .from_writer(out);
         // By hand, so that a run that diverged in its first epoch leaves a header too.
         csv.write_record(["epoch", "loss", "w", "b", "dw", "db"])
-            .map_err(io_error)?;
+            .map_err(file::csv_error)?;
         for Epoch {
             epoch,
             loss,
@@ -42,16 +33,8 @@ pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
         } in epochs
         {
             csv.serialize((epoch, loss, w, b, dw, db))
-                .map_err(io_error)?;
+                .map_err(file::csv_error)?;
         }
         csv.flush()
     })
-}
-
-/// What the csv crate wraps: its errors in writing are those of the file.
-fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
 }

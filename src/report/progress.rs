@@ -1,5 +1,6 @@
 //! A progress bar on stderr, where that is a terminal and the wait is long.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ const ENDLESS: &str = "{prefix} {human_pos}, {rate}";
 
 impl Progress {
     /// A bar for `length` of `what`, 0 where that is not known; `quiet` never shows it.
-    pub fn new(what: &'static str, length: u64, quiet: bool) -> Self {
+    pub fn new(what: impl Into<Cow<'static, str>>, length: u64, quiet: bool) -> Self {
         let known = (length > 0).then_some(length);
         let bar = ProgressBar::with_draw_target(known, ProgressDrawTarget::hidden());
         let template = if length > 0 { TEMPLATE } else { ENDLESS };

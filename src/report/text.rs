@@ -113,7 +113,7 @@ fn number(value: f64) -> String {
 }
 
 /// A time to about three digits.
-fn time(time: Duration) -> String {
+pub fn time(time: Duration) -> String {
     let decimals = if time < Duration::from_micros(1) {
         0
     } else {

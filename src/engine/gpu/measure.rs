@@ -140,10 +140,10 @@ impl GpuEngine {
         let mut best = Duration::MAX;
         for (workgroup_size, workgroups) in READ_CUTS {
             let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some("read"),
+                label: Some("read_samples"),
                 layout: Some(&pipeline_layout),
                 module: &module,
-                entry_point: Some("read"),
+                entry_point: Some("read_samples"),
                 compilation_options: wgpu::PipelineCompilationOptions {
                     constants: &read_constants(workgroup_size),
                     zero_initialize_workgroup_memory: false,

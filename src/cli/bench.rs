@@ -1,0 +1,68 @@
+//! The flags of `bench`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+
+use fall_line::bench::Kind;
+
+use super::parse::{at_least_one, duration, kind, seed, threads};
+use super::{EXIT_CODES, Generator, LossChoice, StorageChoice};
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES, allow_negative_numbers = true)]
+pub struct Bench {
+    /// Sample counts, separated by commas
+    #[arg(long, value_name = "N,N,...", default_value = "1e3,1e4,1e5,1e6,1e7,1e8", value_delimiter = ',', value_parser = at_least_one)]
+    pub samples: Vec<u64>,
+    #[command(flatten)]
+    pub loss: LossChoice,
+    /// Who is timed: cpu-1 on one thread, cpu on as many as it gains from, gpu one epoch a submit, gpu-batched with the line kept on the device [default: all, those on a GPU where there is an adapter]
+    #[arg(long, value_name = "ENGINE,...", value_delimiter = ',', value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(kind))]
+    pub engines: Vec<Kind>,
+    /// GPU adapter: part of its name, or its index in `fall-line adapters`; several times for several [default: the best]
+    #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
+    pub adapter: Vec<String>,
+    /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value
+    #[arg(long, default_value = "f32")]
+    pub storage: StorageChoice,
+    /// Share the work out by default, without measuring an adapter once
+    #[arg(long)]
+    pub no_tune: bool,
+    /// Threads of the cpu engine and of drawing, up to 1024 [default: all cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+    /// Who draws the samples
+    #[arg(long, default_value = "chacha")]
+    pub generator: Generator,
+    /// What all draws follow from
+    #[arg(long, value_name = "N", default_value = "20", value_parser = seed)]
+    pub seed: u64,
+    /// For how long each engine is timed at each size, and five times at the least
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub min_time: Duration,
+    /// The epochs of the time to an answer
+    #[arg(long, value_name = "N", default_value = "50", value_parser = at_least_one)]
+    pub epochs: u64,
+    #[command(flatten)]
+    pub files: Files,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Files {
+    /// Write everything to FILE.json
+    #[arg(long, value_name = "FILE")]
+    pub export_json: Option<PathBuf>,
+    /// Write a line for each engine and size to FILE.csv
+    #[arg(long, value_name = "FILE")]
+    pub export_csv: Option<PathBuf>,
+    /// Write the tables and what follows from them to FILE.md
+    #[arg(long, value_name = "FILE")]
+    pub export_markdown: Option<PathBuf>,
+    /// Draw the time of an epoch over the sample count to FILE.png or FILE.svg
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+}

@@ -1,0 +1,147 @@
+//! How the values of flags are read.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use fall_line::bench::Kind;
+use fall_line::loss::Loss;
+
+/// The loss of a name, with its parameter's default.
+pub fn named(name: String) -> Result<Loss, String> {
+    let mut losses = Loss::ALL.into_iter();
+    losses
+        .find(|loss| loss.name().eq_ignore_ascii_case(&name))
+        .ok_or_else(|| format!("no loss {name}"))
+}
+
+/// The engine of a name.
+pub fn kind(name: String) -> Result<Kind, String> {
+    let mut kinds = Kind::ALL.into_iter();
+    kinds
+        .find(|kind| kind.name() == name)
+        .ok_or_else(|| format!("no engine {name}"))
+}
+
+/// `1s`, `250ms`, `1m 30s`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "not a time such as 1s or 250ms".to_owned())
+}
+
+/// `1e8`, `250k`, `10M`, `1_000_000`: the suffix becomes an exponent, so that no digit is rounded.
+pub fn count(text: &str) -> Result<u64, String> {
+    let mut digits = text.replace('_', "");
+    for (suffix, exponent) in [("k", "e3"), ("K", "e3"), ("M", "e6"), ("G", "e9")] {
+        if let Some(rest) = digits.strip_suffix(suffix) {
+            digits = format!("{rest}{exponent}");
+            break;
+        }
+    }
+    match digits.parse::<f64>() {
+        Ok(value) if value.fract() == 0.0 && (0.0..=9e15).contains(&value) => Ok(value as u64),
+        _ => Err("not a count such as 1000, 1e8, 250k or 10M".to_owned()),
+    }
+}
+
+pub fn at_least_one(text: &str) -> Result<u64, String> {
+    match count(text)? {
+        0 => Err("must be at least 1".to_owned()),
+        count => Ok(count),
+    }
+}
+
+/// As many records of epochs as host memory should hold.
+pub fn batch(text: &str) -> Result<u64, String> {
+    match at_least_one(text)? {
+        count @ 1..=1_000_000 => Ok(count),
+        _ => Err("must be at most 1,000,000".to_owned()),
+    }
+}
+
+pub fn threads(text: &str) -> Result<usize, String> {
+    match at_least_one(text)? {
+        count @ 1..=1024 => Ok(count as usize),
+        _ => Err("must be at most 1024".to_owned()),
+    }
+}
+
+/// A count, or any other whole number of 64 bits.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.parse().or_else(|_| count(text))
+}
+
+pub fn finite(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|value| value.is_finite())
+        .ok_or_else(|| "not a finite number".to_owned())
+}
+
+pub fn positive(text: &str) -> Result<f64, String> {
+    match finite(text)? {
+        value if value > 0.0 => Ok(value),
+        _ => Err("must be above 0".to_owned()),
+    }
+}
+
+/// Above 0 also after rounding to f32, in which the engines compute.
+pub fn positive_in_f32(text: &str) -> Result<f64, String> {
+    match positive(text)? {
+        value if value as f32 > 0.0 && (value as f32).is_finite() => Ok(value),
+        _ => Err("beyond the range of f32".to_owned()),
+    }
+}
+
+pub fn share(text: &str) -> Result<f64, String> {
+    match positive_in_f32(text)? {
+        value if value < 1.0 => Ok(value),
+        _ => Err("must be above 0 and below 1".to_owned()),
+    }
+}
+
+pub fn range(text: &str) -> Result<Range<f64>, String> {
+    match text.split_once("..") {
+        Some((start, end)) if !end.starts_with('.') => Ok(finite(start)?..finite(end)?),
+        _ => Err("not a range such as 0..2".to_owned()),
+    }
+}
+
+pub fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        _ if ["tab", "\\t"].contains(&text) => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(*byte),
+        _ => Err("not one ASCII character, or tab".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_as_people_write_them() {
+        for (text, value) in [
+            ("7", 7),
+            ("1e8", 100_000_000),
+            ("250k", 250_000),
+            ("10M", 10_000_000),
+            ("4.35k", 4350),
+            ("1_000_000", 1_000_000),
+            ("2G", 2_000_000_000),
+        ] {
+            assert_eq!(count(text), Ok(value), "{text}");
+        }
+        for text in ["", "k", "1.5", "-1", "1e-3", "1e99", "10m", "nan", "ten"] {
+            assert!(count(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn separators_and_ranges_are_read() {
+        assert_eq!(delimiter(";"), Ok(b';'));
+        assert_eq!(delimiter("tab"), Ok(b'\t'));
+        assert!(delimiter("||").is_err());
+        assert_eq!(range("-1..2.5"), Ok(-1.0..2.5));
+        assert!(range("0-2").is_err());
+        assert!(range("0...2").is_err());
+    }
+}
