@@ -80,14 +80,15 @@ pub type Begin<'a> = &'a (dyn Fn(&str, u64) -> Box<dyn Fn(u64) + Sync> + Sync);
 /// Runs the plan, handing each row to `watch` as it comes. One GPU engine is alive at a time.
 ///
 /// # Errors
-/// Where memory is too small for the samples, before anything is timed, and what `draw` and `watch` say.
+/// Where memory is too small for the samples, if it can be told before anything is timed, and what `draw`
+/// and `watch` say.
 /// An engine that fails or disagrees is no error here: its row says so, and [`verdict`].
 pub fn run(
     plan: &Plan,
     draw: Draw,
     begin: Begin,
-    watch: &mut dyn FnMut(&Row) -> Result<(), Error>,
-) -> Result<Vec<Row>, Error> {
+    watch: &mut dyn FnMut(Row) -> Result<(), Error>,
+) -> Result<(), Error> {
     drop(black_box(allocate_for(
         plan.samples.iter().copied().max().unwrap_or(0),
     )?));
@@ -98,7 +99,6 @@ pub fn run(
             doing: "cannot start a thread".to_owned(),
             source: std::io::Error::other(error),
         })?;
-    let mut rows = Vec::new();
     for &samples in &plan.samples {
         let start = Instant::now();
         let source = draw(samples)?;
@@ -127,13 +127,10 @@ pub fn run(
                     adapters.map(|(on, tuning)| row((on, *tuning))).collect()
                 }
             };
-            for row in of_kind {
-                watch(&row)?;
-                rows.push(row);
-            }
+            of_kind.into_iter().try_for_each(&mut *watch)?;
         }
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// What the engines of one size have in common.

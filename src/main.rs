@@ -252,12 +252,16 @@ fn bench(args: &Bench) -> Result<ExitCode, Error> {
         };
         Ok(synthetic_source(args.generator, recipe, false)?.0)
     };
-    let rows = bench::run(&plan, &draw, &report::bench::progress, &mut |row| {
+    let outcome = bench::run(&plan, &draw, &report::bench::progress, &mut |row| {
         report.row(row)
-    })?;
-    let document = report.end(rows)?;
+    });
+    // What was timed is reported, whatever went wrong after it.
+    let Some(document) = report.end(outcome.as_ref().err())? else {
+        return outcome.map(|()| ExitCode::SUCCESS);
+    };
     let unwritten = interrupts.held(|| document.write_files(&args.files));
     unwritten.iter().for_each(report::error);
+    outcome?;
     bench::verdict(&document.rows)?;
     Ok(match unwritten.first() {
         Some(unwritten) => unwritten.exit_code().into(),

@@ -392,6 +392,63 @@ fn without_an_adapter_the_cpu_engines_are_timed_and_that_is_said() {
     }
 }
 
+/// In an address space that is too small by much or by little, or that just does.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_timed_is_exported_though_memory_runs_out_later() {
+    let folder = TempDir::new().unwrap();
+    let mut codes = Vec::new();
+    for adapter in adapters()
+        .iter()
+        .filter(|adapter| adapter["software"] == true)
+    {
+        for megabytes in [1200, 1500, 1700, 9000] {
+            let json = folder.path().join(format!("{megabytes}.json"));
+            let output = Command::new("sh")
+                .arg("-c")
+                .arg(format!(
+                    "ulimit -v {megabytes}000; exec {} bench --samples 1e3,3e7 --min-time 0s --adapter {} \
+                     --export-json {}",
+                    env!("CARGO_BIN_EXE_fall-line"),
+                    adapter["index"],
+                    json.display()
+                ))
+                .output()
+                .unwrap();
+            let errors = text(&output.stderr);
+            let code = output.status.code().unwrap();
+            codes.push(code);
+            let Ok(json) = fs::read_to_string(&json) else {
+                assert_eq!(
+                    (code, text(&output.stdout).contains("1e3 ")),
+                    (1, false),
+                    "{errors}"
+                );
+                continue;
+            };
+            let json: Value = serde_json::from_str(&json).unwrap();
+            let rows = json["rows"].as_array().unwrap();
+            match code {
+                0 => assert!(rows.len() == 6 && rows.iter().all(|row| row["agrees"] == true)),
+                1 => {
+                    assert_eq!(rows.len(), 3, "{errors}");
+                    let warnings = json["warnings"].to_string();
+                    assert!(warnings.contains("it ended early: 30000000 samples need 240 MB"));
+                }
+                4 => {
+                    let failed = rows.iter().find(|row| row["failure"].is_string()).unwrap();
+                    let why = failed["failure"].as_str().unwrap();
+                    assert!(errors.contains(why) && text(&output.stdout).contains(why));
+                    assert_eq!(failed["epoch_seconds"], Value::Null);
+                    assert!(above_0(&rows[1]["epoch_seconds"]["median"]));
+                }
+                _ => panic!("{code}: {errors}"),
+            }
+        }
+    }
+    println!("exit codes: {codes:?}");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_it_at_once_and_leaves_no_file() {

@@ -33,8 +33,7 @@ pub struct Report<'a> {
     settings: Settings,
     machine: Machine,
     warnings: Vec<String>,
-    /// The rows of the size in hand.
-    of_size: Vec<Row>,
+    rows: Vec<Row>,
 }
 
 impl<'a> Report<'a> {
@@ -48,7 +47,7 @@ impl<'a> Report<'a> {
             plan,
             settings,
             warnings: Vec::new(),
-            of_size: Vec::new(),
+            rows: Vec::new(),
             machine,
         };
         let busy = report.machine.busy();
@@ -59,21 +58,15 @@ impl<'a> Report<'a> {
     }
 
     /// One engine at one size; after the last of a size, who is faster than whom.
-    pub fn row(&mut self, row: &Row) -> Result<(), Error> {
-        if self
-            .of_size
-            .first()
-            .is_some_and(|first| first.samples != row.samples)
-        {
-            self.of_size.clear();
-        }
-        line(table::line(&table::EPOCHS, row))?;
-        if let Some(trouble) = trouble(row) {
+    pub fn row(&mut self, row: Row) -> Result<(), Error> {
+        line(table::line(&table::EPOCHS, &row))?;
+        if let Some(trouble) = trouble(&row) {
             line(format!("  {trouble}"))?;
         }
-        self.of_size.push(row.clone());
-        if self.of_size.len() == self.plan.rows_per_size() {
-            for speedup in speedups(&self.of_size) {
+        self.rows.push(row);
+        let per_size = self.plan.rows_per_size();
+        if self.rows.len().is_multiple_of(per_size) {
+            for speedup in speedups(&self.rows[self.rows.len() - per_size..]) {
                 line(format!("  {speedup}"))?;
             }
             line("")?;
@@ -81,22 +74,27 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    /// The rest of what there is to say.
-    pub fn end(mut self, rows: Vec<Row>) -> Result<Document, Error> {
+    /// The rest of what there is to say; none where nothing was timed. `early` is why it ended early.
+    pub fn end(mut self, early: Option<&Error>) -> Result<Option<Document>, Error> {
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
+        self.warnings
+            .extend(early.map(|error| format!("it ended early: {error}")));
         for software in infos(self.plan).iter().filter(|info| info.software) {
             let text = format!("gpu {} is a {SOFTWARE}", software.index);
             self.warnings.push(text);
         }
-        let wide = wide(&rows);
+        let wide = wide(&self.rows);
         self.warn(wide);
-        let sizes = rows.chunk_by(|a, b| a.samples == b.samples);
+        let sizes = self.rows.chunk_by(|a, b| a.samples == b.samples);
         let document = Document::new(
             self.settings,
             self.machine,
             infos(self.plan).into_iter().cloned().collect(),
             sizes.flat_map(speedups).collect(),
-            break_even(&rows),
-            rows,
+            break_even(&self.rows),
+            self.rows,
             self.warnings,
         );
         if !document.speedups.is_empty() {
@@ -110,7 +108,7 @@ impl<'a> Report<'a> {
             line("")?;
         }
         sentences.iter().try_for_each(line)?;
-        Ok(document)
+        Ok(Some(document))
     }
 
     fn warn(&mut self, warning: Option<String>) {
