@@ -91,15 +91,21 @@ fn every_engine_at_every_size_is_in_every_export() {
     }
 
     let rows = json["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 2 * (2 + adapters.len()));
+    let on_adapters = 2 * adapters.len();
+    assert_eq!(rows.len(), 2 * (2 + on_adapters));
     for (at, row) in rows.iter().enumerate() {
-        let (size, engine) = (at / (2 + adapters.len()), at % (2 + adapters.len()));
+        let (size, engine) = (at / (2 + on_adapters), at % (2 + on_adapters));
         let samples = [100, 10_000][size];
         assert_eq!(row["samples"], samples);
         let (name, adapter, threads) = match engine {
             0 => ("cpu-1", Value::Null, Value::from(1)),
             1 => ("cpu", Value::Null, Value::from(1)),
-            _ => ("gpu", adapters[engine - 2]["index"].clone(), Value::Null),
+            _ => {
+                let (kind, adapter) =
+                    ((engine - 2) / adapters.len(), (engine - 2) % adapters.len());
+                let index = adapters[adapter]["index"].clone();
+                (["gpu", "gpu-batched"][kind], index, Value::Null)
+            }
         };
         assert_eq!(row["engine"], name);
         assert_eq!((&row["adapter"], &row["threads"]), (&adapter, &threads));
@@ -135,12 +141,21 @@ fn every_engine_at_every_size_is_in_every_export() {
             &row["bytes_per_second"],
             8.0 * f64::from(samples) / median
         ));
-        if engine < 2 {
-            assert!(above_0(&row["roof"]["read_bytes_per_second"]), "{row}");
-            let share = row["roof"]["share_of_read"].as_f64().unwrap();
-            assert!((0.01..3.0).contains(&share), "{row}");
-        }
+        assert!(above_0(&row["roof"]["read_bytes_per_second"]), "{row}");
+        let share = row["roof"]["share_of_read"].as_f64().unwrap();
         let phases = &row["phases"];
+        if engine < 2 {
+            assert!((0.01..3.0).contains(&share), "{row}");
+        } else {
+            assert!(above_0(&row["roof"]["copy_bytes_per_second"]), "{row}");
+            assert!(above_0(&row["roof"]["share_of_copy"]), "{row}");
+            assert!(row["kernel_seconds"].is_null() || above_0(&row["kernel_seconds"]));
+            let parts = ["device_start", "compile", "load"].map(|part| &phases[part]);
+            assert!(parts.iter().all(|part| above_0(part)), "{row}");
+            let sum: f64 = parts.iter().map(|part| part.as_f64().unwrap()).sum();
+            assert!(near(&phases["setup"], sum), "{row}");
+            assert!(above_0(&phases["readback"]) && above_0(&phases["load_bytes_per_second"]));
+        }
         let [draw, setup] = ["draw", "setup"].map(|name| phases[name].as_f64().unwrap());
         assert!(draw > 0.0 && (setup > 0.0) == (engine >= 2), "{row}");
         assert!(near(&phases["answer"], draw + setup + 7.0 * median));
@@ -157,16 +172,16 @@ fn every_engine_at_every_size_is_in_every_export() {
     assert!(fastest["ratio"].as_f64().unwrap() >= 1.0 && fastest["plus_minus"].is_f64());
     assert_eq!(
         json["speedups"].as_array().unwrap().len(),
-        2 * (1 + adapters.len())
+        2 * (1 + on_adapters)
     );
     let break_even = &json["break_even"];
     assert_eq!(
         break_even["per_epoch"].as_array().unwrap().len(),
-        adapters.len()
+        on_adapters
     );
     assert_eq!(
         break_even["to_answer"].as_array().unwrap().len(),
-        2 * adapters.len()
+        2 * on_adapters
     );
 
     // The same in the CSV, by the names of the fields.
@@ -407,7 +422,7 @@ fn what_was_timed_is_exported_though_memory_runs_out_later() {
             let output = Command::new("sh")
                 .arg("-c")
                 .arg(format!(
-                    "ulimit -v {megabytes}000; exec {} bench --samples 1e3,3e7 --min-time 0s --adapter {} \
+                    "ulimit -v {megabytes}000; exec {} bench --samples 1e3,3e7 --min-time 0s --no-tune --engines cpu-1,cpu,gpu --adapter {} \
                      --export-json {}",
                     env!("CARGO_BIN_EXE_fall-line"),
                     adapter["index"],

@@ -112,19 +112,42 @@ fn number(value: f64) -> String {
     }
 }
 
-/// A time to about three digits.
+/// A time to three digits: `12.3ms`.
 pub fn time(time: Duration) -> String {
-    let decimals = if time < Duration::from_micros(1) {
-        0
-    } else {
-        2
+    let seconds = time.as_secs_f64();
+    let (unit, scale) = match seconds {
+        1.0.. => ("s", 1.0),
+        1e-3.. => ("ms", 1e3),
+        1e-6.. => ("µs", 1e6),
+        _ => ("ns", 1e9),
     };
-    format!("{time:.decimals$?}")
+    let value = seconds * scale;
+    let decimals = match value {
+        _ if unit == "ns" => 0,
+        100.0.. => 0,
+        10.0.. => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$}{unit}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::number;
+    use super::*;
+
+    #[test]
+    fn times_have_three_digits() {
+        for (nanoseconds, text) in [
+            (7, "7ns"),
+            (812, "812ns"),
+            (1_234, "1.23µs"),
+            (98_860, "98.9µs"),
+            (123_456_789, "123ms"),
+            (71_200_000_000, "71.2s"),
+        ] {
+            assert_eq!(time(Duration::from_nanos(nanoseconds)), text);
+        }
+    }
 
     #[test]
     fn numbers_keep_their_digits() {

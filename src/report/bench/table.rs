@@ -13,28 +13,23 @@ pub struct Column {
     cell: fn(&Row) -> Option<String>,
 }
 
-/// The epochs. On a terminal 91 columns.
+/// The epochs. On a terminal 94 columns. The spread is the quartiles' distance over the median.
 pub const EPOCHS: [Column; 9] = [
     SAMPLES,
     ENGINE,
     Column {
         title: "median",
-        width: 8,
+        width: 6,
         cell: |row| Some(time(row.epoch_seconds?.median)),
     },
     Column {
-        title: "q1",
-        width: 8,
-        cell: |row| Some(time(row.epoch_seconds?.q1)),
-    },
-    Column {
-        title: "q3",
-        width: 8,
-        cell: |row| Some(time(row.epoch_seconds?.q3)),
+        title: "spread",
+        width: 6,
+        cell: |row| Some(percent(row.epoch_seconds?.spread())),
     },
     Column {
         title: "min",
-        width: 8,
+        width: 6,
         cell: |row| Some(time(row.epoch_seconds?.min)),
     },
     Column {
@@ -50,32 +45,37 @@ pub const EPOCHS: [Column; 9] = [
     Column {
         title: "of roof",
         width: 7,
-        cell: |row| Some(format!("{:.0} %", 100.0 * row.roof?.share_of_read)),
+        cell: |row| Some(percent(row.roof?.share_of_read)),
+    },
+    Column {
+        title: "of copy",
+        width: 7,
+        cell: |row| Some(percent(row.roof?.share_of_copy?)),
     },
 ];
 
 /// What else takes time. Columns of which nothing is known are left out.
-pub const PHASES: [Column; 11] = [
+pub const PHASES: [Column; 10] = [
     SAMPLES,
     ENGINE,
     Column {
         title: "draw",
-        width: 8,
+        width: 6,
         cell: |row| Some(time(row.phases.draw)),
     },
     Column {
         title: "start",
-        width: 8,
+        width: 6,
         cell: |row| row.phases.device_start.map(time),
     },
     Column {
         title: "compile",
-        width: 8,
+        width: 6,
         cell: |row| row.phases.compile.map(time),
     },
     Column {
         title: "load",
-        width: 8,
+        width: 6,
         cell: |row| row.phases.load.map(time),
     },
     Column {
@@ -84,13 +84,8 @@ pub const PHASES: [Column; 11] = [
         cell: |row| row.phases.load_bytes_per_second.map(gigabytes),
     },
     Column {
-        title: "setup",
-        width: 8,
-        cell: |row| row.phases.setup.filter(|&setup| setup > 0.0).map(time),
-    },
-    Column {
         title: "kernel",
-        width: 8,
+        width: 6,
         cell: |row| row.kernel_seconds.map(time),
     },
     Column {
@@ -100,7 +95,7 @@ pub const PHASES: [Column; 11] = [
     },
     Column {
         title: "answer",
-        width: 8,
+        width: 6,
         cell: |row| row.phases.answer.map(time),
     },
 ];
@@ -113,7 +108,7 @@ const SAMPLES: Column = Column {
 
 const ENGINE: Column = Column {
     title: "engine",
-    width: 16,
+    width: 24,
     cell: |row| {
         let label = row.label();
         Some(match row.threads {
@@ -199,6 +194,10 @@ fn time(seconds: f64) -> String {
 /// `4.91e9`.
 fn rate(per_second: f64) -> String {
     format!("{per_second:.2e}")
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
 }
 
 fn gigabytes(bytes: f64) -> String {
