@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use self::gpu::program::Storage;
 use crate::error::Error;
 use crate::model::{Model, Sums};
 
@@ -80,6 +81,8 @@ pub struct Description {
     pub backend: Option<String>,
     /// Whether it is an adapter that computes on the CPU.
     pub software: bool,
+    /// How it stores samples.
+    pub storage: Storage,
 }
 
 /// What the user asked for.

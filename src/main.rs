@@ -180,7 +180,7 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
             Format::Text => {
                 report::text::result(&trained)?;
                 if output.talks() {
-                    report::text::speed(&trained, samples, load)?;
+                    report::text::speed(&description, &trained, samples, load)?;
                 }
             }
             Format::Json => report::json::print(&report::json::Result {
@@ -193,6 +193,7 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
                 start: config.start,
                 data: source.title(),
                 epochs: trained.epochs,
+                sync_every: config.sync_every,
                 samples,
                 engine: &description,
                 seconds: report::json::Seconds {
@@ -292,7 +293,7 @@ fn load(
             } else {
                 GpuEngine::new(&adapter, source, loss, &options, &on_load)?
             };
-            (Box::new(engine), adapter.info().description())
+            (Box::new(engine), adapter.info().description(options.storage))
         }
         Chosen::Cpu { notice } => {
             if let Some(notice) = notice.filter(|_| !quiet) {

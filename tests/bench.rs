@@ -8,7 +8,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 fn fall_line() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_fall-line"))
+    let mut program = Command::new(env!("CARGO_BIN_EXE_fall-line"));
+    program.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    program
 }
 
 fn run(args: &str) -> Output {

@@ -9,7 +9,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 fn fall_line() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_fall-line"))
+    let mut program = Command::new(env!("CARGO_BIN_EXE_fall-line"));
+    program.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    program
 }
 
 fn run(args: &str) -> Output {
@@ -180,6 +182,136 @@ fn losses_run_on_every_engine_from_every_source() {
             }
         }
     }
+}
+
+/// Every epoch is printed and kept as the host loop does, from batches of any size.
+#[test]
+fn batches_come_to_the_same_line_and_the_same_history() {
+    let folder = TempDir::new().unwrap();
+    for engine in engines() {
+        if engine == "--engine cpu" {
+            continue;
+        }
+        for data in ["--samples 1000", "--samples 50k --generator numpy"] {
+            let run = |batch: &str| {
+                let history = folder.path().join("h.csv");
+                let result = json(&format!(
+                    "train {data} {engine} --epochs 95 --format json --history {} {batch}",
+                    history.display()
+                ));
+                (result, fs::read_to_string(history).unwrap())
+            };
+            let (known, epochs) = run("");
+            assert_eq!(known["sync_every"], 1);
+            for (batch, size) in [("--sync-every 10", 10), ("--sync-every 1000", 1000)] {
+                let (result, history) = run(batch);
+                assert_eq!(result["sync_every"], size);
+                assert_eq!(result["epochs"], 95);
+                for number in ["w", "b", "final_loss"] {
+                    let [is, right] = [&result, &known].map(|r| r[number].as_f64().unwrap());
+                    assert!((is - right).abs() < 1e-5, "{engine} {batch}: {is}, {right}");
+                }
+                assert_eq!(history.lines().count(), epochs.lines().count());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_only_a_gpu_can_is_refused_on_the_cpu() {
+    for flags in ["--sync-every 2", "--storage f16"] {
+        let text = refused(2, &format!("train --engine cpu {flags}"));
+        assert!(text.contains("add --engine gpu"), "{text}");
+    }
+    for engine in engines() {
+        if engine != "--engine cpu" {
+            let args = format!("train {engine} --storage f16 --generator device");
+            assert!(refused(2, &args).contains("use another --generator"));
+        }
+    }
+    assert!(refused(2, "train --sync-every 0").contains("at least 1"));
+    assert!(refused(2, "train --sync-every 1e7").contains("at most 1,000,000"));
+}
+
+/// The same samples, drawn by the adapter and by the twin on the CPU; and half the bytes.
+#[test]
+fn drawing_on_the_device_and_f16_find_the_line() {
+    let known = json("train --engine cpu --generator device --format json");
+    for engine in engines() {
+        let mut runs = vec!["--generator device"];
+        if engine != "--engine cpu" {
+            runs.push("--generator device --sync-every 25");
+        }
+        for run in runs {
+            let result = json(&format!("train {engine} {run} --format json"));
+            for number in ["w", "b", "final_loss"] {
+                let [is, right] = [&result, &known].map(|r| r[number].as_f64().unwrap());
+                assert!((is - right).abs() < 1e-5, "{engine} {run}: {is}, {right}");
+            }
+        }
+        if engine != "--engine cpu" {
+            let args = format!("train {engine} --epochs 300 --storage f16 --format json");
+            let [half, whole] = [json(&args), json(&args.replace("f16", "f32"))];
+            assert_eq!(half["engine"]["storage"], "f16");
+            assert_eq!(whole["engine"]["storage"], "f32");
+            for number in ["w", "b", "final_loss"] {
+                let [half, whole] = [&half, &whole].map(|r| r[number].as_f64().unwrap());
+                assert!((half - whole).abs() < 1e-4, "{engine}: {half}, {whole}");
+            }
+        }
+    }
+}
+
+/// Large sets are measured once for an adapter; what that found is kept, and small ones don't ask.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_adapter_is_measured_once() {
+    let folder = TempDir::new().unwrap();
+    let kept = folder.path().join("fall-line/tuning.json");
+    let train = |args: &str| {
+        let output = fall_line()
+            .env("XDG_CACHE_HOME", folder.path())
+            .args(["train", "--engine", "gpu", "--epochs", "1", "--log-every", "0"])
+            .args(args.split_whitespace())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    assert!(!train("--samples 1e6").contains("measured"));
+    assert!(!train("--samples 4e6 --no-tune").contains("measured"));
+    assert!(!kept.exists());
+    let text = train("--samples 4e6");
+    assert!(text.contains("measured what suits"), "{text}");
+    assert!(text.contains(&kept.display().to_string()), "{text}");
+    let first = fs::read(&kept).unwrap();
+    assert!(!train("--samples 4e6").contains("measured"));
+    assert_eq!(fs::read(&kept).unwrap(), first);
+    // A file that can't be read is measured anew, a folder that can't be written is no error.
+    fs::write(&kept, "{\"half").unwrap();
+    assert!(train("--samples 4e6").contains("measured"));
+    fs::remove_dir_all(folder.path().join("fall-line")).unwrap();
+    fs::write(folder.path().join("fall-line"), "no folder").unwrap();
+    assert!(train("--samples 4e6").contains("not kept"));
+}
+
+/// `--engine cpu` is not slowed down by a driver, nor brought down by one.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_cpu_engine_touches_no_driver() {
+    let files = |engine: &str| {
+        let output = fall_line()
+            .env("LD_DEBUG", "files")
+            .args(["train", "--samples", "1000", "--quiet", "--engine", engine])
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        stderr(&output)
+    };
+    let driver = |text: &str| text.contains("libvulkan") || text.contains("libEGL");
+    assert!(!driver(&files("cpu")));
+    // The control.
+    assert!(driver(&files("gpu")));
 }
 
 /// One-sided gross errors pull the mean up and leave the median where it is.

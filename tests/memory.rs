@@ -13,7 +13,7 @@ fn peak() -> u64 {
 
 fn train(args: &str) {
     let output = Command::new(env!("CARGO_BIN_EXE_fall-line"))
-        .args(["train", "--epochs", "2"])
+        .args(["train", "--epochs", "2", "--no-tune"])
         .args(args.split(' '))
         .output()
         .unwrap();

@@ -161,7 +161,7 @@ impl Row {
 
     /// Bytes of all samples.
     pub fn bytes(&self) -> u64 {
-        2 * self.storage.bytes() * self.samples
+        self.storage.bytes_per_sample() * self.samples
     }
 
     /// The median time of an epoch, in seconds.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
+use super::gpu::program::Storage;
 use super::{Description, Engine};
 use crate::data::host::Columns;
 use crate::data::{BLOCK, Block, OnLoad, Source};
@@ -146,6 +147,7 @@ impl CpuEngine {
             name: format!("{threads} thread{}", if threads == 1 { "" } else { "s" }),
             backend: None,
             software: false,
+            storage: Storage::F32,
         }
     }
 }

@@ -374,6 +374,7 @@ impl Data {
 mod tests {
     use std::sync::{Mutex, PoisonError};
 
+    use super::program::{Loads, Variant};
     use super::*;
     use crate::data::synthetic::{ChaCha, Recipe};
 
@@ -392,6 +393,66 @@ mod tests {
                 &Device::open(&adapter).unwrap(),
             );
         }
+    }
+
+    /// A samples file that tells of a place beyond the end, with a loss that no sum forgets: the proof that the
+    /// shaders need no bounds checks. `moved` is how far a place is off on purpose.
+    fn places(loads: Loads, moved: u32) -> String {
+        let telling = format!(
+            "@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+             @group(0) @binding(1) var<storage, read> y: array<vec4<f32>>;
+             struct Samples {{ x: vec4<f32>, y: vec4<f32> }}
+             fn samples_at(at: u32) -> Samples {{
+                 let beyond = at + {moved}u >= min(arrayLength(&x), arrayLength(&y));
+                 return Samples(vec4(0.0), vec4(select(-1.0, 3e38, beyond)));
+             }}"
+        );
+        let variant = Variant {
+            storage: Storage::F32,
+            sum: Sum::Tree,
+            loads,
+            parameters: Parameters::Uniform,
+        };
+        program::join(Loss::Mae, variant, &telling)
+    }
+
+    #[test]
+    fn no_place_is_beyond_the_end() {
+        let mut found = 0;
+        on_every_adapter(|name, device| {
+            for loads in [Loads::One, Loads::Two, Loads::Four] {
+                for moved in [0, 1] {
+                    for samples in [1, 4, 1023, 1024, 32_768, 32_769, 65_535, 65_536, 300_001] {
+                        let tuning = Tuning {
+                            workgroup_size: 64,
+                            workgroups: 5,
+                            loads,
+                            alone: 16,
+                        };
+                        // With the checks, so that a fault here is a fault found and nothing worse.
+                        let source = places(loads, moved);
+                        let parameters = Parameters::Uniform;
+                        let kernels =
+                            Kernels::compile(device, Loss::Mae, source, parameters, &tuning, true)
+                                .unwrap();
+                        let shards = shards::empty(device, Storage::F32, samples).unwrap();
+                        let (data, way) = Data::new(device, &kernels, shards, Units::DATA, &tuning);
+                        let mut ring = Ring::new(&device.device, &kernels, &way);
+                        let dispatch = Units::DATA.dispatch(Model { w: 0.0, b: 0.0 }, 0.0);
+                        ring.run(device, &kernels, &data, dispatch, 1, |record| {
+                            let sum = f64::from(record.totals[0]);
+                            // Behind the last sample a load may go, but is not added.
+                            let ok = (sum - samples as f64).abs() <= 1e-5 * samples as f64;
+                            assert_eq!(ok, moved == 0, "{name}, {loads:?}, {samples}: {sum}");
+                            found += u32::from(!ok);
+                        })
+                        .unwrap();
+                    }
+                }
+            }
+        });
+        // The control.
+        assert!(found >= 27);
     }
 
     /// By destroying the device, which to wgpu is one way of losing it.

@@ -23,6 +23,8 @@ pub struct Result<'a> {
     pub data: String,
     /// Epochs run.
     pub epochs: u64,
+    /// Epochs between two looks of the host.
+    pub sync_every: u64,
     pub samples: u64,
     pub engine: &'a Description,
     pub seconds: Seconds,

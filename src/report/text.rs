@@ -5,15 +5,13 @@ use std::time::Duration;
 use fall_line::data::Source;
 use fall_line::engine::Description;
 use fall_line::engine::gpu::adapter::Info;
+use fall_line::engine::gpu::program::Storage;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::train::{Config, Epoch, Trained};
 use indicatif::{DecimalBytes, HumanCount};
 
 use super::line;
-
-/// Bytes of a sample on either engine: x and y in f32.
-const SAMPLE_BYTES: u64 = 8;
 
 /// What really runs.
 pub fn headline(
@@ -30,6 +28,9 @@ pub fn headline(
     if engine.software {
         name += ", software adapter";
     }
+    if engine.storage != Storage::F32 {
+        name += &format!(", storage {}", engine.storage);
+    }
     line(format!("engine: {name}"))?;
     let samples = source.samples();
     let drawn = drawn.map(|drawn| format!(", {drawn}")).unwrap_or_default();
@@ -37,10 +38,15 @@ pub fn headline(
         "data:   {}{drawn}, {} samples, {}",
         source.title(),
         HumanCount(samples),
-        DecimalBytes(SAMPLE_BYTES * samples),
+        DecimalBytes(engine.storage.bytes_per_sample() * samples),
     ))?;
+    let batches = if config.sync_every > 1 {
+        format!(", {} at a time on the device", HumanCount(config.sync_every))
+    } else {
+        String::new()
+    };
     line(format!(
-        "loss:   {loss}, learning rate {}, {} epochs from w = {}, b = {}",
+        "loss:   {loss}, learning rate {}, {} epochs from w = {}, b = {}{batches}",
         config.learning_rate,
         HumanCount(config.epochs),
         number(config.start.w),
@@ -70,12 +76,17 @@ pub fn result(trained: &Trained) -> Result<(), Error> {
 }
 
 /// How fast.
-pub fn speed(trained: &Trained, samples: u64, load: Duration) -> Result<(), Error> {
+pub fn speed(
+    engine: &Description,
+    trained: &Trained,
+    samples: u64,
+    load: Duration,
+) -> Result<(), Error> {
     let seconds = trained.time.as_secs_f64() / trained.epochs as f64;
     line(format!(
         "{} per epoch, {:.1} GB/s; load {}, train {}",
         time(Duration::from_secs_f64(seconds)),
-        (SAMPLE_BYTES * samples) as f64 / seconds / 1e9,
+        (engine.storage.bytes_per_sample() * samples) as f64 / seconds / 1e9,
         time(load),
         time(trained.time),
     ))

@@ -92,12 +92,13 @@ pub struct Info {
 
 impl Info {
     /// What the GPU engine on this adapter is.
-    pub fn description(&self) -> Description {
+    pub fn description(&self, storage: Storage) -> Description {
         Description {
             kind: "gpu",
             name: self.name.clone(),
             backend: Some(self.backend.clone()),
             software: self.software,
+            storage,
         }
     }
 }

@@ -77,12 +77,25 @@ impl Kernels {
         tuning: &Tuning,
         checks: bool,
     ) -> Result<Self, Error> {
+        let source = shader(loss, variant);
+        Self::compile(device, loss, source, variant.parameters, tuning, checks)
+    }
+
+    /// From any source that has the three phases.
+    pub(super) fn compile(
+        device: &Device,
+        loss: Loss,
+        source: String,
+        parameters: Parameters,
+        tuning: &Tuning,
+        checks: bool,
+    ) -> Result<Self, Error> {
         let gpu = &device.device;
-        let module = module(gpu, "train.wgsl", shader(loss, variant), checks);
+        let module = module(gpu, "train.wgsl", source, checks);
         let shard_layout = layout(gpu, "shard", &[(0, true), (1, true), (2, false)]);
         let before_layout = layout(gpu, "before", &[(0, true)]);
         let after_layout = layout(gpu, "after", &[(1, false), (2, false)]);
-        let uniform_layout = matches!(variant.parameters, Parameters::Uniform).then(|| {
+        let uniform_layout = matches!(parameters, Parameters::Uniform).then(|| {
             gpu.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some("dispatch"),
                 entries: &[wgpu::BindGroupLayoutEntry {
@@ -100,7 +113,7 @@ impl Kernels {
         let pipeline = |entry_point, workgroup_size, line_layout: &wgpu::BindGroupLayout| {
             let mut layouts = vec![Some(&shard_layout), Some(line_layout)];
             layouts.extend(uniform_layout.iter().map(Some));
-            let immediate_size = match variant.parameters {
+            let immediate_size = match parameters {
                 Parameters::Immediate => size_of::<Dispatch>() as u32,
                 Parameters::Uniform => 0,
             };
@@ -266,9 +279,9 @@ pub(super) fn module(
     if checks {
         return gpu.create_shader_module(descriptor);
     }
-    // SAFETY: all loops count up to a bound, and no access is out of bounds: a test runs every variant with
-    // and without the checks at sizes around each boundary, and another one with loads that tell of a place
-    // beyond the end.
+    // SAFETY: all loops count up to a bound, and no access is out of bounds: a test runs the phases with loads that
+    // tell of a place beyond the end (gpu.rs), and another one every variant with and without the checks, at sizes
+    // around each boundary (tests/batches.rs).
     unsafe { gpu.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 

@@ -25,6 +25,11 @@ impl Storage {
             Storage::F16 => 2,
         }
     }
+
+    /// Bytes of a sample.
+    pub const fn bytes_per_sample(self) -> u64 {
+        2 * self.bytes()
+    }
 }
 
 impl fmt::Display for Storage {
@@ -102,13 +107,19 @@ impl Variant {
 
 /// The shader's source: `train.wgsl` and its parts, joined as text.
 pub fn shader(loss: Loss, variant: Variant) -> String {
+    let samples = match variant.storage {
+        Storage::F32 => include_str!("../../../shaders/samples/f32.wgsl"),
+        Storage::F16 => include_str!("../../../shaders/samples/f16.wgsl"),
+    };
+    join(loss, variant, samples)
+}
+
+/// With any file of `samples/`: a test has one of its own.
+pub(super) fn join(loss: Loss, variant: Variant, samples: &str) -> String {
     [
         include_str!("../../../shaders/train.wgsl"),
         loss.wgsl(),
-        match variant.storage {
-            Storage::F32 => include_str!("../../../shaders/samples/f32.wgsl"),
-            Storage::F16 => include_str!("../../../shaders/samples/f16.wgsl"),
-        },
+        samples,
         match variant.loads {
             Loads::One => include_str!("../../../shaders/loads/one.wgsl"),
             Loads::Two => include_str!("../../../shaders/loads/two.wgsl"),
