@@ -7,6 +7,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+pub use self::agree::verdict;
 pub use self::clock::Times;
 use self::clock::{Batched, Clocked, Contestant, Evaluated, LEARNING_RATE, clock, median};
 pub use self::row::{Kind, Phases, Roof, Row, label};
@@ -21,6 +22,7 @@ use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::{Model, Sums};
 
+pub mod agree;
 pub mod choose;
 mod clock;
 pub mod compare;
@@ -31,17 +33,6 @@ mod row;
 /// The line at which every epoch is computed: well below the samples of the default recipe, so that all
 /// but a few terms of each sum have one sign.
 pub const MODEL: Model = Model { w: -1.5, b: 0.5 };
-
-/// How far sums at [`MODEL`] may be apart, as a share of Σ|term|. Every addition rounds by 2^-24: on an
-/// adapter a term goes through 65 for 1e9 samples (`train.wgsl` counts them), 3.9e-6 at the worst, in the
-/// CPU engine through 31, 1.9e-6. Fused or not, a residual is off by some 3 · 2^-24, squared and times x
-/// some 8 · 2^-24 of its term, 5e-7, and an adapter's exp by some 1e-6. Most of that averages out: past 1e9
-/// samples, too, it stays far below.
-const SHARE: f64 = 1e-5;
-
-/// With samples in f16: each is off by 2^-12 of the furthest from the mean at the most, so that many may be off by a
-/// thousandth of a residual; over more samples it averages out.
-const SHARE_F16: f64 = 1e-3;
 
 /// What to time.
 #[derive(Debug)]
@@ -194,7 +185,9 @@ impl Contest<'_> {
         row.phases.load_bytes_per_second = Some(row.bytes() as f64 / load);
         row.phases.setup = Some(device_start + compile + load);
         if row.engine == Kind::GpuBatched {
-            row.disagreement = self.walks(&mut engine)?.err();
+            let mut steps = Vec::new();
+            engine.descend(MODEL, LEARNING_RATE, WALK, &mut steps)?;
+            row.disagreement = agree::walk(row.storage, &steps, &self.walk, self.samples).err();
             let (engine, steps) = (&mut engine, Vec::new());
             self.time(row, &mut Batched { engine, steps })?;
         } else {
@@ -221,40 +214,11 @@ impl Contest<'_> {
         Ok(())
     }
 
-    /// Whether a batch walks as the CPU engine's host loop does; if not, how not.
-    fn walks(&self, engine: &mut dyn Engine) -> Result<Result<(), String>, Error> {
-        let mut steps = Vec::new();
-        engine.descend(MODEL, LEARNING_RATE, WALK, &mut steps)?;
-        // What an epoch may be off by, and one sample on either side of a corner of mae or quantile.
-        let off = WALK as f64 * LEARNING_RATE * (self.share() + 4.0 / self.samples as f64);
-        for (epoch, (step, known)) in steps.iter().zip(&self.walk).enumerate() {
-            let (is, right) = (step.model, known.model);
-            let far = (is.w - right.w).abs().max((is.b - right.b).abs());
-            let near = far <= off * right.w.abs().max(right.b.abs()).max(10.0);
-            if !near {
-                let (epoch, w, b) = (epoch + 1, is.w, is.b);
-                return Ok(Err(format!(
-                    "after {epoch} epochs on the device w = {w}, b = {b}; in the CPU engine's host loop w = {}, b = {}",
-                    right.w, right.b
-                )));
-            }
-        }
-        Ok(Ok(()))
-    }
-
-    /// How far sums may be from the CPU engine's.
-    fn share(&self) -> f64 {
-        match self.plan.storage {
-            Storage::F32 => SHARE,
-            Storage::F16 => SHARE_F16,
-        }
-    }
-
     /// Agreement first; who agrees is timed.
     fn time(&self, row: &mut Row, contestant: &mut dyn Contestant) -> Result<(), Error> {
         let sums = contestant.sums()?;
         row.evaluation = Some(sums.means(self.samples));
-        let agreed = agree_within(self.share(), sums, self.known);
+        let agreed = agree::sums(row.storage, sums, self.known);
         row.disagreement = row.disagreement.take().or(agreed.err());
         row.agrees = Some(row.disagreement.is_none());
         if row.disagreement.is_some() {
@@ -305,207 +269,5 @@ impl Contestant for OnCpu<'_> {
     }
 }
 
-/// Whether sums at [`MODEL`] over the default recipe's samples are the known ones; if not, how not.
-///
-/// # Errors
-/// One line that names the sum that is furthest off, both values and by how much of Σ|term| they differ.
-pub fn agree(sums: Sums, known: Sums) -> Result<(), String> {
-    agree_within(SHARE, sums, known)
-}
-
-fn agree_within(share: f64, sums: Sums, known: Sums) -> Result<(), String> {
-    let of = |name, sum: f64, known: f64| {
-        // Σ|term| is |Σ term| but for those few terms, and never less: the bound is on the safe side.
-        let off = if sum == known {
-            0.0
-        } else {
-            ((sum - known) / known).abs()
-        };
-        (name, sum, known, off)
-    };
-    let worst = [
-        of("loss", sums.loss, known.loss),
-        of("dw", sums.dw, known.dw),
-        of("db", sums.db, known.db),
-    ]
-    .into_iter()
-    // No number at all sorts last.
-    .max_by(|a, b| a.3.total_cmp(&b.3));
-    match worst {
-        Some((name, sum, known, off)) if !(..=share).contains(&off) => Err(format!(
-            "the sum of {name} is {sum:e}, the CPU engine's {known:e}: off by {off:.1e} of Σ|term|, \
-             {share:e} is allowed"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// That every engine agreed with the CPU engine and none failed.
-///
-/// # Errors
-/// [`Error::Disagree`] of the first that didn't, else [`Error::Gpu`] of the first that failed.
-pub fn verdict(rows: &[Row]) -> Result<(), Error> {
-    let at = |row: &Row, text: &str| format!("{} at {} samples: {text}", row.label(), row.samples);
-    let first = |text: fn(&Row) -> Option<&String>| {
-        rows.iter()
-            .find_map(|row| text(row).map(|text| at(row, text)))
-    };
-    match (
-        first(|row| row.disagreement.as_ref()),
-        first(|row| row.failure.as_ref()),
-    ) {
-        (Some(disagreement), _) => {
-            Err(Error::Disagree(format!("engines disagree: {disagreement}")))
-        }
-        (None, Some(failure)) => Err(Error::Gpu(failure)),
-        (None, None) => Ok(()),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::synthetic::{ChaCha, Recipe};
-
-    /// An engine whose sums are those of another, but for a factor on one of them.
-    struct Off {
-        sums: Sums,
-        asked: u64,
-    }
-
-    impl Engine for Off {
-        fn samples(&self) -> u64 {
-            1000
-        }
-
-        fn evaluate(&mut self, _: Model) -> Result<Sums, Error> {
-            self.asked += 1;
-            if self.sums.loss < 0.0 {
-                return Err(Error::Gpu("out of luck".to_owned()));
-            }
-            Ok(self.sums)
-        }
-    }
-
-    const KNOWN: Sums = Sums {
-        loss: 50_000.0,
-        dw: -12_000.0,
-        db: -9000.0,
-    };
-
-    /// The row of an engine with these sums beside one that has the known ones, and how often it was asked.
-    fn beside(sums: Sums) -> (Vec<Row>, u64) {
-        let plan = Plan {
-            samples: vec![1000],
-            loss: Loss::Mse,
-            kinds: vec![],
-            adapters: vec![],
-            storage: Storage::F32,
-            min_time: Duration::from_millis(1),
-            epochs_to_answer: 50,
-        };
-        let contest = Contest {
-            plan: &plan,
-            begin: &|_, _| Box::new(|_| {}),
-            known: KNOWN,
-            walk: vec![],
-            samples: 1000,
-            draw: 0.5,
-        };
-        let mut asked = 0;
-        let rows = [(Kind::Cpu, KNOWN), (Kind::Gpu, sums)].map(|(kind, sums)| {
-            let mut row = Row::new(1000, kind, contest.draw);
-            row.phases.setup = Some(0.25);
-            let mut engine = Off { sums, asked: 0 };
-            let done = contest.time(&mut row, &mut Evaluated(&mut engine));
-            asked = engine.asked;
-            row.failed(done)
-        });
-        (rows.to_vec(), asked)
-    }
-
-    #[test]
-    fn who_agrees_has_a_time_and_a_speed_up() {
-        let (rows, asked) = beside(Sums {
-            dw: KNOWN.dw * (1.0 + 0.9e-5),
-            ..KNOWN
-        });
-        assert!(asked > 10);
-        assert_eq!(compare::speedups(&rows).len(), 1);
-        assert_eq!(compare::break_even(&rows).per_epoch.len(), 1);
-        assert!(verdict(&rows).is_ok());
-        for row in &rows {
-            assert_eq!(row.agrees, Some(true));
-            let seconds = row.seconds().unwrap();
-            assert_eq!(row.samples_per_second, Some(1000.0 / seconds));
-            assert_eq!(row.bytes_per_second, Some(8000.0 / seconds));
-            assert_eq!(row.phases.answer, Some(0.5 + 0.25 + 50.0 * seconds));
-        }
-    }
-
-    #[test]
-    fn who_disagrees_has_neither_and_the_run_ends_with_7() {
-        for (sums, name) in [
-            (
-                Sums {
-                    loss: KNOWN.loss * (1.0 - 1.1e-5),
-                    ..KNOWN
-                },
-                "loss",
-            ),
-            (
-                Sums {
-                    dw: -KNOWN.dw,
-                    ..KNOWN
-                },
-                "dw",
-            ),
-            (
-                Sums {
-                    db: f64::NAN,
-                    ..KNOWN
-                },
-                "db",
-            ),
-            (Sums::default(), "loss"),
-        ] {
-            let (rows, asked) = beside(sums);
-            assert_eq!(asked, 1, "it is timed");
-            assert_eq!((rows[0].agrees, rows[1].agrees), (Some(true), Some(false)));
-            let text = rows[1].disagreement.as_ref().unwrap();
-            if name != "loss" || sums.loss != 0.0 {
-                assert!(text.contains(&format!("the sum of {name} is")), "{text}");
-            }
-            assert!(rows[1].epoch_seconds.is_none() && rows[1].phases.answer.is_none());
-            assert!(rows[1].samples_per_second.is_none() && rows[1].bytes_per_second.is_none());
-            assert_eq!(compare::speedups(&rows), []);
-            assert!(compare::break_even(&rows).per_epoch.is_empty());
-            let error = verdict(&rows).unwrap_err();
-            assert_eq!(error.exit_code(), 7);
-            assert!(error.to_string().contains(text), "{error}");
-        }
-    }
-
-    #[test]
-    fn who_fails_says_why() {
-        let (rows, _) = beside(Sums {
-            loss: -1.0,
-            ..KNOWN
-        });
-        assert_eq!((rows[1].agrees, rows[1].seconds()), (None, None));
-        assert_eq!(rows[1].failure.as_deref(), Some("out of luck"));
-        assert_eq!(verdict(&rows).unwrap_err().exit_code(), 4);
-    }
-
-    /// The bound takes |Σ term| for Σ|term|.
-    #[test]
-    fn terms_at_the_model_have_one_sign() {
-        let source = ChaCha::new(Recipe::default()).unwrap();
-        let mae = |model| {
-            let mut engine = CpuEngine::new(&source, Loss::Mae, &|_| {}).unwrap();
-            engine.evaluate(model).unwrap().means(1_000_000)
-        };
-        let at = mae(MODEL);
-        assert!(at.db < -0.999, "{at:?}");
-    }
-}
+mod tests;

@@ -14,38 +14,30 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::panic;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
 use fall_line::bench::choose::choose;
 use fall_line::bench::{self, Plan};
-use fall_line::data::Source;
-use fall_line::data::csv::Csv;
-use fall_line::data::numpy::Numpy;
-use fall_line::data::synthetic::{self, ChaCha, Recipe};
-use fall_line::data::threefry::Threefry;
-use fall_line::engine::cpu::CpuEngine;
+use fall_line::data::synthetic::Recipe;
 use fall_line::engine::gpu::adapter::{self, Adapter};
-use fall_line::engine::gpu::tuning::{Tuning, cache};
-use fall_line::engine::gpu::{GpuEngine, Options};
-use fall_line::engine::{self, Chosen, Description, Engine};
+use fall_line::engine::{self, Chosen, Engine};
 use fall_line::error::Error;
-use fall_line::loss::Loss;
-use fall_line::model::Model;
 use fall_line::train::{self, Config, Epoch, Trained};
 
-use crate::cli::{Bench, Cli, Command, Format, Generator, Output, Train};
+use crate::cli::{Bench, Cli, Command, Format, Output, Train};
+use crate::interrupts::Interrupts;
+use crate::open::{load, open, set_threads, synthetic_source, tuning};
 use crate::report::bench::Report;
 use crate::report::bench::export::Settings;
 use crate::report::progress::Progress;
 
 mod cli;
+mod interrupts;
+mod open;
 mod report;
 
 /// What shells say of a program that SIGINT ended.
@@ -270,60 +262,6 @@ fn bench(args: &Bench) -> Result<ExitCode, Error> {
     })
 }
 
-/// The chosen engine with all samples in it, and what to call it.
-fn load(
-    chosen: Chosen,
-    source: &dyn Source,
-    loss: Loss,
-    args: &Train,
-) -> Result<(Box<dyn Engine>, Description), Error> {
-    let quiet = args.output.quiet;
-    let loading = Progress::new("loading", source.samples(), quiet);
-    let on_load = |samples| loading.advance(samples);
-    Ok(match chosen {
-        Chosen::Gpu(adapter) => {
-            let options = Options {
-                storage: args.engine.storage.into(),
-                tuning: tuning(&adapter, source.samples(), args.engine.no_tune, quiet)?,
-                ..Options::default()
-            };
-            let engine = if args.draws_on_the_device() {
-                let source = Threefry::new(args.synthetic.recipe())?;
-                GpuEngine::drawn(&adapter, &source, loss, &options)?
-            } else {
-                GpuEngine::new(&adapter, source, loss, &options, &on_load)?
-            };
-            (Box::new(engine), adapter.info().description(options.storage))
-        }
-        Chosen::Cpu { notice } => {
-            if let Some(notice) = notice.filter(|_| !quiet) {
-                report::notice(notice);
-            }
-            let engine = CpuEngine::new(source, loss, &on_load)?;
-            let description = engine.description();
-            (Box::new(engine), description)
-        }
-    })
-}
-
-/// What was measured to suit an adapter, for so many samples; none where nobody is to measure.
-fn tuning(
-    adapter: &Adapter,
-    samples: u64,
-    no_tune: bool,
-    quiet: bool,
-) -> Result<Option<Tuning>, Error> {
-    if no_tune {
-        return Ok(None);
-    }
-    let tell = |text| {
-        if !quiet {
-            report::notice(text);
-        }
-    };
-    cache::tuning(adapter, samples, tell).map(Some)
-}
-
 /// Trains, telling of every so many epochs; Ctrl-C ends it after the epoch in hand. Every epoch where a
 /// file wants them, and what it came to.
 fn walk(
@@ -355,93 +293,4 @@ fn walk(
         history,
         outcome.and_then(|trained| printed.map(|()| trained)),
     )
-}
-
-/// The data set that was asked for, and the w and b that its seed draws to start from.
-fn open(args: &Train) -> Result<(Box<dyn Source>, Model), Error> {
-    let seed = args.synthetic.seed;
-    let quiet = args.output.quiet;
-    Ok(match (&args.data, args.synthetic.generator) {
-        (Some(path), _) => {
-            // Of a pipe the length is not known.
-            let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
-            let reading = Progress::new("checking bytes", bytes, quiet);
-            let csv = Csv::open(path, args.csv.layout(), &|n| reading.advance(n))?;
-            if !quiet {
-                csv.notices().iter().for_each(report::notice);
-            }
-            (Box::new(csv), synthetic::start(seed))
-        }
-        (None, generator) => synthetic_source(generator, args.synthetic.recipe(), quiet)?,
-    })
-}
-
-/// A synthetic data set, and the w and b that its seed draws to start from.
-fn synthetic_source(
-    generator: Generator,
-    recipe: Recipe,
-    quiet: bool,
-) -> Result<(Box<dyn Source>, Model), Error> {
-    Ok(match generator {
-        Generator::Chacha => {
-            let start = synthetic::start(recipe.seed);
-            (Box::new(ChaCha::new(recipe)?), start)
-        }
-        Generator::Device => {
-            let start = synthetic::start(recipe.seed);
-            (Box::new(Threefry::new(recipe)?), start)
-        }
-        Generator::Numpy => {
-            let drawing = Progress::new("drawing", 2 * recipe.samples, quiet);
-            let numpy = Numpy::new(recipe, &|n| drawing.advance(n))?;
-            let start = numpy.start();
-            (Box::new(numpy), start)
-        }
-    })
-}
-
-fn set_threads(threads: usize) -> Result<(), Error> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .map_err(|error| Error::Io {
-            doing: format!("cannot start {threads} threads"),
-            source: io::Error::other(error),
-        })
-}
-
-/// What Ctrl-C and SIGTERM do from here on: the first sets a flag, so that the epoch is finished and
-/// files are written; with the flag set, the next one ends the program at once.
-struct Interrupts(Arc<AtomicBool>);
-
-impl Interrupts {
-    fn listen() -> Result<Self, Error> {
-        let came = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&came))
-                .and_then(|_| flag::register(signal, Arc::clone(&came)))
-                .map_err(|source| Error::Io {
-                    doing: "cannot listen for Ctrl-C".to_owned(),
-                    source,
-                })?;
-        }
-        Ok(Interrupts(came))
-    }
-
-    /// From here on the first one ends the program: for what leaves nothing behind.
-    fn end_at_once(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn came(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Does what leaves half a file behind if it is ended: it takes two more signals. After it, one.
-    fn held<R>(&self, write: impl FnOnce() -> R) -> R {
-        self.0.store(false, Ordering::Relaxed);
-        let written = write();
-        self.0.store(true, Ordering::Relaxed);
-        written
-    }
 }

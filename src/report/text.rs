@@ -41,7 +41,10 @@ pub fn headline(
         DecimalBytes(engine.storage.bytes_per_sample() * samples),
     ))?;
     let batches = if config.sync_every > 1 {
-        format!(", {} at a time on the device", HumanCount(config.sync_every))
+        format!(
+            ", {} at a time on the device",
+            HumanCount(config.sync_every)
+        )
     } else {
         String::new()
     };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Data;
+use super::data::Data;
 use super::device::Device;
 use super::kernels::{Dispatch, Kernels, Record, UNIFORMS, bind};
 use crate::error::Error;

@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::Options;
 use super::adapter::{Adapter, Info};
 use super::batch::Ring;
+use super::data::{ALONE, Data};
 use super::device::Device;
 use super::kernels::Kernels;
 use super::program::{Loads, Storage};
 use super::shards::Shard;
 use super::units::Units;
-use super::{ALONE, Data, Options};
 use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::Model;

@@ -1,0 +1,146 @@
+//! Agreement, times and the verdict, with engines whose sums are known.
+
+use super::*;
+use crate::data::synthetic::{ChaCha, Recipe};
+
+/// An engine whose sums are those of another, but for a factor on one of them.
+struct Off {
+    sums: Sums,
+    asked: u64,
+}
+
+impl Engine for Off {
+    fn samples(&self) -> u64 {
+        1000
+    }
+
+    fn evaluate(&mut self, _: Model) -> Result<Sums, Error> {
+        self.asked += 1;
+        if self.sums.loss < 0.0 {
+            return Err(Error::Gpu("out of luck".to_owned()));
+        }
+        Ok(self.sums)
+    }
+}
+
+const KNOWN: Sums = Sums {
+    loss: 50_000.0,
+    dw: -12_000.0,
+    db: -9000.0,
+};
+
+/// The row of an engine with these sums beside one that has the known ones, and how often it was asked.
+fn beside(sums: Sums) -> (Vec<Row>, u64) {
+    let plan = Plan {
+        samples: vec![1000],
+        loss: Loss::Mse,
+        kinds: vec![],
+        adapters: vec![],
+        storage: Storage::F32,
+        min_time: Duration::from_millis(1),
+        epochs_to_answer: 50,
+    };
+    let contest = Contest {
+        plan: &plan,
+        begin: &|_, _| Box::new(|_| {}),
+        known: KNOWN,
+        walk: vec![],
+        samples: 1000,
+        draw: 0.5,
+    };
+    let mut asked = 0;
+    let rows = [(Kind::Cpu, KNOWN), (Kind::Gpu, sums)].map(|(kind, sums)| {
+        let mut row = Row::new(1000, kind, contest.draw);
+        row.phases.setup = Some(0.25);
+        let mut engine = Off { sums, asked: 0 };
+        let done = contest.time(&mut row, &mut Evaluated(&mut engine));
+        asked = engine.asked;
+        row.failed(done)
+    });
+    (rows.to_vec(), asked)
+}
+
+#[test]
+fn who_agrees_has_a_time_and_a_speed_up() {
+    let (rows, asked) = beside(Sums {
+        dw: KNOWN.dw * (1.0 + 0.9e-5),
+        ..KNOWN
+    });
+    assert!(asked > 10);
+    assert_eq!(compare::speedups(&rows).len(), 1);
+    assert_eq!(compare::break_even(&rows).per_epoch.len(), 1);
+    assert!(verdict(&rows).is_ok());
+    for row in &rows {
+        assert_eq!(row.agrees, Some(true));
+        let seconds = row.seconds().unwrap();
+        assert_eq!(row.samples_per_second, Some(1000.0 / seconds));
+        assert_eq!(row.bytes_per_second, Some(8000.0 / seconds));
+        assert_eq!(row.phases.answer, Some(0.5 + 0.25 + 50.0 * seconds));
+    }
+}
+
+#[test]
+fn who_disagrees_has_neither_and_the_run_ends_with_7() {
+    for (sums, name) in [
+        (
+            Sums {
+                loss: KNOWN.loss * (1.0 - 1.1e-5),
+                ..KNOWN
+            },
+            "loss",
+        ),
+        (
+            Sums {
+                dw: -KNOWN.dw,
+                ..KNOWN
+            },
+            "dw",
+        ),
+        (
+            Sums {
+                db: f64::NAN,
+                ..KNOWN
+            },
+            "db",
+        ),
+        (Sums::default(), "loss"),
+    ] {
+        let (rows, asked) = beside(sums);
+        assert_eq!(asked, 1, "it is timed");
+        assert_eq!((rows[0].agrees, rows[1].agrees), (Some(true), Some(false)));
+        let text = rows[1].disagreement.as_ref().unwrap();
+        if name != "loss" || sums.loss != 0.0 {
+            assert!(text.contains(&format!("the sum of {name} is")), "{text}");
+        }
+        assert!(rows[1].epoch_seconds.is_none() && rows[1].phases.answer.is_none());
+        assert!(rows[1].samples_per_second.is_none() && rows[1].bytes_per_second.is_none());
+        assert_eq!(compare::speedups(&rows), []);
+        assert!(compare::break_even(&rows).per_epoch.is_empty());
+        let error = verdict(&rows).unwrap_err();
+        assert_eq!(error.exit_code(), 7);
+        assert!(error.to_string().contains(text), "{error}");
+    }
+}
+
+#[test]
+fn who_fails_says_why() {
+    let (rows, _) = beside(Sums {
+        loss: -1.0,
+        ..KNOWN
+    });
+    assert_eq!((rows[1].agrees, rows[1].seconds()), (None, None));
+    assert_eq!(rows[1].failure.as_deref(), Some("out of luck"));
+    assert_eq!(verdict(&rows).unwrap_err().exit_code(), 4);
+}
+
+/// The bound takes |Σ term| for Σ|term|.
+#[test]
+fn terms_at_the_model_have_one_sign() {
+    let source = ChaCha::new(Recipe::default()).unwrap();
+    let mae = |model| {
+        let mut engine = CpuEngine::new(&source, Loss::Mae, &|_| {}).unwrap();
+        engine.evaluate(model).unwrap().means(1_000_000)
+    };
+    let at = mae(MODEL);
+    assert!(at.db < -0.999, "{at:?}");
+}

@@ -1,0 +1,127 @@
+//! A data set on the device, and how its epochs are recorded.
+
+use super::device::Device;
+use super::kernels::{Dispatch, Groups, Kernels, Recorder, WAY, bind};
+use super::shards::Shard;
+use super::tuning::Tuning;
+use super::units::Units;
+
+/// Samples that one workgroup trains on alone. Beyond, more workgroups gain more than a second phase costs.
+pub const ALONE: u64 = 32_768;
+
+/// A data set on the device, and where its sums go.
+#[derive(Debug)]
+pub(super) struct Data {
+    /// How the samples are stored.
+    pub(super) units: Units,
+    pub(super) shards: Vec<Shard>,
+    /// Of each shard, its bind group, and how many workgroups reduce it.
+    pub(super) groups: Vec<(wgpu::BindGroup, u32)>,
+    /// The line's way, to be read.
+    before: wgpu::BindGroup,
+    /// How many epochs a dispatch of train_alone goes.
+    alone: u32,
+}
+
+/// Turns of loops that an invocation may take: llvmpipe leaves all loops, in silence, after 65,535.
+const LOOP_TURNS: u32 = 60_000;
+
+impl Data {
+    /// And the buffer in which the line's way stands.
+    pub(super) fn new(
+        device: &Device,
+        kernels: &Kernels,
+        shards: Vec<Shard>,
+        units: Units,
+        tuning: &Tuning,
+    ) -> (Self, wgpu::Buffer) {
+        let gpu = &device.device;
+        let buffer = |label, size| {
+            gpu.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            })
+        };
+        let way = buffer("way", WAY);
+        let groups = shards
+            .iter()
+            .map(|shard| {
+                // Partial sums of its own, so that no shard waits for another.
+                let workgroups = tuning.workgroups(shard.samples);
+                let partial_sums = buffer(
+                    "partial sums",
+                    u64::from(workgroups) * size_of::<[f32; 4]>() as u64,
+                );
+                let buffers = [(0, &shard.x), (1, &shard.y), (2, &partial_sums)];
+                (bind(gpu, &kernels.shard_layout, &buffers), workgroups)
+            })
+            .collect();
+        // Of an epoch alone: a turn a load and one a short sum at the most, those of the tree, and some to spare.
+        let loads = shards[0]
+            .samples
+            .min(ALONE as u32)
+            .div_ceil(4 * tuning.alone);
+        let turns = 2 * loads + 32;
+        let data = Data {
+            alone: LOOP_TURNS / turns,
+            units,
+            shards,
+            groups,
+            before: bind(gpu, &kernels.before_layout, &[(0, &way)]),
+        };
+        (data, way)
+    }
+
+    pub(super) fn samples(&self) -> u64 {
+        self.shards
+            .iter()
+            .map(|shard| u64::from(shard.samples))
+            .sum()
+    }
+
+    /// Records `epochs` epochs, the first of which is as `dispatch` says, with bind group `after`.
+    pub(super) fn record_epochs(
+        &self,
+        recorder: &mut Recorder,
+        after: &wgpu::BindGroup,
+        mut dispatch: Dispatch,
+        epochs: u32,
+    ) {
+        if self.samples() <= ALONE {
+            let groups = Groups {
+                shard: &self.groups[0].0,
+                line: after,
+            };
+            dispatch.samples = self.shards[0].samples;
+            while dispatch.epoch < epochs {
+                dispatch.epochs = self.alone.min(epochs - dispatch.epoch);
+                recorder.train_alone(groups, &dispatch);
+                dispatch.epoch += dispatch.epochs;
+                dispatch.starts = 0;
+            }
+            return;
+        }
+        let last = self.shards.len() - 1;
+        for epoch in 0..epochs {
+            dispatch.epoch = epoch;
+            // All shards in one phase, then all in the other, so that dispatches of a phase may overlap.
+            for line in [&self.before, after] {
+                let parts = self.shards.iter().zip(&self.groups).enumerate();
+                for (index, (Shard { samples, .. }, (shard, workgroups))) in parts {
+                    let groups = Groups { shard, line };
+                    dispatch.samples = *samples;
+                    dispatch.first_shard = (index == 0).into();
+                    dispatch.last_shard = (index == last).into();
+                    if std::ptr::eq(line, after) {
+                        recorder.reduce_partials(groups, &dispatch);
+                    } else {
+                        recorder.reduce_samples(groups, &dispatch, *workgroups);
+                    }
+                }
+            }
+            dispatch.starts = 0;
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The data set and the engine that were asked for.
+
+use std::io;
+
+use fall_line::data::Source;
+use fall_line::data::csv::Csv;
+use fall_line::data::numpy::Numpy;
+use fall_line::data::synthetic::{self, ChaCha, Recipe};
+use fall_line::data::threefry::Threefry;
+use fall_line::engine::cpu::CpuEngine;
+use fall_line::engine::gpu::adapter::Adapter;
+use fall_line::engine::gpu::tuning::{Tuning, cache};
+use fall_line::engine::gpu::{GpuEngine, Options};
+use fall_line::engine::{Chosen, Description, Engine};
+use fall_line::error::Error;
+use fall_line::loss::Loss;
+use fall_line::model::Model;
+
+use crate::cli::{Generator, Train};
+use crate::report::{self, progress::Progress};
+
+/// The data set that was asked for, and the w and b that its seed draws to start from.
+pub fn open(args: &Train) -> Result<(Box<dyn Source>, Model), Error> {
+    let seed = args.synthetic.seed;
+    let quiet = args.output.quiet;
+    Ok(match (&args.data, args.synthetic.generator) {
+        (Some(path), _) => {
+            // Of a pipe the length is not known.
+            let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+            let reading = Progress::new("checking bytes", bytes, quiet);
+            let csv = Csv::open(path, args.csv.layout(), &|n| reading.advance(n))?;
+            if !quiet {
+                csv.notices().iter().for_each(report::notice);
+            }
+            (Box::new(csv), synthetic::start(seed))
+        }
+        (None, generator) => synthetic_source(generator, args.synthetic.recipe(), quiet)?,
+    })
+}
+
+/// A synthetic data set, and the w and b that its seed draws to start from.
+pub fn synthetic_source(
+    generator: Generator,
+    recipe: Recipe,
+    quiet: bool,
+) -> Result<(Box<dyn Source>, Model), Error> {
+    Ok(match generator {
+        Generator::Chacha => {
+            let start = synthetic::start(recipe.seed);
+            (Box::new(ChaCha::new(recipe)?), start)
+        }
+        Generator::Device => {
+            let start = synthetic::start(recipe.seed);
+            (Box::new(Threefry::new(recipe)?), start)
+        }
+        Generator::Numpy => {
+            let drawing = Progress::new("drawing", 2 * recipe.samples, quiet);
+            let numpy = Numpy::new(recipe, &|n| drawing.advance(n))?;
+            let start = numpy.start();
+            (Box::new(numpy), start)
+        }
+    })
+}
+
+pub fn set_threads(threads: usize) -> Result<(), Error> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| Error::Io {
+            doing: format!("cannot start {threads} threads"),
+            source: io::Error::other(error),
+        })
+}
+
+/// The chosen engine with all samples in it, and what to call it.
+pub fn load(
+    chosen: Chosen,
+    source: &dyn Source,
+    loss: Loss,
+    args: &Train,
+) -> Result<(Box<dyn Engine>, Description), Error> {
+    let quiet = args.output.quiet;
+    let loading = Progress::new("loading", source.samples(), quiet);
+    let on_load = |samples| loading.advance(samples);
+    Ok(match chosen {
+        Chosen::Gpu(adapter) => {
+            let options = Options {
+                storage: args.engine.storage.into(),
+                tuning: tuning(&adapter, source.samples(), args.engine.no_tune, quiet)?,
+                ..Options::default()
+            };
+            let engine = if args.draws_on_the_device() {
+                let source = Threefry::new(args.synthetic.recipe())?;
+                GpuEngine::drawn(&adapter, &source, loss, &options)?
+            } else {
+                GpuEngine::new(&adapter, source, loss, &options, &on_load)?
+            };
+            (
+                Box::new(engine),
+                adapter.info().description(options.storage),
+            )
+        }
+        Chosen::Cpu { notice } => {
+            if let Some(notice) = notice.filter(|_| !quiet) {
+                report::notice(notice);
+            }
+            let engine = CpuEngine::new(source, loss, &on_load)?;
+            let description = engine.description();
+            (Box::new(engine), description)
+        }
+    })
+}
+
+/// What was measured to suit an adapter, for so many samples; none where nobody is to measure.
+pub fn tuning(
+    adapter: &Adapter,
+    samples: u64,
+    no_tune: bool,
+    quiet: bool,
+) -> Result<Option<Tuning>, Error> {
+    if no_tune {
+        return Ok(None);
+    }
+    let tell = |text| {
+        if !quiet {
+            report::notice(text);
+        }
+    };
+    cache::tuning(adapter, samples, tell).map(Some)
+}
