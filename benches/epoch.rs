@@ -92,18 +92,17 @@ fn read(criterion: &mut Criterion, samples: u64) {
 /// median of 31 pairs, and their quartiles.
 fn share_of_roof(_: &mut Criterion) {
     let samples = if in_full() { 100_000_000 } else { 100_003 };
-    let (x, y) = (vec![1.0; samples], vec![2.0; samples]);
-    let read = fastest_read(&x, &y);
-    let source = ChaCha::new(recipe(samples as u64)).expect("a recipe that can be followed");
+    let source = ChaCha::new(recipe(samples)).expect("a recipe that can be followed");
     for loss in Loss::ALL {
         let mut cpu = CpuEngine::new(&source, loss, &|_| {}).expect("enough memory");
+        let read = fastest_read(cpu.columns().x, cpu.columns().y);
         let mut shares: Vec<f64> = (0..31)
             .map(|_| {
                 let start = Instant::now();
                 black_box(cpu.evaluate(black_box(MODEL))).expect("the CPU engine doesn't fail");
                 let epoch = start.elapsed();
                 let start = Instant::now();
-                black_box(read(&x, &y));
+                black_box(read(cpu.columns().x, cpu.columns().y));
                 start.elapsed().div_duration_f64(epoch)
             })
             .collect();

@@ -12,7 +12,8 @@ pub use self::clock::Times;
 use self::clock::{Batched, Clocked, Contestant, Evaluated, LEARNING_RATE, clock, median};
 pub use self::row::{Kind, Phases, Roof, Row, label};
 use crate::data::Source;
-use crate::engine::cpu::{CpuEngine, allocate_for};
+use crate::data::host::Memory;
+use crate::engine::cpu::CpuEngine;
 use crate::engine::gpu::adapter::Adapter;
 use crate::engine::gpu::program::Storage;
 use crate::engine::gpu::tuning::{Tuning, cache};
@@ -80,9 +81,7 @@ pub fn run(
     begin: Begin,
     watch: &mut dyn FnMut(Row) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    drop(black_box(allocate_for(
-        plan.samples.iter().copied().max().unwrap_or(0),
-    )?));
+    Memory::new(plan.samples.iter().copied().max().unwrap_or(1))?;
     let one_thread = rayon::ThreadPoolBuilder::new()
         .num_threads(1)
         .build()

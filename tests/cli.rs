@@ -271,7 +271,15 @@ fn an_adapter_is_measured_once() {
     let train = |args: &str| {
         let output = fall_line()
             .env("XDG_CACHE_HOME", folder.path())
-            .args(["train", "--engine", "gpu", "--epochs", "1", "--log-every", "0"])
+            .args([
+                "train",
+                "--engine",
+                "gpu",
+                "--epochs",
+                "1",
+                "--log-every",
+                "0",
+            ])
             .args(args.split_whitespace())
             .output()
             .unwrap();

@@ -54,6 +54,10 @@ step "tests, and every bench once"
 export NODEVICE_SELECT=1
 cargo test --all-targets --locked -- --show-output
 cargo test --doc --locked
+# Lavapipe's subgroups are as wide as its registers: 4, 8 (above, where there is AVX2) and 16 invocations.
+for width in 128 512; do
+    LP_NATIVE_VECTOR_WIDTH=$width WGPU_BACKEND=vulkan cargo test --locked --test batches
+done
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items

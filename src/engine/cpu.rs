@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::gpu::program::Storage;
 use super::{Description, Engine};
-use crate::data::host::Columns;
+use crate::data::host::{Columns, Memory};
 use crate::data::{BLOCK, Block, OnLoad, Source};
 use crate::error::Error;
 use crate::loss::{self, Loss, Terms};
@@ -27,8 +27,7 @@ const ONE_OR_ALL: std::ops::Range<u64> = BLOCK as u64 + 1..8_000_000;
 /// All samples in f32 in host memory, 8 bytes a sample.
 #[derive(Debug)]
 pub struct CpuEngine {
-    /// All x, then all y.
-    samples: Box<[f32]>,
+    memory: Memory,
     loss: Loss,
     /// One sum a block, added up in order: the same bits for any number of threads.
     partial_sums: Vec<Sums>,
@@ -53,7 +52,7 @@ impl CpuEngine {
     pub fn untuned(source: &dyn Source, loss: Loss, on_load: OnLoad) -> Result<Self, Error> {
         let samples = source.samples();
         let mut engine = CpuEngine {
-            samples: allocate_for(samples)?,
+            memory: Memory::new(samples)?,
             loss,
             partial_sums: vec![Sums::default(); samples.div_ceil(BLOCK as u64) as usize],
             parallel: true,
@@ -78,13 +77,11 @@ impl CpuEngine {
 
     /// The samples as they are computed with.
     pub fn columns(&self) -> Columns<'_> {
-        let (x, y) = self.samples.split_at(self.samples.len() / 2);
-        Columns { x, y }
+        self.memory.columns()
     }
 
     fn load(&mut self, source: &dyn Source, on_load: OnLoad) -> Result<(), Error> {
-        let half = self.samples.len() / 2;
-        let (x, y) = self.samples.split_at_mut(half);
+        let (x, y) = self.memory.columns_mut();
         x.par_chunks_mut(BLOCK)
             .zip(y.par_chunks_mut(BLOCK))
             .enumerate()
@@ -123,7 +120,7 @@ impl CpuEngine {
     }
 
     fn sums(&mut self, model: Model) -> Sums {
-        let (x, y) = self.samples.split_at(self.samples.len() / 2);
+        let Columns { x, y } = self.memory.columns();
         let loss = self.loss;
         if self.parallel {
             self.partial_sums
@@ -154,30 +151,12 @@ impl CpuEngine {
 
 impl Engine for CpuEngine {
     fn samples(&self) -> u64 {
-        self.samples.len() as u64 / 2
+        self.columns().samples()
     }
 
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
         Ok(self.sums(model))
     }
-}
-
-/// Host memory for x and y of so many samples, zeroed.
-///
-/// # Errors
-/// [`Error::Io`] where the operating system can't give as much.
-pub(crate) fn allocate_for(samples: u64) -> Result<Box<[f32]>, Error> {
-    allocate(samples).ok_or_else(|| Error::Io {
-        doing: format!("{samples} samples need {} MB", 8 * samples / 1_000_000),
-        source: std::io::ErrorKind::OutOfMemory.into(),
-    })
-}
-
-/// Zeroed host memory for x and y, in one piece so that the operating system can refuse what it can't
-/// give; it is not taken before it is written.
-pub(super) fn allocate(samples: u64) -> Option<Box<[f32]>> {
-    let values = usize::try_from(samples.checked_mul(2)?).ok()?;
-    bytemuck::allocation::try_zeroed_slice_box(values).ok()
 }
 
 /// The sums over some samples, with w and b rounded to f32.

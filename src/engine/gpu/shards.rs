@@ -1,6 +1,5 @@
 //! The data set on the device: split into shards, uploaded block by block.
 
-use std::hint::black_box;
 use std::ops::Range;
 
 use half::f16;
@@ -11,8 +10,8 @@ use super::control::Control;
 use super::device::{Device, NO_MEMORY};
 use super::program::Storage;
 use super::units::Units;
+use crate::data::host::Memory;
 use crate::data::{BLOCK, Block, OnLoad, Source};
-use crate::engine::cpu;
 use crate::error::Error;
 use crate::loss::Loss;
 
@@ -72,8 +71,8 @@ pub(super) fn upload(
 /// Shards for so many samples, each but the last in whole blocks.
 pub(super) fn empty(device: &Device, storage: Storage, samples: u64) -> Result<Vec<Shard>, Error> {
     // A software adapter takes any size, and the operating system ends the program when it comes to
-    // use it. The black box keeps the compiler from doing without the allocation.
-    if device.software && black_box(cpu::allocate(samples)).is_none() {
+    // use it.
+    if device.software && Memory::new(samples).is_err() {
         return Err(device.failed(NO_MEMORY));
     }
     let per_shard = samples_per_shard(&device.device.limits(), storage)

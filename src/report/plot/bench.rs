@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fall_line::bench::Row;
+use fall_line::bench::{Kind, Row};
 use fall_line::error::Error;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -63,7 +63,13 @@ impl Bench<'_> {
             });
             let samples = row.samples as f64;
             all[at].epochs.push((samples, seconds));
-            if let Some(roof) = row.roof {
+            // One adapter has one roof.
+            let has_another = row.engine == Kind::GpuBatched
+                && self.rows.iter().any(|other| {
+                    (other.engine, other.adapter) == (Kind::Gpu, row.adapter)
+                        && other.roof.is_some()
+                });
+            if let Some(roof) = row.roof.filter(|_| !has_another) {
                 let seconds = row.bytes() as f64 / roof.read_bytes_per_second;
                 all[at].roof.push((samples, seconds));
             }
@@ -203,7 +209,7 @@ where
                 let ends = [(dash, y), (dash + 6, y)];
                 area.draw(&PathElement::new(ends, roof_style(series.colour)))?;
             }
-            area.draw(&text(&format!("{}: reading alone", series.label), y))?;
+            area.draw(&text("its roof: reading alone", y))?;
             y += LEGEND_LINE;
         }
         y += LEGEND_LINE / 3;
