@@ -13,9 +13,10 @@
 // data give the same bits.
 //
 // f32 sums stay right by being short. In phase one a term is rounded at most 16 times in a short sum (RUN), 64 times
-// with the short sums of its invocation (LONGEST_SUM in tuning.rs gives it no more than 1024 loads), and
-// 2 + log2 WORKGROUP_SIZE times in its workgroup's; in phase two once for every WORKGROUP_SIZE partial sums, of which
-// there are 4096 at the most in a default grid, log2 WORKGROUP_SIZE times, and once a shard.
+// with the short sums of its invocation (LONGEST_SUM in tuning.rs gives it no more than 1024 loads), some times where
+// the set is no whole number of turns, and 3 + log2 WORKGROUP_SIZE times in its workgroup's; in phase two once for every
+// WORKGROUP_SIZE partial sums, log2 WORKGROUP_SIZE times, and once a shard. For 1e9 samples that is some 60 times as
+// the work is cut by default, and 110 at the worst cut that can be measured to be fast.
 
 // A power of two.
 override WORKGROUP_SIZE: u32;
@@ -26,12 +27,11 @@ struct Dispatch {
     // The line at the batch's start, for x and y as they are stored.
     w: f32,
     b: f32,
-    // What the sums dw and db are multiplied with to give the step of w and b: learning rate / samples, and 0 across,
-    // where x and y are stored as they are. All 0 where only the sums are wanted.
-    step_ww: f32,
-    step_wb: f32,
-    step_bb: f32,
-    // What a stored y is multiplied with.
+    // Learning rate / samples; 0 where only the sums are wanted.
+    step: f32,
+    // x = x_center + x_scale · stored x, and what a stored y is multiplied with: 0, 1 and 1 for samples in f32.
+    x_center: f32,
+    x_scale: f32,
     y_scale: f32,
     // Samples of the shard that this dispatch reads.
     samples: u32,
@@ -47,9 +47,9 @@ struct Dispatch {
 }
 
 struct Record {
-    // Σ loss value, Σ loss derivative · x, Σ loss derivative, 0: over all samples, before the update.
+    // Σ loss value, Σ loss derivative · stored x, Σ loss derivative, 0: over all samples, before the update.
     totals: vec4<f32>,
-    // How far the update left the line from w, b, and what it added to get there, more exactly.
+    // How far the update left w and b of the samples as they are from the batch's start, and what it added to get there.
     moved: vec2<f32>,
     added: vec2<f32>,
 }
@@ -141,17 +141,16 @@ fn way_so_far() -> Way {
 }
 
 fn way_after(way: Way, totals: vec4<f32>) -> Way {
-    let step = vec2(
-        dispatch.step_ww * totals.y + dispatch.step_wb * totals.z,
-        dispatch.step_wb * totals.y + dispatch.step_bb * totals.z,
-    );
+    let dw = dispatch.x_center * totals.z + dispatch.x_scale * totals.y;
+    let step = dispatch.step * vec2(dw, totals.z);
     let lost = way.added - (way.now - way.before);
     let added = lost - step;
     return Way(way.now + added, way.now, added);
 }
 
+// The line, for x and y as they are stored, that is so far from the batch's start.
 fn line_at(moved: vec2<f32>) -> vec2<f32> {
-    return vec2(dispatch.w, dispatch.b) + moved;
+    return vec2(dispatch.w, dispatch.b) + vec2(dispatch.x_scale * moved.x, dispatch.x_center * moved.x + moved.y);
 }
 
 // One of `workgroups` takes every so manieth turn of WORKGROUP_SIZE * LOADS loads, so that all of them together read

@@ -176,7 +176,7 @@ pub struct Engine {
     /// GPU adapter: part of its name, or its index in `fall-line adapters`
     #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Option<String>,
-    /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value
+    /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value; the data are read twice
     #[arg(long, default_value = "f32")]
     pub storage: StorageChoice,
     /// Share the work out by default, without measuring this adapter once

@@ -52,8 +52,8 @@ fn every_variant_gives_the_right_sums() {
                             workgroup_size: 64,
                             workgroups: 3,
                             loads: variant.loads,
-                            alone: 16,
                         }),
+                        alone: Some(16),
                         sum: Some(variant.sum),
                         parameters: Some(variant.parameters),
                         checks,
@@ -101,10 +101,10 @@ fn every_cut_gives_the_right_sums() {
                     workgroup_size,
                     workgroups,
                     loads,
-                    alone,
                 };
                 let options = Options {
                     tuning: Some(tuning),
+                    alone: Some(alone),
                     ..Options::default()
                 };
                 for (source, reference) in [(&source, &reference), (&small, &small_reference)] {

@@ -235,14 +235,14 @@ fn every_engine_at_every_size_is_in_every_export() {
     assert!(words.contains("Time of an epoch, mse") && words.contains("samples"));
     for row in rows {
         let label = match row["adapter"].as_u64() {
-            Some(index) => format!("gpu {index}"),
+            Some(index) => format!("{} {index}", row["engine"].as_str().unwrap()),
             None => row["engine"].as_str().unwrap().to_owned(),
         };
         assert!(words.contains(&label), "{label}: {words}");
         let samples = ["100", "1e4"][usize::from(row["samples"] == 10_000)];
         let line = |line: &str| {
             let mut fields = line.split(&[' ', '|']).filter(|field| !field.is_empty());
-            fields.next() == Some(samples) && line.contains(&format!("{label} "))
+            fields.next() == Some(samples) && line.contains(&format!(" {label} "))
         };
         assert!(stdout.lines().any(line), "{label} at {samples}: {stdout}");
         assert!(

@@ -30,6 +30,11 @@ pub(super) trait Contestant {
         BATCH
     }
 
+    /// So many epochs are timed at once at the least.
+    fn least(&self) -> u64 {
+        1
+    }
+
     /// Moves the same bytes as so many epochs and computes hardly anything; false where it can't.
     fn roof(&mut self, _count: u64) -> bool {
         false
@@ -74,6 +79,11 @@ impl Contestant for Batched<'_> {
     /// So that the read-back is a small part.
     fn batch(&self) -> Duration {
         Duration::from_millis(10)
+    }
+
+    /// One alone is left to the host loop.
+    fn least(&self) -> u64 {
+        2
     }
 }
 
@@ -159,7 +169,7 @@ pub(super) fn clock(
 fn warm_up(contestant: &mut dyn Contestant, time: Duration) -> Result<(u64, f64), Error> {
     let begun = Instant::now();
     let mut shortest = f64::INFINITY;
-    let mut count = 1;
+    let mut count = contestant.least();
     let batch_time = contestant.batch();
     loop {
         let start = Instant::now();
@@ -172,7 +182,7 @@ fn warm_up(contestant: &mut dyn Contestant, time: Duration) -> Result<(u64, f64)
         } else if begun.elapsed() >= time {
             let batch = (batch_time.as_secs_f64() / shortest).ceil();
             // More than was ever run at once is too much: an epoch was too short for the clock.
-            let batch = batch.clamp(1.0, count as f64);
+            let batch = batch.clamp(contestant.least() as f64, count as f64);
             return Ok((batch as u64, shortest * batch));
         }
     }

@@ -110,7 +110,7 @@ pub struct Phases {
     pub compile: Option<f64>,
     /// Drawing the samples into the CPU engine's memory: once a size, the same for every engine.
     pub draw: f64,
-    /// From there into the device's memory.
+    /// From there into the device's memory, the sums that are compared before the first epoch included.
     pub load: Option<f64>,
     /// Bytes of samples over that time.
     pub load_bytes_per_second: Option<f64>,
@@ -154,9 +154,13 @@ impl Row {
         self
     }
 
-    /// `cpu-1`, `cpu`, or `gpu 0` with the adapter's index.
+    /// `cpu-1`, `cpu`, or `gpu 0` with the adapter's index, and `gpu 0 f16` where it reads half the bytes.
     pub fn label(&self) -> String {
-        label(self.engine, self.adapter)
+        let label = label(self.engine, self.adapter);
+        match self.storage {
+            Storage::F32 => label,
+            Storage::F16 => format!("{label} f16"),
+        }
     }
 
     /// Bytes of all samples.

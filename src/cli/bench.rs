@@ -25,7 +25,7 @@ pub struct Bench {
     /// GPU adapter: part of its name, or its index in `fall-line adapters`; several times for several [default: the best]
     #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Vec<String>,
-    /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value
+    /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value; the data are read twice
     #[arg(long, default_value = "f32")]
     pub storage: StorageChoice,
     /// Share the work out by default, without measuring an adapter once

@@ -144,7 +144,7 @@ fn headline(machine: &Machine, adapters: &[&Info], settings: &Settings) -> Vec<S
         )
     }));
     lines.push(format!(
-        "epoch:   {} at w = {}, b = {}, from the model to the sums on the host; {}, seed {}, {}",
+        "epoch:   {} at w = {}, b = {}, from the model to the sums on the host; {}, seed {}, adapters in {}",
         settings.loss_text,
         settings.model.w,
         settings.model.b,
@@ -152,6 +152,12 @@ fn headline(machine: &Machine, adapters: &[&Info], settings: &Settings) -> Vec<S
         settings.seed,
         settings.storage
     ));
+    if settings.batched {
+        lines.push(
+            "batch:   as many epochs as take 10 ms, the line kept on the device; the time is theirs over their number"
+                .to_owned(),
+        );
+    }
     lines
 }
 

@@ -18,8 +18,10 @@ const RECORD: u64 = size_of::<Record>() as u64;
 #[derive(Debug)]
 pub(super) struct Ring {
     slots: [Slot; 2],
-    /// How many epochs the next submit may take, from how long the last one took.
+    /// How many epochs the next submit may take, from how long those before took.
     epochs: u32,
+    /// When the last submit was found done.
+    done: Instant,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,7 @@ impl Ring {
         Ring {
             slots: [0, 1].map(slot),
             epochs: 1,
+            done: Instant::now(),
         }
     }
 
@@ -159,12 +162,15 @@ impl Ring {
     ) -> Result<(), Error> {
         let bytes = u64::from(done.epochs) * RECORD;
         let readback = &self.slots[done.slot].readback;
+        // It may have waited for the one before it.
+        let start = self.done.max(done.at);
         device.map(
             readback,
             ..bytes,
             wgpu::MapMode::Read,
             Some(done.index.clone()),
         )?;
+        let end = Instant::now();
         let view = readback
             .get_mapped_range(..bytes)
             .map_err(|error| device.failed(&error.to_string()))?;
@@ -173,11 +179,46 @@ impl Ring {
             .for_each(take);
         drop(view);
         readback.unmap();
-        // An epoch may have waited for the submit before it, so this is more than it took: on the safe side. It
-        // may also grow eightfold at a time, because the first one's time is mostly that of the submit.
-        let epoch = done.at.elapsed() / done.epochs;
-        let fits = SUBMIT.as_nanos() / epoch.as_nanos().max(1);
-        self.epochs = (fits as u32).clamp(1, done.epochs.saturating_mul(8));
+        self.epochs = fit(self.epochs, done.epochs, end - start);
+        self.done = end;
         Ok(())
+    }
+}
+
+/// How many epochs fit the next submit, after one of so many took a time and `known` were taken to fit. Of a short one
+/// the time is mostly that of the submit itself, so a few more may fit each time; and the last ones of a batch, fewer than
+/// would have fitted, take nothing back.
+fn fit(known: u32, epochs: u32, took: Duration) -> u32 {
+    let epoch = took.as_nanos() / u128::from(epochs);
+    let fits = (SUBMIT.as_nanos() / epoch.max(1)).min(u128::from(RECORDS)) as u32;
+    let fits = fits.clamp(1, epochs.saturating_mul(8).min(RECORDS));
+    if epochs < known {
+        known.max(fits)
+    } else {
+        fits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_submit_grows_to_its_time_and_a_short_one_takes_nothing_back() {
+        let fitted = |known: u32, epochs: u32, microseconds: u64| {
+            fit(known, epochs, Duration::from_micros(microseconds))
+        };
+        // Mostly the submit itself: eightfold at the most.
+        assert_eq!(fitted(1, 1, 100), 8);
+        assert_eq!(fitted(8, 8, 100), 64);
+        // An epoch of 10 µs: a thousand.
+        assert_eq!(fitted(500, 500, 5000), 1000);
+        assert_eq!(fitted(2000, 2000, 20_000), 1000);
+        // One that is longer than a submit should be.
+        assert_eq!(fitted(8, 8, 800_000), 1);
+        // The last ones of a batch.
+        assert_eq!(fitted(1000, 3, 300), 1000);
+        assert_eq!(fitted(8, 3, 30), 24);
+        assert_eq!(fitted(4096, 4096, 1), RECORDS);
     }
 }

@@ -11,8 +11,8 @@ use crate::loss::Loss;
 use crate::model::{Model, Sums};
 
 /// How far the sums may be apart, as a share of Σ|term|. The additions that `train.wgsl` counts round by
-/// 65 · 2^-24 = 4e-6 at the worst for 1e9 samples and 265 · 2^-24 = 1.6e-5 for 1.5e10, those of the CPU
-/// engine by 2e-6, and an adapter's exp is off by some 1e-6. One shard of a hundred is a hundredth.
+/// 110 · 2^-24 = 7e-6 at the worst for 1e9 samples, and a shard more by 2^-24; those of the CPU engine by
+/// 2e-6, and an adapter's exp is off by some 1e-6. One shard of a hundred is a hundredth.
 const SHARE: f64 = 5e-5;
 
 /// The sums at [`Control::MODEL`], and how large their terms are.

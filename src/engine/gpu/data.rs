@@ -62,7 +62,7 @@ impl Data {
         let loads = shards[0]
             .samples
             .min(ALONE as u32)
-            .div_ceil(4 * tuning.alone);
+            .div_ceil(4 * kernels.sizes[1]);
         let turns = 2 * loads + 32;
         let data = Data {
             alone: LOOP_TURNS / turns,
@@ -123,5 +123,26 @@ impl Data {
             }
             dispatch.starts = 0;
         }
+    }
+
+    /// The same samples in shards of a block each.
+    #[cfg(test)]
+    pub(super) fn cut_up(&self, device: &Device) -> Vec<Shard> {
+        use crate::data::BLOCK;
+        use crate::engine::gpu::program::Storage;
+        let mut encoder = device.device.create_command_encoder(&Default::default());
+        let mut first = 0;
+        let mut shards = Vec::new();
+        while first < self.samples() {
+            let samples = (self.samples() - first).min(BLOCK as u64);
+            let shard = Shard::new(device, Storage::F32, samples).unwrap();
+            for (from, to) in [(&self.shards[0].x, &shard.x), (&self.shards[0].y, &shard.y)] {
+                encoder.copy_buffer_to_buffer(from, 4 * first, to, 0, to.size());
+            }
+            shards.push(shard);
+            first += samples;
+        }
+        device.queue.submit([encoder.finish()]);
+        shards
     }
 }

@@ -6,7 +6,6 @@ use bytemuck::{Pod, Zeroable};
 
 use super::device::Device;
 use super::program::{Parameters, Variant, constants, shader};
-use super::tuning::Tuning;
 use crate::error::Error;
 use crate::loss::Loss;
 
@@ -16,9 +15,9 @@ use crate::loss::Loss;
 pub(super) struct Dispatch {
     pub(super) w: f32,
     pub(super) b: f32,
-    pub(super) step_ww: f32,
-    pub(super) step_wb: f32,
-    pub(super) step_bb: f32,
+    pub(super) step: f32,
+    pub(super) x_center: f32,
+    pub(super) x_scale: f32,
     pub(super) y_scale: f32,
     pub(super) samples: u32,
     pub(super) epoch: u32,
@@ -32,7 +31,7 @@ pub(super) struct Dispatch {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub(super) struct Record {
-    /// Σ loss value, Σ loss derivative · x, Σ loss derivative, 0.
+    /// Σ loss value, Σ loss derivative · stored x, Σ loss derivative, 0.
     pub(super) totals: [f32; 4],
     pub(super) moved: [f32; 2],
     pub(super) added: [f32; 2],
@@ -57,6 +56,8 @@ pub(super) struct Kernels {
     reduce_partials: wgpu::ComputePipeline,
     train_alone: wgpu::ComputePipeline,
     uniform: Option<Uniform>,
+    /// Invocations of a workgroup, and of the one that trains alone.
+    pub(super) sizes: [u32; 2],
 }
 
 /// Where parameters stand that can't travel with the command.
@@ -69,16 +70,17 @@ struct Uniform {
 }
 
 impl Kernels {
-    /// `checks` leaves naga's bounds checks and loop bounds in.
+    /// `sizes` are the invocations of a workgroup in the two phases, and of the one that trains alone; `checks` leaves
+    /// naga's bounds checks and loop bounds in.
     pub(super) fn new(
         device: &Device,
         loss: Loss,
         variant: Variant,
-        tuning: &Tuning,
+        sizes: [u32; 2],
         checks: bool,
     ) -> Result<Self, Error> {
         let source = shader(loss, variant);
-        Self::compile(device, loss, source, variant.parameters, tuning, checks)
+        Self::compile(device, loss, source, variant.parameters, sizes, checks)
     }
 
     /// From any source that has the three phases.
@@ -87,7 +89,7 @@ impl Kernels {
         loss: Loss,
         source: String,
         parameters: Parameters,
-        tuning: &Tuning,
+        [workgroup_size, alone]: [u32; 2],
         checks: bool,
     ) -> Result<Self, Error> {
         let gpu = &device.device;
@@ -110,7 +112,7 @@ impl Kernels {
                 }],
             })
         });
-        let pipeline = |entry_point, workgroup_size, line_layout: &wgpu::BindGroupLayout| {
+        let pipeline = |entry_point, size, line_layout: &wgpu::BindGroupLayout| {
             let mut layouts = vec![Some(&shard_layout), Some(line_layout)];
             layouts.extend(uniform_layout.iter().map(Some));
             let immediate_size = match parameters {
@@ -129,17 +131,18 @@ impl Kernels {
                 module: &module,
                 entry_point: Some(entry_point),
                 compilation_options: wgpu::PipelineCompilationOptions {
-                    constants: &constants(loss, workgroup_size),
-                    // Every invocation writes its place before anyone reads it.
+                    constants: &constants(loss, size),
+                    // Every place that is read is written before.
                     zero_initialize_workgroup_memory: false,
                 },
                 cache: None,
             })
         };
         let kernels = Kernels {
-            reduce_samples: pipeline("reduce_samples", tuning.workgroup_size, &before_layout),
-            reduce_partials: pipeline("reduce_partials", tuning.workgroup_size, &after_layout),
-            train_alone: pipeline("train_alone", tuning.alone, &after_layout),
+            reduce_samples: pipeline("reduce_samples", workgroup_size, &before_layout),
+            reduce_partials: pipeline("reduce_partials", workgroup_size, &after_layout),
+            train_alone: pipeline("train_alone", alone, &after_layout),
+            sizes: [workgroup_size, alone],
             uniform: uniform_layout.map(|layout| Uniform::new(gpu, &layout)),
             shard_layout,
             before_layout,
@@ -149,7 +152,7 @@ impl Kernels {
         Ok(kernels)
     }
 
-    /// Starts to record a pass over `shards`, each with its workgroups and its bind group.
+    /// Starts to record a pass.
     pub(super) fn record<'a>(
         &'a self,
         encoder: &'a mut wgpu::CommandEncoder,
@@ -279,7 +282,7 @@ pub(super) fn module(
     if checks {
         return gpu.create_shader_module(descriptor);
     }
-    // SAFETY: all loops count up to a bound, and no access is out of bounds: a test runs the phases with loads that
+    // SAFETY: all loops count to a bound, and no access is out of bounds: a test runs the phases with loads that
     // tell of a place beyond the end (gpu.rs), and another one every variant with and without the checks, at sizes
     // around each boundary (tests/batches.rs).
     unsafe { gpu.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }

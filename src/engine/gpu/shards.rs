@@ -72,7 +72,8 @@ pub(super) fn upload(
 pub(super) fn empty(device: &Device, storage: Storage, samples: u64) -> Result<Vec<Shard>, Error> {
     // A software adapter takes any size, and the operating system ends the program when it comes to
     // use it.
-    if device.software && Memory::new(samples).is_err() {
+    let in_f32 = (samples * storage.bytes_per_sample()).div_ceil(Storage::F32.bytes_per_sample());
+    if device.software && Memory::new(in_f32).is_err() {
         return Err(device.failed(NO_MEMORY));
     }
     let per_shard = samples_per_shard(&device.device.limits(), storage)

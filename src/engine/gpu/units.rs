@@ -61,18 +61,17 @@ impl Units {
         }
     }
 
-    /// The parameters of a dispatch that starts from a line: residual = w·x + b − y_scale·y for stored x and y,
-    /// and steps of `step` = learning rate / samples.
+    /// The parameters of a dispatch that starts from a line, with steps of `step` = learning rate / samples.
     ///
-    /// With w' = x_scale·w and b' = w·x_center + b − y_center, the derivative by w is
-    /// x_center·Σd + x_scale·Σdx' for stored x', and a step of w and b moves w' and b' so.
+    /// For x = x_center + x_scale·x' and y = y_center + y_scale·y' the residual is
+    /// (x_scale·w)·x' + (w·x_center + b − y_center) − y_scale·y'.
     pub(super) fn dispatch(&self, Model { w, b }: Model, step: f64) -> Dispatch {
         Dispatch {
             w: (self.x_scale * w) as f32,
             b: (w * self.x_center + b - self.y_center) as f32,
-            step_ww: (step * self.x_scale * self.x_scale) as f32,
-            step_wb: (step * self.x_scale * self.x_center) as f32,
-            step_bb: (step * (self.x_center * self.x_center + 1.0)) as f32,
+            step: step as f32,
+            x_center: self.x_center as f32,
+            x_scale: self.x_scale as f32,
             y_scale: self.y_scale as f32,
             starts: 1,
             ..Dispatch::default()
@@ -85,7 +84,6 @@ impl Units {
         let [loss, dw, db, _] = record.totals.map(f64::from);
         // What the record's `moved` is rounded from.
         let [moved_w, moved_b] = [0, 1].map(|i| f64::from(before[i]) + f64::from(record.added[i]));
-        let moved_w = moved_w / self.x_scale;
         Step {
             sums: Sums {
                 loss,
@@ -94,7 +92,7 @@ impl Units {
             },
             model: Model {
                 w: start.w + moved_w,
-                b: start.b + (moved_b - self.x_center * moved_w),
+                b: start.b + moved_b,
             },
         }
     }
@@ -142,7 +140,9 @@ impl Range {
         let reach = (self.greatest - center).max(center - self.least);
         // A column of one value is stored as 0.
         let scale = if reach > 0.0 {
-            (reach / LARGEST).log2().ceil().exp2()
+            let scale = (reach / LARGEST).log2().ceil().exp2();
+            // Below, adapters may take it for 0.
+            scale.max(f64::from(f32::MIN_POSITIVE))
         } else {
             1.0
         };

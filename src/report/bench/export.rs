@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fall_line::bench::compare::{BreakEven, Speedup};
 use fall_line::bench::machine::Machine;
-use fall_line::bench::{MODEL, Plan, Row};
+use fall_line::bench::{Kind, MODEL, Plan, Row};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::engine::gpu::program::Storage;
 use fall_line::error::Error;
@@ -48,6 +48,9 @@ pub struct Settings {
     pub loss_parameter: Option<f64>,
     #[serde(skip)]
     pub loss_text: String,
+    /// Whether gpu-batched is timed.
+    #[serde(skip)]
+    pub batched: bool,
     pub seed: u64,
     pub generator: &'static str,
     pub storage: Storage,
@@ -65,6 +68,7 @@ impl Settings {
             loss: plan.loss.name(),
             loss_parameter: plan.loss.parameter(),
             loss_text: plan.loss.to_string(),
+            batched: plan.kinds.contains(&Kind::GpuBatched),
             seed: args.seed,
             generator: args.generator.name(),
             storage: plan.storage,

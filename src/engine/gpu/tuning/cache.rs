@@ -16,7 +16,7 @@ pub const WORTH: u64 = 4_000_000;
 /// this version of the adapter, its driver and the program, now if it never was, of which `tell` is told in a line.
 ///
 /// # Errors
-/// [`Error::Gpu`] where the adapter fails.
+/// None at present: where measuring fails, `tell` is told and the default serves.
 pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Result<Tuning, Error> {
     if samples < WORTH {
         return Ok(Tuning::of_kind(adapter.info()));
@@ -26,7 +26,14 @@ pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Res
     if let Some(tuning) = path.as_deref().and_then(|path| read(path).remove(&key)) {
         return Ok(tuning);
     }
-    let tuning = Tuning::measure(adapter)?;
+    let tuning = match Tuning::measure(adapter, samples) {
+        Ok(tuning) => tuning,
+        // The run itself may well fit.
+        Err(error) => {
+            tell(format!("not measured what suits it best: {error}"));
+            return Ok(Tuning::of_kind(adapter.info()));
+        }
+    };
     let kept = path
         .ok_or_else(|| io::Error::other("there is no cache folder"))
         .and_then(|path| keep(&path, key, tuning).map(|()| path));
@@ -34,7 +41,6 @@ pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Res
         workgroup_size,
         workgroups,
         loads,
-        alone: _,
     } = tuning;
     let kept = match kept {
         Ok(path) => format!("kept in {}", path.display()),
@@ -90,12 +96,11 @@ mod tests {
             workgroup_size: 128,
             workgroups: 512,
             loads: Loads::Two,
-            alone: 64,
         };
         assert!(read(&path).is_empty());
         keep(&path, "one".to_owned(), tuning).unwrap();
         let other = Tuning {
-            alone: 32,
+            workgroups: 32,
             ..tuning
         };
         keep(&path, "other".to_owned(), other).unwrap();
