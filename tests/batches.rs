@@ -138,6 +138,8 @@ fn a_batch_walks_as_the_host_loop_does() {
                     };
                     let mut gpu = engine(&adapter, &source, loss, &options);
                     let steps = batch(&mut gpu, epochs, 0.05);
+                    // Another batch begins where it is told to, not where the last one ended.
+                    assert_eq!(batch(&mut gpu, epochs, 0.05), steps);
                     // The corners of mae and quantile: a sample whose residual is 0 but for rounding has the one
                     // derivative or the other, and a step differs by that one of `samples`.
                     let corner = match loss {
@@ -375,4 +377,46 @@ fn f16_costs_few_digits_of_the_line() {
             assert!(f32 != f16);
         }
     });
+}
+
+/// In f16 the device steps over samples that are centred and scaled, and answers in the data's units: as the host loop
+/// over the same, also where x is far from 0.
+#[test]
+fn a_batch_in_f16_walks_as_the_host_loop_does() {
+    let options = Options {
+        storage: Storage::F16,
+        ..Options::default()
+    };
+    for (x_range, learning_rate) in [(0.0..2.0, 0.05), (-7.0..1.0, 0.01), (1e4..10_001.0, 4e-9)] {
+        for samples in [5000, 100_003] {
+            let source = ChaCha::new(Recipe {
+                x_range: x_range.clone(),
+                ..recipe(samples)
+            })
+            .unwrap();
+            on_every_adapter(|adapter| {
+                let mut gpu = engine(&adapter, &source, Loss::Mse, &options);
+                let steps = batch(&mut gpu, 50, learning_rate);
+                let mut line = MODEL;
+                for (epoch, step) in steps.iter().enumerate() {
+                    let gradient = gpu.evaluate(line).unwrap().means(samples);
+                    let way = [learning_rate * gradient.dw, learning_rate * gradient.db];
+                    line.w -= way[0];
+                    line.b -= way[1];
+                    let what = format!("{}, {x_range:?}, {epoch}", adapter.info());
+                    // As a share of the whole way, and of the line, which is what f32 rounds.
+                    let far = [line.w - MODEL.w, line.b - MODEL.b].map(f64::abs);
+                    for (is, right, far) in [
+                        (step.model.w, line.w, far[0]),
+                        (step.model.b, line.b, far[1]),
+                    ] {
+                        assert!(
+                            (is - right).abs() <= 2e-5 * far + 1e-6,
+                            "{what}: {is}, {right}"
+                        );
+                    }
+                }
+            });
+        }
+    }
 }
