@@ -12,12 +12,12 @@ pub use self::clock::Times;
 use self::clock::{Batched, Clocked, Contestant, Evaluated, LEARNING_RATE, clock, median};
 pub use self::row::{Kind, Phases, Roof, Row, label};
 use crate::data::Source;
-use crate::data::host::Memory;
+use crate::data::host::{Columns, Memory};
 use crate::engine::cpu::CpuEngine;
 use crate::engine::gpu::adapter::Adapter;
 use crate::engine::gpu::program::Storage;
 use crate::engine::gpu::tuning::{Tuning, cache};
-use crate::engine::gpu::{GpuEngine, Options};
+use crate::engine::gpu::{ALONE, GpuEngine, Options};
 use crate::engine::{Engine, Step};
 use crate::error::Error;
 use crate::loss::Loss;
@@ -89,6 +89,16 @@ pub fn run(
             doing: "cannot start a thread".to_owned(),
             source: std::io::Error::other(error),
         })?;
+    for (adapter, _) in &plan.adapters {
+        // Once in vain: the first engine on an adapter waits for what the driver does once a process, or keeps on disk.
+        // Should it fail, the rows will say so.
+        let (x, y) = (&[0.0; 4][..], &[0.0; 4][..]);
+        let options = Options {
+            storage: plan.storage,
+            ..Options::default()
+        };
+        let _ = GpuEngine::new(adapter, &Columns { x, y }, plan.loss, &options, &|_| {});
+    }
     for &samples in &plan.samples {
         let start = Instant::now();
         let source = draw(samples)?;
@@ -110,7 +120,16 @@ pub fn run(
         for &kind in &plan.kinds {
             let of_kind = match kind {
                 Kind::Cpu1 => vec![one_thread.install(|| contest.cpu(kind, &mut cpu))],
-                Kind::Cpu => vec![contest.cpu(kind, &mut cpu)],
+                Kind::Cpu => {
+                    cpu.tune();
+                    // On one thread it is cpu-1, and timed like it: idle threads of a pool get in the way.
+                    let alone = cpu.threads() == 1;
+                    vec![if alone {
+                        one_thread.install(|| contest.cpu(kind, &mut cpu))
+                    } else {
+                        contest.cpu(kind, &mut cpu)
+                    }]
+                }
                 Kind::Gpu | Kind::GpuBatched => {
                     let adapters = plan.adapters.iter();
                     let row = |(on, tuning)| contest.gpu(kind, on, tuning, &cpu);
@@ -137,6 +156,8 @@ struct Contest<'a> {
 
 /// Epochs of a batch that are compared with the host loop's.
 const WALK: u64 = 10;
+/// Epochs of a batch whose time on the device is taken.
+const KERNEL_EPOCHS: u32 = 16;
 
 impl Contest<'_> {
     fn cpu(&self, kind: Kind, engine: &mut CpuEngine) -> Row {
@@ -195,14 +216,21 @@ impl Contest<'_> {
         let Some(bandwidth) = row.bytes_per_second else {
             return Ok(());
         };
+        let batched = row.engine == Kind::GpuBatched;
+        let epochs = if batched { KERNEL_EPOCHS } else { 1 };
         let mut kernels = Vec::new();
         let mut readbacks = Vec::new();
         for _ in 0..9 {
-            kernels.extend(engine.kernel_time(MODEL)?.map(|time| time.as_secs_f64()));
+            let time = engine.kernel_time(MODEL, epochs)?;
+            kernels.extend(time.map(|time| time.as_secs_f64()));
             readbacks.push(engine.readback_time()?.as_secs_f64());
         }
         row.kernel_seconds = median(kernels);
         row.phases.readback = median(readbacks);
+        // Many epochs in one dispatch have no roof: reading alone can't do that.
+        if batched && self.samples <= ALONE {
+            return Ok(());
+        }
         let roofs = engine.roofs()?;
         row.roof = Some(Roof {
             read_bytes_per_second: roofs.read,

@@ -116,7 +116,7 @@ pub struct Synthetic {
     /// Share of samples with a gross error of 20 noise deviations upwards
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = finite, conflicts_with = "data")]
     pub outliers: f64,
-    /// Who draws: chacha in parallel, numpy the exact draws of np.random.seed, rand and randn, device a counter-based generator (Threefry) on the GPU itself
+    /// Who draws: chacha in parallel, numpy the exact draws of np.random.seed, rand and randn, device a counter-based generator (Threefry) on the GPU itself, or its twin on the CPU
     #[arg(long, default_value = "chacha", conflicts_with = "data")]
     pub generator: Generator,
     /// What all draws follow from, w and b at the start among them
@@ -156,7 +156,7 @@ pub struct Training {
     /// What the gradient is multiplied by
     #[arg(long, value_name = "RATE", default_value = "0.1", value_parser = positive)]
     pub learning_rate: f64,
-    /// Epochs between two looks of the host; above 1 the line stays on the GPU meanwhile
+    /// Epochs a read-back, up to 1,000,000; above 1 the line stays on the GPU meanwhile, which the CPU engine refuses
     #[arg(long, value_name = "K", default_value = "1", value_parser = batch)]
     pub sync_every: u64,
     /// w before the first epoch [default: a normal draw]
@@ -179,7 +179,7 @@ pub struct Engine {
     /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value; the data are read twice
     #[arg(long, default_value = "f32")]
     pub storage: StorageChoice,
-    /// Share the work out by default, without measuring this adapter once
+    /// Don't measure what suits the adapter, take the built-in workgroups
     #[arg(long)]
     pub no_tune: bool,
     /// Threads of the CPU engine and of loading, up to 1024 [default: all cores]

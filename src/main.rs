@@ -28,7 +28,7 @@ use fall_line::engine::{self, Chosen, Engine};
 use fall_line::error::Error;
 use fall_line::train::{self, Config, Epoch, Trained};
 
-use crate::cli::{Bench, Cli, Command, Format, Output, Train};
+use crate::cli::{Bench, Cli, Command, Format, Output, StorageChoice, Train};
 use crate::interrupts::Interrupts;
 use crate::open::{load, open, set_threads, synthetic_source, tuning};
 use crate::report::bench::Report;
@@ -184,6 +184,7 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
                 learning_rate: config.learning_rate,
                 start: config.start,
                 data: source.title(),
+                generator: args.data.is_none().then(|| args.synthetic.generator.name()),
                 epochs: trained.epochs,
                 sync_every: config.sync_every,
                 samples,
@@ -217,6 +218,12 @@ fn bench(args: &Bench) -> Result<ExitCode, Error> {
     }
     let chosen = choose(&args.engines, &args.adapter)?;
     chosen.notice.iter().for_each(report::notice);
+    if chosen.adapters.is_empty() && args.storage == StorageChoice::F16 {
+        return Err(Error::Usage(
+            "--storage f16 is for GPU engines, and none is timed: leave it out, or add gpu to --engines"
+                .to_owned(),
+        ));
+    }
     let mut samples = args.samples.clone();
     samples.sort_unstable();
     samples.dedup();

@@ -63,7 +63,7 @@ pub struct Trained {
     pub time: Duration,
 }
 
-/// Walks down the loss, telling `watch` of every epoch; `watch` may break off.
+/// Walks down the loss, telling `watch` of every epoch; `watch` may break off, which ends it after the batch in hand.
 ///
 /// # Errors
 /// [`Error::Diverged`] as soon as the loss, w or b is not finite, and what the engine says.
@@ -76,7 +76,8 @@ pub fn train(
     let mut time = Duration::ZERO;
     let mut epochs = 0;
     let mut steps = Vec::new();
-    'batches: while epochs < config.epochs {
+    let mut wanted = true;
+    while wanted && epochs < config.epochs {
         let start = Instant::now();
         let batch = config.sync_every.clamp(1, config.epochs - epochs);
         engine.descend(model, config.learning_rate, batch, &mut steps)?;
@@ -91,18 +92,16 @@ pub fn train(
             }
             model = step.model;
             epochs = epoch;
-            if watch(&Epoch {
+            let heard = watch(&Epoch {
                 epoch,
                 loss,
                 w,
                 b,
                 dw,
                 db,
-            })
-            .is_break()
-            {
-                break 'batches;
-            }
+            });
+            // What the engine has computed is not thrown away.
+            wanted &= heard.is_continue();
         }
     }
     let loss = engine.evaluate(model)?.means(engine.samples()).loss;

@@ -143,14 +143,24 @@ fn every_engine_at_every_size_is_in_every_export() {
             &row["bytes_per_second"],
             8.0 * f64::from(samples) / median
         ));
-        assert!(above_0(&row["roof"]["read_bytes_per_second"]), "{row}");
-        let share = row["roof"]["share_of_read"].as_f64().unwrap();
         let phases = &row["phases"];
+        // Where one workgroup trains alone, reading can't keep up.
+        assert_eq!(row["roof"].is_null(), name == "gpu-batched", "{row}");
         if engine < 2 {
+            assert!(above_0(&row["roof"]["read_bytes_per_second"]), "{row}");
+            let share = row["roof"]["share_of_read"].as_f64().unwrap();
             assert!((0.01..3.0).contains(&share), "{row}");
         } else {
-            assert!(above_0(&row["roof"]["copy_bytes_per_second"]), "{row}");
-            assert!(above_0(&row["roof"]["share_of_copy"]), "{row}");
+            for number in [
+                "read_bytes_per_second",
+                "copy_bytes_per_second",
+                "share_of_copy",
+            ] {
+                assert!(
+                    row["roof"].is_null() || above_0(&row["roof"][number]),
+                    "{row}"
+                );
+            }
             assert!(row["kernel_seconds"].is_null() || above_0(&row["kernel_seconds"]));
             let parts = ["device_start", "compile", "load"].map(|part| &phases[part]);
             assert!(parts.iter().all(|part| above_0(part)), "{row}");

@@ -141,6 +141,7 @@ fn json_is_one_object_with_what_was_promised() {
         assert_eq!(result["learning_rate"], 0.1);
         assert_eq!(result["data"], "y = 4 + 3x + N(0, 1)");
         assert!(result["start"]["w"].is_f64());
+        assert_eq!(result["generator"], "chacha");
         assert_eq!(result["epochs"], 3);
         assert_eq!(result["samples"], 10_000);
         assert_eq!(result["seed"], 7);
@@ -300,7 +301,7 @@ fn an_adapter_is_measured_once() {
     assert!(train("--samples 4e6").contains("measured"));
     fs::remove_dir_all(folder.path().join("fall-line")).unwrap();
     fs::write(folder.path().join("fall-line"), "no folder").unwrap();
-    assert!(train("--samples 4e6").contains("not kept"));
+    assert!(train("--samples 4e6").contains("not kept in your cache folder"));
 }
 
 /// `--engine cpu` is not slowed down by a driver, nor brought down by one.

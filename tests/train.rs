@@ -100,6 +100,31 @@ fn it_stops_where_the_watcher_breaks_off() {
     assert_eq!(trained.model, seen[2].model());
 }
 
+/// What was computed at once is told of and kept.
+#[test]
+fn it_stops_after_the_batch_in_which_the_watcher_breaks_off() {
+    let mut engine = Bowl {
+        calls: 0,
+        breaks_at: None,
+    };
+    let config = Config {
+        epochs: 100,
+        learning_rate: 0.25,
+        start: START,
+        sync_every: 8,
+    };
+    let mut seen = Vec::new();
+    let trained = train(&mut engine, &config, &mut |epoch| {
+        seen.push(*epoch);
+        ControlFlow::Break(())
+    });
+    assert_eq!(seen.len(), 8);
+    let trained = trained.unwrap();
+    assert_eq!((trained.epochs, trained.model), (8, seen[7].model()));
+    // One more, for the loss of the trained line.
+    assert_eq!(engine.calls, 9);
+}
+
 #[test]
 fn a_loss_that_is_no_number_ends_it_with_the_last_finite_line() {
     let (trained, seen) = run(Some(3), 100, 0.25, 0);

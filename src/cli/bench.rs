@@ -28,19 +28,19 @@ pub struct Bench {
     /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value; the data are read twice
     #[arg(long, default_value = "f32")]
     pub storage: StorageChoice,
-    /// Share the work out by default, without measuring an adapter once
+    /// Don't measure what suits an adapter, take the built-in workgroups
     #[arg(long)]
     pub no_tune: bool,
     /// Threads of the cpu engine and of drawing, up to 1024 [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
-    /// Who draws the samples
+    /// Who draws the samples, on the CPU
     #[arg(long, default_value = "chacha")]
     pub generator: Generator,
     /// What all draws follow from
     #[arg(long, value_name = "N", default_value = "20", value_parser = seed)]
     pub seed: u64,
-    /// For how long each engine is timed at each size, and five times at the least
+    /// For how long each engine is timed at each size, and five times at the least: 500ms, 2s, 1m
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub min_time: Duration,
     /// The epochs of the time to an answer

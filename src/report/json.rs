@@ -21,6 +21,8 @@ pub struct Result<'a> {
     pub start: Model,
     /// What the data are.
     pub data: String,
+    /// Who drew them, where nobody gave them.
+    pub generator: Option<&'a str>,
     /// Epochs run.
     pub epochs: u64,
     /// Epochs between two looks of the host.

@@ -20,7 +20,7 @@ const INVOCATIONS: u32 = 256;
 
 /// How to get an adapter where there is none.
 const REMEDY: &str = "on Debian and Ubuntu, `apt-get install mesa-vulkan-drivers` brings a software adapter; \
-     --engine cpu needs none";
+     the CPU engine needs none";
 
 /// An adapter that the GPU engine can run on.
 #[derive(Debug)]

@@ -32,11 +32,12 @@ impl GpuEngine {
         self.timings
     }
 
-    /// The time that one epoch's dispatches take on the device, by timestamp queries; none where the adapter has none.
+    /// The time that an epoch's dispatches take on the device, of so many in one submit, by timestamp queries; none where
+    /// the adapter has none.
     ///
     /// # Errors
     /// [`Error::Gpu`] where the adapter fails.
-    pub fn kernel_time(&mut self, model: Model) -> Result<Option<Duration>, Error> {
+    pub fn kernel_time(&mut self, model: Model, epochs: u32) -> Result<Option<Duration>, Error> {
         let (device, queue) = (&self.device.device, &self.device.queue);
         if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             return Ok(None);
@@ -65,7 +66,7 @@ impl GpuEngine {
         let mut recorder = self.kernels.record(&mut encoder, Some(timestamps));
         let dispatch = self.data.units.dispatch(model, 0.0);
         self.data
-            .record_epochs(&mut recorder, self.ring.after(), dispatch, 1);
+            .record_epochs(&mut recorder, self.ring.after(), dispatch, epochs);
         recorder.finish(queue);
         encoder.resolve_query_set(&query_set, 0..2, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &readback, 0, None);
@@ -79,7 +80,9 @@ impl GpuEngine {
         let [start, end] = *bytemuck::from_bytes::<[u64; 2]>(&view);
         let nanoseconds =
             end.saturating_sub(start) as f64 * f64::from(queue.get_timestamp_period());
-        Ok(Some(Duration::from_secs_f64(nanoseconds / 1e9)))
+        Ok(Some(Duration::from_secs_f64(
+            nanoseconds / 1e9 / f64::from(epochs),
+        )))
     }
 
     /// The time from a submit that only copies a record to that record on the host: what an epoch of no samples would

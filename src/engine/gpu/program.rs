@@ -62,6 +62,17 @@ pub enum Loads {
     Four,
 }
 
+impl Loads {
+    /// So many of each: LOADS of the file.
+    pub const fn count(self) -> u32 {
+        match self {
+            Loads::One => 1,
+            Loads::Two => 2,
+            Loads::Four => 4,
+        }
+    }
+}
+
 /// How a dispatch gets its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameters {

@@ -86,11 +86,7 @@ impl Tuning {
 
     /// The workgroups that reduce a shard: one for each turn of loads at the most, and enough to keep sums short.
     pub(super) fn workgroups(&self, samples: u32) -> u32 {
-        let loads = match self.loads {
-            Loads::One => 1,
-            Loads::Two => 2,
-            Loads::Four => 4,
-        };
+        let loads = self.loads.count();
         let turns = samples.div_ceil(4 * self.workgroup_size * loads);
         let least = samples.div_ceil(4 * self.workgroup_size * LONGEST_SUM);
         self.workgroups.min(turns).max(least)

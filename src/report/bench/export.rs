@@ -184,7 +184,11 @@ impl Document {
     fn markdown(&self, path: &Path) -> Result<(), Error> {
         let adapters: Vec<&Info> = self.adapters.iter().collect();
         let list = |lines: Vec<String>| -> String {
-            lines.iter().map(|line| format!("- {line}\n")).collect()
+            let bullet = |line: &String| match line.strip_prefix("  ") {
+                Some(inner) => format!("  - {inner}\n"),
+                None => format!("- {line}\n"),
+            };
+            lines.iter().map(bullet).collect()
         };
         let parts = [
             list(headline(&self.machine, &adapters, &self.settings)),

@@ -44,11 +44,14 @@ pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Res
     } = tuning;
     let kept = match kept {
         Ok(path) => format!("kept in {}", path.display()),
-        Err(error) => format!("not kept: {error}"),
+        Err(error) => format!("not kept in your cache folder: {error}"),
     };
     tell(format!(
-        "measured what suits {}: up to {workgroups} workgroups of {workgroup_size}, {loads:?} loads under way; {kept}",
-        adapter.info().name
+        "measured what suits {}, {}: up to {workgroups} workgroups of {workgroup_size}, {} loads of x and of y \
+         under way; {kept}",
+        adapter.info().name,
+        adapter.info().backend,
+        loads.count()
     ));
     Ok(tuning)
 }
