@@ -144,7 +144,9 @@ def rows_of(bench, name):
                 "device": devices.get(adapter, f"adapter {adapter}"),
                 "epoch_seconds": seconds,
                 "bytes_per_second": number(bench, f"{at}.bytes_per_second", name),
-                "copy": need(bench, f"{at}.roof.copy_bytes_per_second", name),
+                # One workgroup that trains alone has no roof.
+                "copy": need(bench, f"{at}.roof", name)
+                and need(bench, f"{at}.roof.copy_bytes_per_second", name),
                 "evaluation": means,
             }
         )

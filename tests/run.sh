@@ -59,6 +59,16 @@ for width in 128 512; do
     LP_NATIVE_VECTOR_WIDTH=$width WGPU_BACKEND=vulkan cargo test --locked --test batches
 done
 
+step "scripts"
+bash -n benches/gpu.sh
+if command -v python3 >/dev/null; then
+    for script in benches/*.py; do
+        python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], "exec")' "$script"
+    done
+else
+    echo "no python3: benches/*.py are not read"
+fi
+
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
 
