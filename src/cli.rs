@@ -176,15 +176,22 @@ pub struct Engine {
     /// GPU adapter: part of its name, or its index in `fall-line adapters`
     #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Option<String>,
+    #[command(flatten)]
+    pub on_gpu: OnGpu,
+    /// Threads of the CPU engine and of loading, up to 1024 [default: all cores]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+}
+
+/// What the GPU engine can be told, in `train` and in `bench`.
+#[derive(Debug, Args)]
+pub struct OnGpu {
     /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value; the data are read twice
     #[arg(long, default_value = "f32")]
     pub storage: StorageChoice,
     /// Don't measure what suits the adapter, take the built-in workgroups
     #[arg(long)]
     pub no_tune: bool,
-    /// Threads of the CPU engine and of loading, up to 1024 [default: all cores]
-    #[arg(long, value_name = "N", value_parser = threads)]
-    pub threads: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -324,7 +331,7 @@ impl Train {
     pub fn refuse_what_a_gpu_alone_can(&self) -> Result<(), Error> {
         let flag = if self.training.sync_every > 1 {
             "--sync-every above 1"
-        } else if self.engine.storage == StorageChoice::F16 {
+        } else if self.engine.on_gpu.storage == StorageChoice::F16 {
             "--storage f16"
         } else {
             return Ok(());

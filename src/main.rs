@@ -218,7 +218,7 @@ fn bench(args: &Bench) -> Result<ExitCode, Error> {
     }
     let chosen = choose(&args.engines, &args.adapter)?;
     chosen.notice.iter().for_each(report::notice);
-    if chosen.adapters.is_empty() && args.storage == StorageChoice::F16 {
+    if chosen.adapters.is_empty() && args.on_gpu.storage == StorageChoice::F16 {
         return Err(Error::Usage(
             "--storage f16 is for GPU engines, and none is timed: leave it out, or add gpu to --engines"
                 .to_owned(),
@@ -229,7 +229,7 @@ fn bench(args: &Bench) -> Result<ExitCode, Error> {
     samples.dedup();
     let largest = samples.last().copied().unwrap_or_default();
     let adapters = chosen.adapters.into_iter().map(|adapter| {
-        let tuning = tuning(&adapter, largest, args.no_tune, false)?;
+        let tuning = tuning(&adapter, largest, args.on_gpu.no_tune, false)?;
         Ok((adapter, tuning))
     });
     let plan = Plan {
@@ -237,7 +237,7 @@ fn bench(args: &Bench) -> Result<ExitCode, Error> {
         samples,
         loss,
         kinds: chosen.kinds,
-        storage: args.storage.into(),
+        storage: args.on_gpu.storage.into(),
         min_time: args.min_time,
         epochs_to_answer: args.epochs,
     };

@@ -85,8 +85,13 @@ pub fn load(
     Ok(match chosen {
         Chosen::Gpu(adapter) => {
             let options = Options {
-                storage: args.engine.storage.into(),
-                tuning: tuning(&adapter, source.samples(), args.engine.no_tune, quiet)?,
+                storage: args.engine.on_gpu.storage.into(),
+                tuning: tuning(
+                    &adapter,
+                    source.samples(),
+                    args.engine.on_gpu.no_tune,
+                    quiet,
+                )?,
                 ..Options::default()
             };
             let engine = if args.draws_on_the_device() {

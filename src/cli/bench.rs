@@ -9,7 +9,7 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueP
 use fall_line::bench::Kind;
 
 use super::parse::{at_least_one, duration, kind, seed, threads};
-use super::{EXIT_CODES, Generator, LossChoice, StorageChoice};
+use super::{EXIT_CODES, Generator, LossChoice, OnGpu};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES, allow_negative_numbers = true)]
@@ -25,12 +25,8 @@ pub struct Bench {
     /// GPU adapter: part of its name, or its index in `fall-line adapters`; several times for several [default: the best]
     #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Vec<String>,
-    /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value; the data are read twice
-    #[arg(long, default_value = "f32")]
-    pub storage: StorageChoice,
-    /// Don't measure what suits an adapter, take the built-in workgroups
-    #[arg(long)]
-    pub no_tune: bool,
+    #[command(flatten)]
+    pub on_gpu: OnGpu,
     /// Threads of the cpu engine and of drawing, up to 1024 [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
