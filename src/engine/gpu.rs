@@ -201,8 +201,7 @@ fn open(
         .tuning
         .unwrap_or_else(|| Tuning::of_kind(adapter.info()));
     let variant = adapter.variant(options, tuning)?;
-    let most = device.device.limits().max_compute_invocations_per_workgroup;
-    let alone = tuning::alone(device.software, samples, most);
+    let alone = tuning::alone(device.software, samples, device.most_invocations());
     let sizes = [tuning.workgroup_size, options.alone.unwrap_or(alone)];
     let kernels = Kernels::new(&device, loss, variant, sizes, options.checks)?;
     let timings = Timings {

@@ -91,6 +91,11 @@ pub struct Info {
 }
 
 impl Info {
+    /// Whether it shares the processor's memory: a few multiprocessors.
+    pub(super) fn integrated(&self) -> bool {
+        self.kind == kind(wgpu::DeviceType::IntegratedGpu)
+    }
+
     /// What the GPU engine on this adapter is.
     pub fn description(&self, storage: Storage) -> Description {
         Description {

@@ -61,6 +61,15 @@ impl Device {
         })
     }
 
+    /// Invocations of a workgroup at the most: scratch takes 16 bytes of workgroup memory for each, and the way of
+    /// train_alone 24 more.
+    pub(super) fn most_invocations(&self) -> u32 {
+        let limits = self.device.limits();
+        let fit = limits.max_compute_workgroup_storage_size.saturating_sub(32) / 16;
+        fit.min(limits.max_compute_invocations_per_workgroup)
+            .min(limits.max_compute_workgroup_size_x)
+    }
+
     /// An error if anything has gone wrong so far.
     pub(super) fn check(&self) -> Result<(), Error> {
         let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);

@@ -66,6 +66,13 @@ impl Tuning {
                 workgroups: 8,
                 loads: Loads::One,
             }
+        } else if info.integrated() {
+            // Some ten thousand invocations run at once.
+            Tuning {
+                workgroup_size: 256,
+                workgroups: 64,
+                loads: Loads::Four,
+            }
         } else {
             // CUB's choice for a reduction is 256 invocations with 16 values under way each.
             Tuning {
@@ -105,12 +112,17 @@ impl Tuning {
             (&[64, 256], &[2, 8, 32], loads, SAMPLES_IN_SOFTWARE)
         } else {
             let loads = &[Loads::Four, Loads::Two];
-            (&[256, 512, 1024], &[512, 1024, 2048, 4096], loads, SAMPLES)
+            let groups: &[u32] = if adapter.info().integrated() {
+                &[16, 64, 256, 1024]
+            } else {
+                &[512, 1024, 2048, 4096]
+            };
+            (&[256, 512, 1024], groups, loads, SAMPLES)
         };
         let per_shard = shards::samples_per_shard(&device.device.limits(), Storage::F32);
         let samples = samples.min(most).min(per_shard.unwrap_or(most));
         let shard = Shard::new(&device, Storage::F32, samples)?;
-        let limit = device.device.limits().max_compute_invocations_per_workgroup;
+        let limit = device.most_invocations();
 
         let start = Instant::now();
         let known = Self::of_kind(adapter.info());
