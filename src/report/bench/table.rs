@@ -13,7 +13,7 @@ pub struct Column {
     cell: fn(&Row) -> Option<String>,
 }
 
-/// The epochs. On a terminal 94 columns. The spread is the quartiles' distance over the median.
+/// The epochs. On a terminal 98 columns. The spread is the quartiles' distance over the median.
 pub const EPOCHS: [Column; 9] = [
     SAMPLES,
     ENGINE,
@@ -108,7 +108,7 @@ const SAMPLES: Column = Column {
 
 const ENGINE: Column = Column {
     title: "engine",
-    width: 24,
+    width: 28,
     cell: |row| {
         let label = row.label();
         Some(match row.threads {
