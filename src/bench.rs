@@ -119,15 +119,17 @@ pub fn run(
         };
         for &kind in &plan.kinds {
             let of_kind = match kind {
-                Kind::Cpu1 => vec![one_thread.install(|| contest.cpu(kind, &mut cpu))],
-                Kind::Cpu => {
-                    cpu.tune();
-                    // On one thread it is cpu-1, and timed like it: idle threads of a pool get in the way.
-                    let alone = cpu.threads() == 1;
-                    vec![if alone {
-                        one_thread.install(|| contest.cpu(kind, &mut cpu))
+                Kind::Cpu1 | Kind::Cpu => {
+                    if kind == Kind::Cpu {
+                        cpu.tune();
                     } else {
+                        one_thread.install(|| cpu.tune());
+                    }
+                    // On one thread cpu is cpu-1, and timed like it: idle threads of a pool get in the way.
+                    vec![if cpu.is_parallel() {
                         contest.cpu(kind, &mut cpu)
+                    } else {
+                        one_thread.install(|| contest.cpu(kind, &mut cpu))
                     }]
                 }
                 Kind::Gpu | Kind::GpuBatched => {
@@ -161,7 +163,6 @@ const KERNEL_EPOCHS: u32 = 16;
 
 impl Contest<'_> {
     fn cpu(&self, kind: Kind, engine: &mut CpuEngine) -> Row {
-        engine.tune();
         let mut row = Row::new(self.samples, kind, self.draw);
         row.threads = Some(engine.threads());
         row.phases.setup = Some(0.0);

@@ -91,7 +91,7 @@ pub fn load(
                     source.samples(),
                     args.engine.on_gpu.no_tune,
                     quiet,
-                )?,
+                ),
                 ..Options::default()
             };
             let engine = if args.draws_on_the_device() {
@@ -117,19 +117,11 @@ pub fn load(
 }
 
 /// What was measured to suit an adapter, for so many samples; none where nobody is to measure.
-pub fn tuning(
-    adapter: &Adapter,
-    samples: u64,
-    no_tune: bool,
-    quiet: bool,
-) -> Result<Option<Tuning>, Error> {
-    if no_tune {
-        return Ok(None);
-    }
+pub fn tuning(adapter: &Adapter, samples: u64, no_tune: bool, quiet: bool) -> Option<Tuning> {
     let tell = |text| {
         if !quiet {
             report::notice(text);
         }
     };
-    cache::tuning(adapter, samples, tell).map(Some)
+    (!no_tune).then(|| cache::tuning(adapter, samples, tell))
 }

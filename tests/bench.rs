@@ -1,21 +1,15 @@
 //! `fall-line bench` as a user runs it.
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::fs;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use fall_line::loss::Loss;
+use program::{fall_line, run};
 use serde_json::Value;
 use tempfile::TempDir;
-
-fn fall_line() -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_fall-line"));
-    program.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
-    program
-}
-
-fn run(args: &str) -> Output {
-    fall_line().args(args.split_whitespace()).output().unwrap()
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()

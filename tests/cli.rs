@@ -1,22 +1,16 @@
 //! The program as a user runs it.
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use fall_line::loss::Loss;
+use program::{fall_line, run};
 use serde_json::Value;
 use tempfile::TempDir;
-
-fn fall_line() -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_fall-line"));
-    program.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
-    program
-}
-
-fn run(args: &str) -> Output {
-    fall_line().args(args.split_whitespace()).output().unwrap()
-}
 
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()

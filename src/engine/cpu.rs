@@ -66,6 +66,11 @@ impl CpuEngine {
         self.parallel = self.gains_from_threads();
     }
 
+    /// Whether it runs on all threads of the pool, not on one.
+    pub fn is_parallel(&self) -> bool {
+        self.parallel
+    }
+
     /// How many threads it runs on.
     pub fn threads(&self) -> usize {
         if self.parallel {

@@ -103,26 +103,38 @@ impl Data {
             }
             return;
         }
-        let last = self.shards.len() - 1;
+        // All shards in one phase, then all in the other, so that dispatches of a phase may overlap.
         for epoch in 0..epochs {
             dispatch.epoch = epoch;
-            // All shards in one phase, then all in the other, so that dispatches of a phase may overlap.
-            for line in [&self.before, after] {
-                let parts = self.shards.iter().zip(&self.groups).enumerate();
-                for (index, (Shard { samples, .. }, (shard, workgroups))) in parts {
-                    let groups = Groups { shard, line };
-                    dispatch.samples = *samples;
-                    dispatch.first_shard = (index == 0).into();
-                    dispatch.last_shard = (index == last).into();
-                    if std::ptr::eq(line, after) {
-                        recorder.reduce_partials(groups, &dispatch);
-                    } else {
-                        recorder.reduce_samples(groups, &dispatch, *workgroups);
-                    }
-                }
+            for (shard, workgroups, dispatch) in self.dispatches(dispatch) {
+                let line = &self.before;
+                recorder.reduce_samples(Groups { shard, line }, &dispatch, workgroups);
+            }
+            for (shard, _, dispatch) in self.dispatches(dispatch) {
+                recorder.reduce_partials(Groups { shard, line: after }, &dispatch);
             }
             dispatch.starts = 0;
         }
+    }
+
+    /// For each shard its bind group, its workgroups, and the parameters of its dispatch.
+    fn dispatches(
+        &self,
+        dispatch: Dispatch,
+    ) -> impl Iterator<Item = (&wgpu::BindGroup, u32, Dispatch)> {
+        let last = self.shards.len() - 1;
+        let parts = self.shards.iter().zip(&self.groups).enumerate();
+        parts.map(
+            move |(index, (Shard { samples, .. }, (shard, workgroups)))| {
+                let dispatch = Dispatch {
+                    samples: *samples,
+                    first_shard: (index == 0).into(),
+                    last_shard: (index == last).into(),
+                    ..dispatch
+                };
+                (shard, *workgroups, dispatch)
+            },
+        )
     }
 
     /// The same samples in shards of a block each.

@@ -9,18 +9,20 @@ use crate::data::synthetic::{ChaCha, Recipe};
 /// The tests run in threads of one process, and some drivers don't bear two devices there.
 static ONE_DEVICE: Mutex<()> = Mutex::new(());
 
-/// Runs `check` with the name and the device of every adapter, one at a time. No adapter is a
-/// failure.
-pub(super) fn on_every_adapter(mut check: impl FnMut(&str, &Device)) {
+/// Runs `check` with every adapter, one at a time. No adapter is a failure.
+fn with_every_adapter(mut check: impl FnMut(Adapter)) {
     let _one = ONE_DEVICE.lock().unwrap_or_else(PoisonError::into_inner);
     let adapters = adapter::list();
     assert!(!adapters.is_empty(), "{}", adapter::none());
-    for adapter in adapters {
-        check(
-            &adapter.info().to_string(),
-            &Device::open(&adapter).unwrap(),
-        );
-    }
+    adapters.into_iter().for_each(&mut check);
+}
+
+/// Runs `check` with the name and the device of every adapter.
+pub(super) fn on_every_adapter(mut check: impl FnMut(&str, &Device)) {
+    with_every_adapter(|adapter| {
+        let device = Device::open(&adapter).unwrap();
+        check(&adapter.info().to_string(), &device);
+    });
 }
 
 /// The phases with loads that tell of a place beyond the end, and with nothing left out of the sums: what is behind
@@ -108,53 +110,40 @@ fn shards_walk_as_one() {
         ..Recipe::default()
     })
     .unwrap();
-    let adapters = adapter::list();
-    let _one = ONE_DEVICE.lock().unwrap_or_else(PoisonError::into_inner);
-    for adapter in adapters {
+    let walk = |engine: &mut GpuEngine| {
+        let mut steps = Vec::new();
+        let start = Model { w: -1.5, b: 0.5 };
+        engine.descend(start, 0.1, 40, &mut steps).unwrap();
+        assert_eq!(steps.len(), 40);
+        steps
+    };
+    with_every_adapter(|adapter| {
         for parameters in [Parameters::Immediate, Parameters::Uniform] {
             let options = Options {
                 parameters: Some(parameters),
                 ..Options::default()
             };
-            let one = GpuEngine::new(&adapter, &source, Loss::Mse, &options, &|_| {}).unwrap();
+            let mut one = GpuEngine::new(&adapter, &source, Loss::Mse, &options, &|_| {}).unwrap();
+            let known = walk(&mut one);
             let shards = one.data.cut_up(&one.device);
             assert_eq!(shards.len(), 3);
             let tuning = Tuning::of_kind(adapter.info());
-            let timings = one.timings;
-            let mut walks = Vec::new();
-            let mut engine = one;
-            for shards in [None, Some(shards)] {
-                if let Some(shards) = shards {
-                    let GpuEngine {
-                        device, kernels, ..
-                    } = engine;
-                    engine =
-                        GpuEngine::over(device, kernels, shards, Units::DATA, &tuning, timings)
-                            .unwrap();
-                }
-                let mut steps = Vec::new();
-                engine
-                    .descend(Model { w: -1.5, b: 0.5 }, 0.1, 40, &mut steps)
-                    .unwrap();
-                walks.push(steps);
-            }
-            for (step, known) in walks[1].iter().zip(&walks[0]) {
+            let (units, timings) = (Units::DATA, one.timings);
+            let mut three =
+                GpuEngine::over(one.device, one.kernels, shards, units, &tuning, timings).unwrap();
+            for (step, known) in walk(&mut three).iter().zip(&known) {
                 assert!((step.model.w - known.model.w).abs() < 5e-6);
                 assert!((step.model.b - known.model.b).abs() < 5e-6);
                 assert!((step.sums.loss / known.sums.loss - 1.0).abs() < 5e-6);
             }
-            assert_eq!(walks[1].len(), 40);
         }
-    }
+    });
 }
 
 /// By destroying the device, which to wgpu is one way of losing it.
 #[test]
 fn a_lost_device_is_an_error_and_no_panic() {
-    let _one = ONE_DEVICE.lock().unwrap_or_else(PoisonError::into_inner);
-    let adapters = adapter::list();
-    assert!(!adapters.is_empty(), "{}", adapter::none());
-    for adapter in adapters {
+    with_every_adapter(|adapter| {
         let source = ChaCha::new(Recipe {
             samples: 1000,
             ..Recipe::default()
@@ -173,5 +162,5 @@ fn a_lost_device_is_an_error_and_no_panic() {
             };
             assert!(text.ends_with("the device was lost"), "{text}");
         }
-    }
+    });
 }

@@ -7,7 +7,6 @@ use std::{fs, io};
 
 use super::Tuning;
 use crate::engine::gpu::adapter::{Adapter, Info};
-use crate::error::Error;
 
 /// From this many samples on an epoch on a GPU takes longer than a submit, so that tuning shows.
 pub const WORTH: u64 = 4_000_000;
@@ -15,23 +14,22 @@ pub const WORTH: u64 = 4_000_000;
 /// What suits an adapter, for a set of `samples`: for a small one the default; for a large one what was measured with
 /// this version of the adapter, its driver and the program, now if it never was, of which `tell` is told in a line.
 ///
-/// # Errors
-/// None at present: where measuring fails, `tell` is told and the default serves.
-pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Result<Tuning, Error> {
+/// Where measuring fails, `tell` is told and the default serves.
+pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Tuning {
     if samples < WORTH {
-        return Ok(Tuning::of_kind(adapter.info()));
+        return Tuning::of_kind(adapter.info());
     }
     let path = dirs::cache_dir().map(|folder| folder.join("fall-line").join("tuning.json"));
     let key = key(adapter.info());
     if let Some(tuning) = path.as_deref().and_then(|path| read(path).remove(&key)) {
-        return Ok(tuning);
+        return tuning;
     }
     let tuning = match Tuning::measure(adapter, samples) {
         Ok(tuning) => tuning,
         // The run itself may well fit.
         Err(error) => {
             tell(format!("not measured what suits it best: {error}"));
-            return Ok(Tuning::of_kind(adapter.info()));
+            return Tuning::of_kind(adapter.info());
         }
     };
     let kept = path
@@ -53,7 +51,7 @@ pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Res
         adapter.info().backend,
         loads.count()
     ));
-    Ok(tuning)
+    tuning
 }
 
 fn key(info: &Info) -> String {
