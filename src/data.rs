@@ -5,6 +5,7 @@ use crate::error::Error;
 pub mod csv;
 pub mod host;
 pub mod numpy;
+pub mod rows;
 pub mod synthetic;
 pub mod threefry;
 

@@ -1,0 +1,142 @@
+//! Rows of a file, and the samples that they hold.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{BLOCK, Block, Source};
+use crate::error::Error;
+
+/// Which columns of a file are x and y, and what becomes of rows that are no samples.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request<'a> {
+    /// The column of x: a name, or a position from 1. Without it, and without `y`, the file must have
+    /// just two numeric columns.
+    pub x: Option<&'a str>,
+    /// The column of y, likewise.
+    pub y: Option<&'a str>,
+    /// x is all that is needed: without a `y`, y is 0 in every sample.
+    pub x_alone: bool,
+    /// What stands between two columns of a text file; without it a tab where the file's name ends in
+    /// `.tsv`, else a comma.
+    pub delimiter: Option<u8>,
+    /// Whether the first record of a text file names the columns; without it that is detected.
+    pub header: Option<bool>,
+    /// Leaves out rows that are no samples, instead of refusing the file.
+    pub skip_bad: bool,
+}
+
+/// x or y.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// x.
+    X,
+    /// y.
+    Y,
+}
+
+/// Why a row is no sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// There is no value: a null, or an empty field.
+    Missing,
+    /// The text is no number.
+    NotANumber,
+    /// The value is NaN or infinite.
+    NotFinite,
+    /// The value is beyond the range of f32.
+    BeyondF32,
+    /// The line has more or fewer fields than the first one.
+    Fields,
+}
+
+impl fmt::Display for Reason {
+    /// For use after the value: `is no number`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Missing => "has no value",
+            Reason::NotANumber => "is no number",
+            Reason::NotFinite => "is no finite number",
+            Reason::BeyondF32 => "is beyond the range of f32 (3.4e38)",
+            Reason::Fields => "has another number of fields than the first",
+        })
+    }
+}
+
+impl Reason {
+    /// Why a value is none for a sample, if it is none.
+    pub fn of(value: f64) -> Option<Reason> {
+        if !value.is_finite() {
+            Some(Reason::NotFinite)
+        } else if !(value as f32).is_finite() {
+            Some(Reason::BeyondF32)
+        } else {
+            None
+        }
+    }
+}
+
+/// A row that is no sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bad {
+    /// Its place in the block.
+    pub at: usize,
+    /// Which of its values.
+    pub axis: Axis,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+/// The rows that were left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Skipped {
+    /// How many, by reason.
+    pub counts: BTreeMap<Reason, u64>,
+    /// What the error would have said of the first one.
+    pub first: Option<String>,
+}
+
+/// A table that yields its rows by position, any block at any time from any thread.
+pub trait Rows: Sync {
+    /// How many rows there are.
+    fn rows(&self) -> u64;
+
+    /// Replaces what is in `block` by the rows at positions `index * BLOCK` up to the next block's first or the end,
+    /// and `bad` by those of them that are no samples, in order, each once. Their values in `block` mean nothing.
+    ///
+    /// # Errors
+    /// That the file can't be read any more, or has changed.
+    fn read(&self, index: u64, block: &mut Block, bad: &mut Vec<Bad>) -> Result<(), Error>;
+
+    /// What an error says of a row that is no sample: where it stands, and what is wrong.
+    fn complaint(&self, row: u64, bad: Bad) -> String;
+
+    /// What the data are, for a headline.
+    fn title(&self) -> String;
+}
+
+/// Rows that are all to be samples: the first that is none is an error.
+#[derive(Debug)]
+pub struct Strict<R>(pub R);
+
+impl<R: Rows> Source for Strict<R> {
+    fn samples(&self) -> u64 {
+        self.0.rows()
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        let mut bad = Vec::new();
+        self.0.read(index, block, &mut bad)?;
+        match bad.first() {
+            None => Ok(()),
+            Some(&bad) => {
+                let row = index * BLOCK as u64 + bad.at as u64;
+                let hint = "; --skip-bad leaves such rows out";
+                Err(Error::Data(self.0.complaint(row, bad) + hint))
+            }
+        }
+    }
+
+    fn title(&self) -> String {
+        self.0.title()
+    }
+}
