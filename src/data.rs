@@ -3,10 +3,14 @@
 use crate::error::Error;
 
 pub mod csv;
+pub mod fit;
 pub mod host;
 pub mod numpy;
 pub mod rows;
+pub mod scaling;
+pub mod statistics;
 pub mod synthetic;
+
 pub mod threefry;
 
 /// Samples in a block: what a [`Source`] yields at once. 65,536, so that a block (1 MB in f64) fits

@@ -116,7 +116,7 @@ impl Reference {
         }
     }
 
-    fn add(&mut self, loss: Loss, residual: f64, x: f64) {
+    pub fn add(&mut self, loss: Loss, residual: f64, x: f64) {
         let (value, derivative) = textbook(loss, residual);
         let sums = Sums {
             loss: value,
