@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes optima.json beside itself: for sets of samples that both sides can make, and each loss, the lowest mean loss
-that any line has, by SciPy in f64. Run by hand, with NumPy and SciPy (a few minutes):
+that any line has, by SciPy in f64. Run by hand, with NumPy and SciPy; it takes a quarter of a minute:
 
     python3 tests/golden/optima.py
 """
