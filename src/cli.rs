@@ -13,7 +13,7 @@ use fall_line::engine::gpu::program::Storage;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
-use fall_line::train::Config;
+use fall_line::train::{Config, Descent};
 
 pub use self::bench::{Bench, Files};
 use self::parse::*;
@@ -311,7 +311,8 @@ impl Training {
     pub fn config(&self, drawn: Model) -> Config {
         Config {
             epochs: self.epochs,
-            learning_rate: self.learning_rate,
+            descent: Descent::gd(self.learning_rate),
+            stop: None,
             sync_every: self.sync_every,
             start: Model {
                 w: self.init_w.unwrap_or(drawn.w),

@@ -35,7 +35,7 @@ pub enum Error {
     Diverged {
         /// The epoch, counted from 1.
         epoch: u64,
-        /// `the loss`, `w`, `b`, or `the loss after its update` where only that of the last epoch is.
+        /// `the loss`, `w`, `b`, `the gradient`, or `the loss after its update` where only that of the last epoch is.
         what: &'static str,
         /// The last model whose w and b were finite.
         last: Model,

@@ -9,7 +9,7 @@
 //! use fall_line::data::synthetic::{self, ChaCha, Recipe};
 //! use fall_line::engine::cpu::CpuEngine;
 //! use fall_line::loss::Loss;
-//! use fall_line::train::{Config, train};
+//! use fall_line::train::{Config, Descent, Stop, Walk, train};
 //!
 //! let source = ChaCha::new(Recipe {
 //!     samples: 100_000,
@@ -20,11 +20,13 @@
 //! let mut engine = CpuEngine::new(&source, Loss::Mse, &|_| {})?;
 //! let config = Config {
 //!     epochs: 1000,
-//!     learning_rate: 0.1,
 //!     start: synthetic::start(20),
 //!     sync_every: 1,
+//!     descent: Descent::gd(0.1),
+//!     stop: Some(Stop::default()),
 //! };
-//! let trained = train(&mut engine, &config, &mut |_| ControlFlow::Continue(()))?;
+//! let mut walk = Walk::new(&config);
+//! let trained = train(&mut engine, &config, &mut walk, &mut |_, _| ControlFlow::Continue(()))?;
 //! assert!((trained.model.w - 3.0).abs() < 0.02);
 //! assert!((trained.model.b - 4.0).abs() < 0.02);
 //! # Ok::<(), fall_line::error::Error>(())

@@ -26,7 +26,7 @@ use fall_line::data::synthetic::Recipe;
 use fall_line::engine::gpu::adapter::{self, Adapter};
 use fall_line::engine::{self, Chosen, Engine};
 use fall_line::error::Error;
-use fall_line::train::{self, Config, Epoch, Trained};
+use fall_line::train::{self, Config, Ended, Epoch, Trained, Walk};
 
 use crate::cli::{Bench, Cli, Command, Format, Output, StorageChoice, Train};
 use crate::interrupts::Interrupts;
@@ -159,7 +159,14 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
     let load = start.elapsed();
     if output.talks() {
         let drawn = args.data.is_none().then(|| args.synthetic.drawn());
-        report::text::headline(&description, &*source, drawn, loss, &config)?;
+        report::text::headline(
+            &description,
+            &*source,
+            drawn,
+            loss,
+            &config,
+            training.learning_rate,
+        )?;
     }
 
     let interrupts = Interrupts::listen()?;
@@ -181,7 +188,7 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
                 final_loss: trained.loss,
                 loss: loss.name(),
                 loss_parameter: loss.parameter(),
-                learning_rate: config.learning_rate,
+                learning_rate: training.learning_rate,
                 start: config.start,
                 data: source.title(),
                 generator: args.data.is_none().then(|| args.synthetic.generator.name()),
@@ -197,13 +204,13 @@ fn train(args: &Train) -> Result<ExitCode, Error> {
                 version: env!("CARGO_PKG_VERSION"),
             })?,
         }
-        Ok(trained.epochs)
+        Ok(trained)
     });
     unwritten.iter().for_each(report::error);
     match (result?, unwritten.first()) {
         (_, Some(unwritten)) => Ok(unwritten.exit_code().into()),
-        (epochs, None) if epochs < config.epochs => {
-            report::notice(format!("interrupted after epoch {epochs}"));
+        (trained, None) if trained.ended == Ended::BrokenOff => {
+            report::notice(format!("interrupted after epoch {}", trained.epochs));
             Ok(INTERRUPTED.into())
         }
         _ => Ok(ExitCode::SUCCESS),
@@ -281,7 +288,7 @@ fn walk(
     let mut history = Vec::new();
     let mut printed = Ok(());
     let progress = Progress::new("epochs", config.epochs, output.quiet);
-    let outcome = train::train(engine, config, &mut |epoch| {
+    let outcome = train::train(engine, config, &mut Walk::new(config), &mut |epoch, _| {
         if keeps_history {
             history.push(*epoch);
         }

@@ -3,10 +3,10 @@
 use std::iter::Sum;
 use std::ops::Add;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The line `y = w*x + b`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Model {
     /// The slope, in units of y per unit of x.
     pub w: f64,
@@ -58,7 +58,7 @@ impl Sum for Sums {
 }
 
 /// The loss and its gradient at a model: means over the samples.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The mean loss value.
     pub loss: f64,

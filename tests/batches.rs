@@ -16,7 +16,7 @@ use fall_line::engine::{Engine, Step};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
-use fall_line::train::{Config, train};
+use fall_line::train::{Config, Descent, Walk, train};
 
 const MODEL: Model = Model { w: -1.5, b: 0.5 };
 
@@ -209,15 +209,21 @@ fn a_batch_finds_divergence_and_keeps_the_last_finite_line() {
             let mut gpu = engine(&adapter, &source, Loss::Mse, &Options::default());
             let config = Config {
                 epochs: 1000,
-                learning_rate: 10.0,
+                descent: Descent::gd(10.0),
+                stop: None,
                 start: MODEL,
                 sync_every,
             };
             let mut seen = Vec::new();
-            let ended = train(&mut gpu, &config, &mut |epoch| {
-                seen.push(*epoch);
-                ControlFlow::Continue(())
-            });
+            let ended = train(
+                &mut gpu,
+                &config,
+                &mut Walk::new(&config),
+                &mut |epoch, _| {
+                    seen.push(*epoch);
+                    ControlFlow::Continue(())
+                },
+            );
             match ended {
                 Err(Error::Diverged { epoch, last, .. }) => {
                     assert_eq!(epoch as usize, seen.len() + 1);
@@ -362,12 +368,15 @@ fn f16_costs_few_digits_of_the_line() {
                 };
                 let config = Config {
                     epochs: 300,
-                    learning_rate: 0.1,
+                    descent: Descent::gd(0.1),
+                    stop: None,
                     start: MODEL,
                     sync_every,
                 };
                 let mut gpu = engine(&adapter, &source, Loss::Mse, &options);
-                let trained = train(&mut gpu, &config, &mut |_| ControlFlow::Continue(()));
+                let trained = train(&mut gpu, &config, &mut Walk::new(&config), &mut |_, _| {
+                    ControlFlow::Continue(())
+                });
                 trained.unwrap().model
             });
             // y is 8 from its mean at the furthest, and 5 deviations are no chance.

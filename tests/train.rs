@@ -1,11 +1,13 @@
-//! The host loop over a mock engine: no data, no GPU.
+//! The host loop and its ways down over a mock engine: no data, no GPU.
 
 use std::ops::ControlFlow;
 
-use fall_line::engine::Engine;
+use fall_line::engine::{Engine, Step};
 use fall_line::error::Error;
 use fall_line::model::{Model, Sums};
-use fall_line::train::{Config, Epoch, Trained, train};
+use fall_line::train::{
+    Config, Descent, Ended, Epoch, Optimizer, Schedule, Stop, Trained, Walk, train,
+};
 
 /// A bowl whose means are known: loss (w − 2)² + (b + 1)², over 4 samples.
 struct Bowl {
@@ -48,19 +50,25 @@ fn run(
     };
     let config = Config {
         epochs,
-        learning_rate,
+        descent: Descent::gd(learning_rate),
+        stop: None,
         start: START,
         sync_every: 1,
     };
     let mut seen = Vec::new();
-    let trained = train(&mut engine, &config, &mut |epoch| {
-        seen.push(*epoch);
-        if seen.len() as u64 == stop_after {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
+    let trained = train(
+        &mut engine,
+        &config,
+        &mut Walk::new(&config),
+        &mut |epoch, _| {
+            seen.push(*epoch);
+            if seen.len() as u64 == stop_after {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        },
+    );
     (trained, seen)
 }
 
@@ -89,6 +97,7 @@ fn an_epoch_reports_its_loss_before_and_its_line_after_the_update() {
     assert_eq!(trained.model, second.model());
     assert_eq!(trained.loss, 0.0625 + 0.25);
     assert_eq!(trained.epochs, 2);
+    assert_eq!(trained.ended, Ended::OutOfEpochs);
 }
 
 #[test]
@@ -98,6 +107,7 @@ fn it_stops_where_the_watcher_breaks_off() {
     let trained = trained.unwrap();
     assert_eq!(trained.epochs, 3);
     assert_eq!(trained.model, seen[2].model());
+    assert_eq!(trained.ended, Ended::BrokenOff);
 }
 
 /// What was computed at once is told of and kept.
@@ -109,15 +119,21 @@ fn it_stops_after_the_batch_in_which_the_watcher_breaks_off() {
     };
     let config = Config {
         epochs: 100,
-        learning_rate: 0.25,
+        descent: Descent::gd(0.25),
+        stop: None,
         start: START,
         sync_every: 8,
     };
     let mut seen = Vec::new();
-    let trained = train(&mut engine, &config, &mut |epoch| {
-        seen.push(*epoch);
-        ControlFlow::Break(())
-    });
+    let trained = train(
+        &mut engine,
+        &config,
+        &mut Walk::new(&config),
+        &mut |epoch, _| {
+            seen.push(*epoch);
+            ControlFlow::Break(())
+        },
+    );
     assert_eq!(seen.len(), 8);
     let trained = trained.unwrap();
     assert_eq!((trained.epochs, trained.model), (8, seen[7].model()));
@@ -154,4 +170,319 @@ fn a_line_that_leaves_the_numbers_ends_it() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+fn steps(optimizer: Optimizer, schedule: Schedule, learning_rate: f64) -> Config {
+    Config {
+        epochs: 60,
+        start: START,
+        sync_every: 1,
+        descent: Descent::Steps {
+            optimizer,
+            schedule,
+            learning_rate,
+        },
+        stop: None,
+    }
+}
+
+/// Each line with the loss and gradient there, the start's first; and what it came to.
+fn way(config: &Config) -> (Vec<(Model, Epoch)>, Trained) {
+    let mut engine = Bowl {
+        calls: 0,
+        breaks_at: None,
+    };
+    let mut line = config.start;
+    let mut way = Vec::new();
+    let mut walk = Walk::new(config);
+    let trained = train(&mut engine, config, &mut walk, &mut |epoch, walk| {
+        way.push((line, *epoch));
+        line = epoch.model();
+        assert_eq!((walk.epochs(), walk.model()), (epoch.epoch, line));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    (way, trained)
+}
+
+fn same(ours: f64, right: f64) {
+    let off = (ours - right).abs();
+    assert!(off <= 1e-13 * (1.0 + right.abs()), "{ours}, {right}");
+}
+
+/// Against sums over all gradients so far, with no running ones: v = Σ 0.9^age g, and Adam's corrected moments, which are
+/// the means of g and g² weighted by 0.9^age and 0.999^age.
+#[test]
+fn momentum_and_adam_step_as_their_papers_say() {
+    for (optimizer, schedule) in [
+        (Optimizer::Gd, Schedule::Constant),
+        (Optimizer::Momentum, Schedule::Constant),
+        (Optimizer::Adam, Schedule::Constant),
+        (Optimizer::Gd, Schedule::InverseTime),
+        (Optimizer::Momentum, Schedule::InverseTime),
+        (Optimizer::Adam, Schedule::InverseTime),
+    ] {
+        let (way, trained) = way(&steps(optimizer, schedule, 0.05));
+        for (t, (line, epoch)) in way.iter().enumerate() {
+            let rate = match schedule {
+                Schedule::InverseTime => 0.05 / (1.0 + t as f64 / 100.0),
+                _ => 0.05,
+            };
+            let step = |gradient: fn(&Epoch) -> f64| {
+                let sum = |keep: f64, of: &dyn Fn(f64) -> f64| -> f64 {
+                    let terms = way[..=t].iter().rev().enumerate();
+                    terms
+                        .map(|(age, (_, epoch))| keep.powi(age as i32) * of(gradient(epoch)))
+                        .sum()
+                };
+                match optimizer {
+                    Optimizer::Gd => gradient(epoch),
+                    Optimizer::Momentum => sum(0.9, &|g| g),
+                    Optimizer::Adam => {
+                        let first = sum(0.9, &|g| g) / sum(0.9, &|_| 1.0);
+                        let second = sum(0.999, &|g| g * g) / sum(0.999, &|_| 1.0);
+                        first / (second.sqrt() + 1e-8)
+                    }
+                }
+            };
+            same(epoch.w, line.w - rate * step(|epoch| epoch.dw));
+            same(epoch.b, line.b - rate * step(|epoch| epoch.db));
+        }
+        assert_eq!(way.len(), 60);
+        assert_eq!(trained.model, way[59].1.model());
+    }
+}
+
+/// From (3, 1) down (2, 4): 1.5 of it is too far, half of that is not, and then the rate grows by a tenth an epoch.
+#[test]
+fn the_adaptive_rate_goes_back_where_the_loss_rises() {
+    let (seen, trained) = way(&steps(Optimizer::Gd, Schedule::Adaptive, 1.5));
+    let lines: Vec<(f64, f64)> = seen.iter().map(|(line, _)| (line.w, line.b)).collect();
+    assert_eq!(lines[..3], [(3.0, 1.0), (0.0, -5.0), (1.5, -2.0)]);
+    same(lines[3].0, 1.5 + 0.75 * 1.1);
+    same(lines[3].1, -2.0 + 0.75 * 1.1 * 2.0);
+    let best = seen.iter().map(|(_, epoch)| epoch.loss).reduce(f64::min);
+    assert_eq!(Some(trained.loss), best);
+    assert!(trained.loss < 1e-9, "{trained:?}");
+    // Where it is broken off after a step too far, the line before it is the result; that of other schedules is the last.
+    for (schedule, model, loss) in [
+        (Schedule::Adaptive, START, 5.0),
+        (Schedule::Constant, Model { w: 0.0, b: -5.0 }, 20.0),
+    ] {
+        let config = Config {
+            epochs: 1,
+            ..steps(Optimizer::Gd, schedule, 1.5)
+        };
+        let trained = way(&config).1;
+        assert_eq!((trained.model, trained.loss), (model, loss));
+    }
+}
+
+/// Going back, the ball lies still: its first step is too far, its second half as far, with no push from the first.
+#[test]
+fn a_ball_that_went_too_far_starts_anew() {
+    let (way, _) = way(&steps(Optimizer::Momentum, Schedule::Adaptive, 1.5));
+    let lines: Vec<(f64, f64)> = way.iter().map(|(line, _)| (line.w, line.b)).collect();
+    assert_eq!(lines[..3], [(3.0, 1.0), (0.0, -5.0), (1.5, -2.0)]);
+}
+
+/// The best line, not the last one: whatever the optimizer, and however wrong the rate.
+#[test]
+fn the_adaptive_rate_gets_there_from_any_rate() {
+    for optimizer in Optimizer::ALL {
+        for rate in [1e-3, 0.1, 10.0, 1e4] {
+            let config = Config {
+                epochs: 3000,
+                ..steps(optimizer, Schedule::Adaptive, rate)
+            };
+            let (way, trained) = way(&config);
+            let at = way.iter().find(|(line, _)| *line == trained.model);
+            assert_eq!(at.unwrap().1.loss, trained.loss);
+            assert!(trained.loss < 1e-6, "{optimizer:?}, {rate}: {trained:?}");
+        }
+    }
+}
+
+#[test]
+fn batches_are_for_plain_steps_alone() {
+    let usage = |config: Config, says: &str| match config.check() {
+        Err(Error::Usage(text)) => assert!(text.contains(says), "{text}"),
+        other => panic!("{config:?}: {other:?}"),
+    };
+    let mut refused = 0;
+    for optimizer in Optimizer::ALL {
+        for schedule in Schedule::ALL {
+            let config = steps(optimizer, schedule, 0.1);
+            config.check().unwrap();
+            let batches = Config {
+                sync_every: 2,
+                ..config
+            };
+            if config.descent == Descent::gd(0.1) {
+                batches.check().unwrap();
+            } else {
+                usage(batches, "--sync-every 2");
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(refused, 8);
+    let reach = |w, b| Descent::CuttingPlane {
+        reach: Model { w, b },
+    };
+    let with = |descent| Config {
+        descent,
+        ..steps(Optimizer::Gd, Schedule::Constant, 0.1)
+    };
+    with(reach(1.0, 1.0)).check().unwrap();
+    let batches = Config {
+        sync_every: 2,
+        ..with(reach(1.0, 1.0))
+    };
+    usage(batches, "--sync-every 2");
+    usage(with(reach(0.0, 1.0)), "reach in w");
+    usage(with(reach(1.0, f64::INFINITY)), "reach in b");
+    usage(with(Descent::gd(f64::NAN)), "learning rate");
+    let stop = |tolerance, patience| Config {
+        stop: Some(Stop {
+            tolerance,
+            patience,
+        }),
+        ..with(Descent::gd(0.1))
+    };
+    stop(0.0, 1).check().unwrap();
+    usage(stop(1.0, 1), "tolerance");
+    usage(stop(0.0, 0), "patience");
+}
+
+/// So that whoever keeps the walk at every multiple of `sync_every` gets one, wherever it went on.
+#[test]
+fn batches_end_at_multiples_of_their_length() {
+    struct Batches(Bowl, Vec<u64>);
+    impl Engine for Batches {
+        fn samples(&self) -> u64 {
+            4
+        }
+        fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
+            self.0.evaluate(model)
+        }
+        fn descend(
+            &mut self,
+            from: Model,
+            learning_rate: f64,
+            epochs: u64,
+            steps: &mut Vec<Step>,
+        ) -> Result<(), Error> {
+            self.1.push(epochs);
+            self.0.descend(from, learning_rate, epochs, steps)
+        }
+    }
+    let mut config = Config {
+        epochs: 40,
+        sync_every: 12,
+        ..steps(Optimizer::Gd, Schedule::Constant, 0.01)
+    };
+    let mut engine = Batches(
+        Bowl {
+            calls: 0,
+            breaks_at: None,
+        },
+        vec![],
+    );
+    let mut walk = Walk::new(&config);
+    for epochs in [40, 70] {
+        config.epochs = epochs;
+        train(&mut engine, &config, &mut walk, &mut |_, _| {
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    }
+    assert_eq!(engine.1, [12, 12, 12, 4, 8, 12, 10]);
+}
+
+#[test]
+fn a_walk_goes_on_only_as_it_began() {
+    let by_steps = steps(Optimizer::Gd, Schedule::Constant, 0.1);
+    let by_cuts = Config {
+        descent: Descent::CuttingPlane {
+            reach: Model { w: 1.0, b: 1.0 },
+        },
+        ..by_steps
+    };
+    for (began, goes_on) in [(by_steps, by_cuts), (by_cuts, by_steps)] {
+        let mut engine = Bowl {
+            calls: 0,
+            breaks_at: None,
+        };
+        let mut walk = Walk::new(&began);
+        let ended = train(&mut engine, &goes_on, &mut walk, &mut |_, _| {
+            ControlFlow::Continue(())
+        });
+        assert!(matches!(ended, Err(Error::Usage(_))), "{ended:?}");
+        assert_eq!(walk, Walk::new(&began));
+    }
+}
+
+#[test]
+fn it_stops_when_the_loss_has_not_improved_for_so_long() {
+    // Above a floor of 1: the Bowl's own loss sinks to 0 by the same share for ever.
+    struct Floor(Bowl);
+    impl Engine for Floor {
+        fn samples(&self) -> u64 {
+            4
+        }
+        fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
+            let sums = self.0.evaluate(model)?;
+            Ok(Sums {
+                loss: sums.loss + 4.0,
+                ..sums
+            })
+        }
+    }
+    let mut ends = Vec::new();
+    for (tolerance, patience) in [(1e-3, 1), (1e-3, 5), (1e-6, 5)] {
+        for sync_every in [1, 8] {
+            let config = Config {
+                epochs: 1000,
+                sync_every,
+                stop: Some(Stop {
+                    tolerance,
+                    patience,
+                }),
+                ..steps(Optimizer::Gd, Schedule::Constant, 0.25)
+            };
+            let mut engine = Floor(Bowl {
+                calls: 0,
+                breaks_at: None,
+            });
+            let mut walk = Walk::new(&config);
+            let mut losses = Vec::new();
+            let trained = train(&mut engine, &config, &mut walk, &mut |epoch, _| {
+                losses.push(epoch.loss);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+            assert_eq!(trained.ended, Ended::Converged);
+            // The first so many epochs in a row that are not below the last improvement by more than the tolerance.
+            let (mut mark, mut idle, mut end) = (f64::INFINITY, 0, 0);
+            while idle < patience {
+                if losses[end] < mark - tolerance * mark.min(f64::MAX) {
+                    (mark, idle) = (losses[end], 0);
+                } else {
+                    idle += 1;
+                }
+                end += 1;
+            }
+            // A batch is finished.
+            let end = (end as u64).next_multiple_of(sync_every);
+            assert_eq!(trained.epochs, end);
+            ends.push(end);
+            // A walk that has converged is at its end.
+            let again = train(&mut engine, &config, &mut walk, &mut |_, _| panic!()).unwrap();
+            assert_eq!((again.epochs, again.ended), (end, Ended::Converged));
+        }
+    }
+    // Above the floor epoch k sees 5 / 4^(k − 1). By 1e-3, epoch 7 improves, 8 does not, and 9 does on epoch 7: progress
+    // adds up. By 1e-6 these are 12, 13 and 14.
+    assert_eq!(ends, [8, 8, 9 + 5, 16, 14 + 5, 24]);
 }

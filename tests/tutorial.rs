@@ -9,7 +9,7 @@ use fall_line::data::Source;
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::Recipe;
 use fall_line::loss::Loss;
-use fall_line::train::{Config, Epoch, train};
+use fall_line::train::{Config, Descent, Epoch, Walk, train};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -113,11 +113,12 @@ fn fifty_epochs_go_where_numpys_f64_goes() {
                 let mut epochs: Vec<Epoch> = Vec::new();
                 let config = Config {
                     epochs: 50,
-                    learning_rate: 0.1,
+                    descent: Descent::gd(0.1),
+                    stop: None,
                     sync_every: 1,
                     start: source.start(),
                 };
-                let trained = train(engine, &config, &mut |epoch| {
+                let trained = train(engine, &config, &mut Walk::new(&config), &mut |epoch, _| {
                     epochs.push(*epoch);
                     ControlFlow::Continue(())
                 })

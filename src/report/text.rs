@@ -20,6 +20,7 @@ pub fn headline(
     drawn: Option<String>,
     loss: Loss,
     config: &Config,
+    learning_rate: f64,
 ) -> Result<(), Error> {
     let mut name = format!("{}, {}", engine.kind, engine.name);
     if let Some(backend) = &engine.backend {
@@ -50,7 +51,7 @@ pub fn headline(
     };
     line(format!(
         "loss:   {loss}, learning rate {}, {} epochs from w = {}, b = {}{batches}",
-        config.learning_rate,
+        learning_rate,
         HumanCount(config.epochs),
         number(config.start.w),
         number(config.start.b),

@@ -1,0 +1,302 @@
+//! The ways down over real engines: walks that are broken off and go on, rates that are right or just too long, and when
+//! a descent has converged.
+
+mod common;
+
+use std::ops::ControlFlow;
+
+use common::{all, on_every_adapter, on_every_engine, recipe, synthetic};
+use fall_line::data::Block;
+use fall_line::data::synthetic::{ChaCha, Recipe};
+use fall_line::engine::Engine;
+use fall_line::engine::cpu::CpuEngine;
+use fall_line::engine::gpu::{GpuEngine, Options};
+use fall_line::error::Error;
+use fall_line::loss::Loss;
+use fall_line::model::Model;
+use fall_line::train::rate::Curvature;
+use fall_line::train::{
+    Config, Descent, Ended, Epoch, Optimizer, Schedule, Stop, Trained, Walk, train,
+};
+
+const START: Model = Model { w: -1.5, b: 0.5 };
+const ZERO: Model = Model { w: 0.0, b: 0.0 };
+
+fn config(descent: Descent) -> Config {
+    Config {
+        epochs: 40,
+        start: START,
+        sync_every: 1,
+        descent,
+        stop: Some(Stop::default()),
+    }
+}
+
+/// Every optimizer with every schedule, and the cutting plane.
+fn descents() -> Vec<Descent> {
+    let mut descents = vec![Descent::CuttingPlane {
+        reach: Model { w: 2.0, b: 1.0 },
+    }];
+    for optimizer in Optimizer::ALL {
+        // The longest is too long, so that the adaptive one goes back.
+        for (schedule, learning_rate) in Schedule::ALL.into_iter().zip([0.05, 0.1, 3.0]) {
+            descents.push(Descent::Steps {
+                optimizer,
+                schedule,
+                learning_rate,
+            });
+        }
+    }
+    descents
+}
+
+fn unbroken(engine: &mut dyn Engine, config: &Config) -> (Trained, Vec<Epoch>, Walk) {
+    let mut walk = Walk::new(config);
+    let mut seen = Vec::new();
+    let trained = train(engine, config, &mut walk, &mut |epoch, _| {
+        seen.push(*epoch);
+        ControlFlow::Continue(())
+    });
+    (trained.unwrap(), seen, walk)
+}
+
+/// Broken off after an epoch; what is left of the walk is its JSON, as `watch` saw it there.
+fn broken(engine: &mut dyn Engine, config: &Config, after: u64) -> (Trained, Vec<Epoch>, Walk) {
+    let mut seen = Vec::new();
+    let mut kept = None;
+    let mut walk = Walk::new(config);
+    let first = train(engine, config, &mut walk, &mut |epoch, walk| {
+        seen.push(*epoch);
+        if epoch.epoch < after {
+            return ControlFlow::Continue(());
+        }
+        kept = Some(serde_json::to_string(walk).unwrap());
+        ControlFlow::Break(())
+    })
+    .unwrap();
+    assert_eq!(first.epochs, after);
+    let kept = kept.unwrap();
+    let mut walk: Walk = serde_json::from_str(&kept).unwrap();
+    assert_eq!(serde_json::to_string(&walk).unwrap(), kept);
+    let trained = train(engine, config, &mut walk, &mut |epoch, _| {
+        seen.push(*epoch);
+        ControlFlow::Continue(())
+    });
+    (trained.unwrap(), seen, walk)
+}
+
+/// All but the time, to the bit.
+fn same(one: &(Trained, Vec<Epoch>, Walk), other: &(Trained, Vec<Epoch>, Walk), what: &str) {
+    let ends = |trained: Trained| (trained.model, trained.loss, trained.epochs, trained.ended);
+    assert_eq!(ends(one.0), ends(other.0), "{what}");
+    assert_eq!(one.1, other.1, "{what}");
+    assert_eq!(one.2, other.2, "{what}");
+}
+
+#[test]
+fn a_walk_that_is_broken_off_ends_in_the_same_bits() {
+    let source = synthetic(1001);
+    let losses = [Loss::Mse, Loss::Mae, Loss::LogCosh];
+    for loss in losses {
+        let mut engine = CpuEngine::new(&source, loss, &|_| {}).unwrap();
+        for descent in descents() {
+            let config = config(descent);
+            let whole = unbroken(&mut engine, &config);
+            for after in 1..=whole.0.epochs {
+                let parts = broken(&mut engine, &config, after);
+                same(&whole, &parts, &format!("{loss}, {descent:?}, {after}"));
+            }
+        }
+    }
+}
+
+/// Each broken off once, in the middle; in batches at the end of each.
+#[test]
+fn so_it_does_on_every_adapter() {
+    // Such that one workgroup trains alone, and such that many do.
+    for samples in [1001, 100_003] {
+        let source = synthetic(samples);
+        on_every_adapter(|adapter| {
+            let mut gpu =
+                GpuEngine::new(&adapter, &source, Loss::Mse, &Options::default(), &|_| {}).unwrap();
+            for descent in descents() {
+                let config = config(descent);
+                let whole = unbroken(&mut gpu, &config);
+                let parts = broken(&mut gpu, &config, whole.0.epochs / 2);
+                same(&whole, &parts, &format!("{}: {descent:?}", adapter.info()));
+            }
+            let batches = Config {
+                sync_every: 12,
+                stop: None,
+                ..config(Descent::gd(0.05))
+            };
+            let whole = unbroken(&mut gpu, &batches);
+            for after in [12, 24, 36, 40] {
+                let parts = broken(&mut gpu, &batches, after);
+                same(&whole, &parts, &format!("{}: {after}", adapter.info()));
+            }
+        });
+    }
+}
+
+/// The means that the curvature follows from, over samples as they are.
+fn curvature(loss: Loss, Block { x, .. }: &Block) -> Curvature {
+    let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / x.len() as f64;
+    let squared = mean(&mut x.iter().map(|x| x * x));
+    Curvature::new(loss, mean(&mut x.iter().copied()), squared).unwrap()
+}
+
+#[test]
+fn the_curvature_is_that_of_the_matrix() {
+    for (mean, squared) in [(0.0, 1.0), (1.0, 4.0 / 3.0), (1e4, 1e8 + 1.0), (-3.0, 9.0)] {
+        let Curvature { least, greatest } = Curvature::new(Loss::Mse, mean, squared).unwrap();
+        // The trace and the determinant of 2 · [[squared, mean], [mean, 1]].
+        let (trace, determinant) = (2.0 * (squared + 1.0), 4.0 * (squared - mean * mean));
+        assert!((least + greatest - trace).abs() <= 1e-15 * trace);
+        assert!((least * greatest - determinant).abs() <= 1e-14 * trace);
+        for loss in [Loss::Huber { delta: 3.0 }, Loss::LogCosh] {
+            let half = Curvature::new(loss, mean, squared).unwrap();
+            assert_eq!(
+                (half.least, half.greatest),
+                (0.5 * least, 0.5 * greatest),
+                "{loss}"
+            );
+        }
+    }
+    for loss in [Loss::Mae, Loss::Quantile { tau: 0.1 }] {
+        assert_eq!(Curvature::new(loss, 0.0, 1.0), None);
+    }
+}
+
+/// An epoch shrinks what is left by (greatest − least) / (greatest + least), of x in [0, 2) by 0.76: 100 leave 1e-12. The
+/// rest is the gradients' rounding, 2e-6 of the mean of |2 r x| or |2 r| at the most (see common), over the least
+/// curvature.
+#[test]
+fn the_best_rate_finds_the_closed_form() {
+    let source = synthetic(100_003);
+    let samples = all(&source);
+    let n = samples.x.len() as f64;
+    let mean = |of: &dyn Fn(f64, f64) -> f64| {
+        let pairs = samples.x.iter().zip(&samples.y);
+        pairs.map(|(&x, &y)| of(x, y)).sum::<f64>() / n
+    };
+    let (mean_x, mean_y) = (mean(&|x, _| x), mean(&|_, y| y));
+    let w = mean(&|x, y| (x - mean_x) * (y - mean_y)) / mean(&|x, _| (x - mean_x).powi(2));
+    let b = mean_y - w * mean_x;
+    let curvature = curvature(Loss::Mse, &samples);
+    let off = 2e-6 * mean(&|x, y| 2.0 * (w * x + b - y).abs() * (x + 1.0)) / curvature.least;
+    assert!(off < 3e-5);
+    on_every_engine(&source, Loss::Mse, |name, engine| {
+        let config = Config {
+            epochs: 100,
+            stop: None,
+            ..config(Descent::gd(curvature.best()))
+        };
+        let Model { w: our_w, b: our_b } = unbroken(engine, &config).0.model;
+        assert!((our_w - w).abs() < off, "{name}: {our_w}, {w}");
+        assert!((our_b - b).abs() < off, "{name}: {our_b}, {b}");
+    });
+}
+
+/// Along the steepest direction an epoch multiplies what is left by 1 − rate · curvature: by −0.98 a hundredth below the
+/// limit, by −1.02 above it.
+#[test]
+fn the_limit_is_where_the_loss_begins_to_grow() {
+    // On a line but for little, and started near it: so all residuals stay below 0.1 for a while.
+    let source = ChaCha::new(Recipe {
+        noise: 1e-3,
+        ..recipe(20_000)
+    })
+    .unwrap();
+    let samples = all(&source);
+    let start = Model { w: 3.01, b: 4.01 };
+    for loss in [Loss::Mse, Loss::Huber { delta: 1.0 }, Loss::LogCosh] {
+        let limit = curvature(loss, &samples).limit();
+        on_every_engine(&source, loss, |name, engine| {
+            let mut end = |share: f64| {
+                let config = Config {
+                    epochs: 100,
+                    start,
+                    stop: None,
+                    ..config(Descent::gd(share * limit))
+                };
+                let (trained, seen, _) = unbroken(engine, &config);
+                trained.loss / seen[0].loss
+            };
+            let (below, above) = (end(0.99), end(1.01));
+            println!("{name}, {loss}: {below}, {above}");
+            // 0.98^200 = 0.018, 1.02^200 = 52, each times the share of the first loss that is along this direction.
+            assert!(below < 0.1, "{name}, {loss}: {below}");
+            assert!(above > 10.0, "{name}, {loss}: {above}");
+        });
+    }
+}
+
+#[test]
+fn beyond_the_limit_mse_diverges() {
+    let source = synthetic(1000);
+    let limit = curvature(Loss::Mse, &all(&source)).limit();
+    on_every_engine(&source, Loss::Mse, |name, engine| {
+        let mut end = |share: f64| {
+            let config = Config {
+                epochs: 10_000,
+                stop: None,
+                ..config(Descent::gd(share * limit))
+            };
+            let mut walk = Walk::new(&config);
+            train(engine, &config, &mut walk, &mut |_, _| {
+                ControlFlow::Continue(())
+            })
+        };
+        assert!(end(0.99).is_ok(), "{name}");
+        assert!(matches!(end(1.01), Err(Error::Diverged { .. })), "{name}");
+    });
+}
+
+/// Neither too early nor never, over sums in f32: slow descents, fast ones, and balls that swing. The slowest gains 1.2 %
+/// of what is left an epoch, so 70 % of it in a hundred: when these no longer show in f32 (1e-7 of the loss), 2e-7 are left.
+#[test]
+fn the_default_stop_waits_for_the_optimum() {
+    // x centred and of deviation 1, as all data are to be: U(−√3, √3).
+    let root = 3_f64.sqrt();
+    let source = ChaCha::new(Recipe {
+        x_range: -root..root,
+        ..recipe(100_003)
+    })
+    .unwrap();
+    on_every_engine(&source, Loss::Mse, |name, engine| {
+        let mut run = |optimizer, learning_rate, epochs| {
+            let config = Config {
+                epochs,
+                start: ZERO,
+                ..config(Descent::Steps {
+                    optimizer,
+                    schedule: Schedule::Constant,
+                    learning_rate,
+                })
+            };
+            unbroken(engine, &config).0
+        };
+        let optimum = run(Optimizer::Gd, 0.5, 1000).loss;
+        for (optimizer, rate) in [
+            (Optimizer::Gd, 0.3),
+            (Optimizer::Gd, 0.03),
+            (Optimizer::Gd, 0.003),
+            (Optimizer::Momentum, 0.3),
+            (Optimizer::Momentum, 0.03),
+            (Optimizer::Momentum, 0.003),
+            (Optimizer::Adam, 0.1),
+            (Optimizer::Adam, 0.01),
+        ] {
+            let trained = run(optimizer, rate, 10_000);
+            let off = trained.loss / optimum - 1.0;
+            let what = format!(
+                "{name}: {optimizer:?}, {rate}: {} epochs, {off:e}",
+                trained.epochs
+            );
+            println!("{what}");
+            assert_eq!(trained.ended, Ended::Converged, "{what}");
+            assert!(off < 1e-6, "{what}");
+        }
+    });
+}
