@@ -173,6 +173,9 @@ fn rows_that_are_no_samples_are_told_and_named() {
             wrong(3, Axis::X, Reason::BeyondF32),
         ]
     );
+    let large = written(Kind::Npy, &["x", "y"], &[&[1.0, 1e39], &[1.0, 2.0]]);
+    let npy_of_large = Npy::open(large.path(), &Request::default()).unwrap();
+    assert_eq!(all(&npy_of_large).1, [wrong(1, Axis::X, Reason::BeyondF32)]);
     let path = file("npy/bad.npy").display().to_string();
     assert_eq!(
         npy.complaint(2, bad[1].1),

@@ -15,6 +15,7 @@ use fall_line::error::Error;
 use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{Type, TypePtr};
 use proptest::prelude::*;
@@ -328,6 +329,19 @@ fn what_is_written_reads_back_bit_for_bit() {
     let (block, _) = all(&parquet);
     assert_eq!(bits(&block.x), bits(&x));
     assert_eq!(bits(&block.y), bits(&y));
+
+    let reader = SerializedFileReader::new(file.reopen().unwrap()).unwrap();
+    let groups = reader.metadata().row_groups();
+    let rows: Vec<i64> = groups.iter().map(|group| group.num_rows()).collect();
+    assert_eq!(rows, [1 << 20, BLOCK as i64 + 17]);
+    for chunk in groups.iter().flat_map(|group| group.columns()) {
+        assert_eq!(chunk.compression(), Compression::SNAPPY);
+        assert!(
+            chunk
+                .statistics()
+                .is_some_and(|known| known.max_bytes_opt().is_some())
+        );
+    }
 }
 
 fn value(column: usize, row: usize) -> f64 {
