@@ -2,16 +2,21 @@
 
 use crate::error::Error;
 
+mod columns;
 pub mod csv;
 pub mod fit;
 pub mod host;
+pub mod npy;
 pub mod numpy;
+pub mod parquet;
 pub mod rows;
+mod shared;
 pub mod scaling;
 pub mod statistics;
 pub mod synthetic;
 
 pub mod threefry;
+pub mod write;
 
 /// Samples in a block: what a [`Source`] yields at once. 65,536, so that a block (1 MB in f64) fits
 /// a core's second-level cache and a synthetic stream outlives its seeding by far.

@@ -114,6 +114,32 @@ pub trait Rows: Sync {
     fn title(&self) -> String;
 }
 
+/// Replaces what is in `bad` by the rows of a block whose values are none for a sample; `x_missing` and `y_missing` are
+/// the places, in order, of the x and the y that are not there at all.
+pub(super) fn judge(block: &Block, x_missing: &[usize], y_missing: &[usize], bad: &mut Vec<Bad>) {
+    bad.clear();
+    // Nearly always all is well, and without a branch a value that costs next to nothing to see.
+    let fine = |values: &[f64]| {
+        values
+            .iter()
+            .fold(true, |fine, value| fine & (*value as f32).is_finite())
+    };
+    if x_missing.is_empty() && y_missing.is_empty() && fine(&block.x) && fine(&block.y) {
+        return;
+    }
+    let reason = |values: &[f64], missing: &[usize], at| match missing.binary_search(&at) {
+        Ok(_) => Some(Reason::Missing),
+        Err(_) => Reason::of(values[at]),
+    };
+    for at in 0..block.x.len() {
+        let of_x = reason(&block.x, x_missing, at).map(|reason| (Axis::X, reason));
+        let of_y = || reason(&block.y, y_missing, at).map(|reason| (Axis::Y, reason));
+        if let Some((axis, reason)) = of_x.or_else(of_y) {
+            bad.push(Bad { at, axis, reason });
+        }
+    }
+}
+
 /// Rows that are all to be samples: the first that is none is an error.
 #[derive(Debug)]
 pub struct Strict<R>(pub R);

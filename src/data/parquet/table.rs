@@ -1,0 +1,191 @@
+//! What the footer of a Parquet file says: where the pages of the two columns are.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use parquet::file::metadata::{
+    ColumnChunkMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+    RowGroupMetaData,
+};
+use parquet::file::serialized_reader::SerializedPageReader;
+use parquet::schema::types::ColumnDescPtr;
+
+use super::numbers::{Decode, Numbers};
+use super::pages::{Checked, explain, guarded};
+use crate::data::columns::{Column, Columns};
+use crate::data::rows::Request;
+use crate::data::shared::SharedFile;
+use crate::error::Error;
+
+/// One or two columns of a file.
+pub(super) struct Table {
+    name: String,
+    file: Arc<SharedFile>,
+    columns: Vec<Chosen>,
+    /// Those with rows, in order.
+    groups: Vec<Group>,
+    rows: u64,
+}
+
+/// x or y.
+pub(super) struct Chosen {
+    pub(super) name: String,
+    /// What errors call it: `column "speed"`.
+    pub(super) title: String,
+    descriptor: ColumnDescPtr,
+    numbers: Numbers,
+}
+
+/// A row group: rows of which the file holds column after column.
+pub(super) struct Group {
+    /// The first of its rows.
+    pub(super) first: u64,
+    /// How many; at least 1.
+    pub(super) rows: u64,
+    /// Where the columns are, x first.
+    chunks: Vec<ColumnChunkMetaData>,
+}
+
+impl Table {
+    pub(super) fn open(file: File, name: String, request: &Request) -> Result<Self, Error> {
+        let file = SharedFile::new(file).map_err(|source| Error::Io {
+            doing: format!("cannot read {name}"),
+            source,
+        })?;
+        let mut options = ParquetMetaDataOptions::new();
+        options.set_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
+        options.set_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
+        options.set_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+        let reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
+        let footer = guarded(|| reader.parse_and_finish(&file));
+        let footer = footer.map_err(|error| explain(&name, error))?;
+
+        let descriptors = footer.file_metadata().schema_descr().columns();
+        let columns: Vec<Column> = descriptors
+            .iter()
+            .map(|descriptor| Column {
+                name: descriptor.path().string(),
+                numeric: Numbers::of(descriptor).is_some(),
+            })
+            .collect();
+        let all = Columns {
+            file: &name,
+            columns: &columns,
+            unnamed: None,
+        };
+        let (x, y) = all.choose(request)?;
+        let places: Vec<usize> = [Some(x), y].into_iter().flatten().collect();
+        let columns = places
+            .iter()
+            .map(|&at| {
+                let numbers = Numbers::of(&descriptors[at]).ok_or_else(|| {
+                    let (title, listed) = (all.titled(at), all.listed());
+                    Error::Data(format!("{name}: {title} holds no numbers; {listed}"))
+                })?;
+                Ok(Chosen {
+                    name: all.name(at),
+                    title: all.titled(at),
+                    descriptor: descriptors[at].clone(),
+                    numbers,
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+
+        let mut rows = 0;
+        let mut groups = Vec::new();
+        for group in footer.row_groups() {
+            let group = Group::new(group, &places, rows, file.length())
+                .ok_or_else(|| damaged(&name, "its footer contradicts itself"))?;
+            rows += group.rows;
+            groups.extend(Some(group).filter(|group| group.rows > 0));
+        }
+        if i64::try_from(rows) != Ok(footer.file_metadata().num_rows()) {
+            return Err(damaged(&name, "its footer contradicts itself"));
+        }
+        Ok(Table {
+            name,
+            file: Arc::new(file),
+            columns,
+            groups,
+            rows,
+        })
+    }
+
+    pub(super) fn file(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// x and, unless x is alone, y.
+    pub(super) fn columns(&self) -> &[Chosen] {
+        &self.columns
+    }
+
+    pub(super) fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The place in `groups` of the row group that holds a row.
+    pub(super) fn group_at(&self, row: u64) -> usize {
+        self.groups.partition_point(|group| group.first <= row) - 1
+    }
+
+    /// What decodes the columns of a row group from its first row on.
+    pub(super) fn decoders(&self, group: usize) -> Result<Vec<Box<dyn Decode>>, Error> {
+        let group = &self.groups[group];
+        let columns = self.columns.iter().zip(&group.chunks);
+        columns
+            .map(|(column, chunk)| {
+                let file = self.file.clone();
+                let pages = SerializedPageReader::new(file, chunk, group.rows as usize, None)
+                    .map_err(|error| self.explain(column, error))?;
+                let pages = Box::new(Checked::new(pages, &column.descriptor));
+                Ok(column.numbers.decode(column.descriptor.clone(), pages))
+            })
+            .collect()
+    }
+
+    /// An error of the parquet crate's, in the user's words.
+    pub(super) fn explain(&self, column: &Chosen, error: parquet::errors::ParquetError) -> Error {
+        explain(&format!("{}, {}", self.name, column.title), error)
+    }
+
+    /// That a column of a row group has fewer values than the footer says.
+    pub(super) fn too_short(&self, column: &Chosen) -> Error {
+        let place = format!("{}, {}", self.name, column.title);
+        damaged(&place, "it has fewer values than the footer says")
+    }
+}
+
+impl Group {
+    /// None where what the footer says can't be.
+    fn new(group: &RowGroupMetaData, places: &[usize], first: u64, length: u64) -> Option<Self> {
+        let rows = u64::try_from(group.num_rows()).ok()?;
+        let chunks = places
+            .iter()
+            .map(|&at| {
+                let chunk = group.columns().get(at)?.clone();
+                let start = chunk
+                    .dictionary_page_offset()
+                    .unwrap_or(chunk.data_page_offset());
+                let start = u64::try_from(start).ok()?;
+                let end = start.checked_add(u64::try_from(chunk.compressed_size()).ok()?)?;
+                let whole = chunk.num_values() == group.num_rows() && end <= length;
+                (whole && chunk.file_path().is_none()).then_some(chunk)
+            })
+            .collect::<Option<_>>()?;
+        first.checked_add(rows)?;
+        Some(Group {
+            first,
+            rows,
+            chunks,
+        })
+    }
+}
+
+fn damaged(place: &str, what: &str) -> Error {
+    Error::Data(format!("{place}: the file is damaged: {what}"))
+}

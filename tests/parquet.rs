@@ -1,0 +1,392 @@
+//! Parquet files that PyArrow wrote, and that we write.
+
+#[path = "common/rows.rs"]
+mod rows;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use fall_line::data::parquet::Parquet;
+use fall_line::data::rows::{Axis, Bad, Reason, Request, Rows, Strict};
+use fall_line::data::write::Kind;
+use fall_line::data::{BLOCK, Block, Source};
+use fall_line::error::Error;
+use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{Type, TypePtr};
+use proptest::prelude::*;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use rows::{all, alone, asked, bits, expected, file, hard_numbers, numbers, refusal, written};
+use tempfile::NamedTempFile;
+
+const ENCODINGS: [&str; 7] = [
+    "none-1", "none-2", "snappy-1", "gzip-2", "zstd-1", "lz4-2", "brotli-1",
+];
+
+fn open(name: &str, request: &Request) -> Result<Parquet, Error> {
+    Parquet::open(&file(&format!("parquet/{name}.parquet")), request)
+}
+
+/// The numbers of x, none where there is no value.
+fn x_of(parquet: &Parquet) -> Vec<Option<u64>> {
+    let (block, bad) = all(parquet);
+    let mut values: Vec<Option<u64>> = bits(&block.x).into_iter().map(Some).collect();
+    for (row, bad) in bad {
+        match bad.reason {
+            Reason::Missing => values[row as usize] = None,
+            reason => assert_eq!(Some(reason), Reason::of(block.x[row as usize])),
+        }
+    }
+    values
+}
+
+fn assert_reads(parquet: &Parquet, expected: &serde_json::Value, what: &str) {
+    let expected: Vec<Option<u64>> = numbers(expected)
+        .into_iter()
+        .map(|value| value.map(f64::to_bits))
+        .collect();
+    assert_eq!(x_of(parquet), expected, "{what}");
+}
+
+#[test]
+fn every_type_reads_as_the_nearest_number() {
+    let mut columns_read = 0;
+    for name in ["types", "decimals", "int96", "nested"] {
+        let expected = &expected()[format!("parquet/{name}.parquet")];
+        for (column, numbers) in expected.as_object().unwrap() {
+            let parquet = open(name, &alone(column)).unwrap();
+            assert_eq!(parquet.columns(), (column.clone(), String::new()));
+            assert_reads(&parquet, numbers, column);
+            columns_read += 1;
+        }
+    }
+    assert_eq!(columns_read, 37);
+}
+
+#[test]
+fn every_encoding_and_compression_reads_as_the_same_numbers() {
+    let expected = &expected()["encodings"];
+    let expected = expected.as_object().unwrap();
+    assert_eq!(expected.len(), 7);
+    for name in ENCODINGS {
+        let name = format!("encodings-{name}");
+        for (column, of_column) in expected {
+            let parquet = open(&name, &alone(column)).unwrap();
+            assert_reads(&parquet, of_column, &format!("{name}, {column}"));
+        }
+        // Two of them side by side, whose pages do not end in the same rows.
+        let (block, bad) = all(&open(&name, &asked("delta", "holes")).unwrap());
+        let (x, y) = (numbers(&expected["delta"]), numbers(&expected["holes"]));
+        for row in 0..x.len() {
+            assert_eq!(Some(block.x[row]), x[row]);
+            let missing = bad.iter().find(|(at, _)| *at == row as u64);
+            assert_eq!(missing.is_some(), y[row].is_none(), "{name}, {row}");
+            assert!(y[row].is_none_or(|y| y == block.y[row]));
+        }
+    }
+}
+
+/// A file with a column of each type, in row groups of these lengths.
+fn table(types: Vec<Type>, groups: &[usize], page: usize, write: WriteColumn) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    let fields: Vec<TypePtr> = types.into_iter().map(Arc::new).collect();
+    let columns = fields.len();
+    let schema = Type::group_type_builder("schema").with_fields(fields);
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_data_page_row_count_limit(page)
+        .set_write_batch_size(page)
+        .build();
+    let schema = Arc::new(schema.build().unwrap());
+    let mut writer =
+        SerializedFileWriter::new(file.reopen().unwrap(), schema, Arc::new(properties)).unwrap();
+    let mut first = 0;
+    for &rows in groups {
+        let mut group = writer.next_row_group().unwrap();
+        for column in 0..columns {
+            let mut chunk = group.next_column().unwrap().unwrap();
+            write(&mut chunk, column, first..first + rows);
+            chunk.close().unwrap();
+        }
+        group.close().unwrap();
+        first += rows;
+    }
+    writer.close().unwrap();
+    file
+}
+
+type WriteColumn = fn(
+    &mut parquet::file::writer::SerializedColumnWriter<'_>,
+    column: usize,
+    rows: std::ops::Range<usize>,
+);
+
+/// What PyArrow doesn't write: decimals of varying width, and files older than logical types.
+#[test]
+fn old_notes_of_types_are_understood() {
+    let of = |name: &'static str, physical, converted| {
+        Type::primitive_type_builder(name, physical)
+            .with_converted_type(converted)
+            .with_repetition(Repetition::REQUIRED)
+    };
+    let types = vec![
+        of("decimal", Physical::BYTE_ARRAY, ConvertedType::DECIMAL)
+            .with_precision(30)
+            .with_scale(3)
+            .build()
+            .unwrap(),
+        of("millis", Physical::INT64, ConvertedType::TIMESTAMP_MILLIS)
+            .build()
+            .unwrap(),
+        of("unsigned", Physical::INT64, ConvertedType::UINT_64)
+            .build()
+            .unwrap(),
+        of("text", Physical::BYTE_ARRAY, ConvertedType::UTF8)
+            .build()
+            .unwrap(),
+    ];
+    let file = table(types, &[4], 100, |chunk, column, _| {
+        let bytes: [&[u8]; 4] = [&[0xff], &[0x04, 0xd2], &[], &[0x00, 0x80]];
+        let written = match column {
+            0 | 3 => chunk.typed::<ByteArrayType>().write_batch(
+                &bytes.map(|bytes| ByteArray::from(bytes.to_vec())),
+                None,
+                None,
+            ),
+            _ => {
+                let values = [1, -1, 1_700_000_000_123, 0];
+                chunk.typed::<Int64Type>().write_batch(&values, None, None)
+            }
+        };
+        written.unwrap();
+    });
+    let read = |column| {
+        all(&Parquet::open(file.path(), &alone(column)).unwrap())
+            .0
+            .x
+    };
+    assert_eq!(read("decimal"), [-0.001, 1.234, 0.0, 0.128]);
+    assert_eq!(read("millis"), [0.001, -0.001, 1_700_000_000.123, 0.0]);
+    assert_eq!(
+        read("unsigned"),
+        [1.0, 18_446_744_073_709_551_615.0, 1.7e12 + 123.0, 0.0]
+    );
+    let text = refusal(Parquet::open(file.path(), &alone("text")));
+    assert!(text.contains("column \"text\" holds no numbers"), "{text}");
+}
+
+#[test]
+fn columns_are_chosen_by_name_or_position() {
+    let path = file("parquet/nested.parquet").display().to_string();
+    let parquet = open("nested", &Request::default()).unwrap();
+    let names = ("point.a".to_owned(), "x".to_owned());
+    assert_eq!(parquet.columns(), names);
+    assert_eq!(parquet.title(), "nested.parquet: x over point.a");
+    assert_eq!(open("nested", &asked("3", "7")).unwrap().columns(), names);
+    assert_eq!(
+        refusal(open("nested", &asked("x", "name"))),
+        format!(
+            "{path}: column \"name\" holds no numbers; its columns are: 1 \"name\" (not numeric), \
+             2 \"list.list.element\" (not numeric), 3 \"point.a\", 4 \"point.b\" (not numeric), \
+             5 \"color\" (not numeric), 6 \"nothing\" (not numeric), 7 \"x\""
+        )
+    );
+    assert!(refusal(open("nested", &asked("x", "8"))).contains("has no column \"8\""));
+    assert!(matches!(
+        open("nested", &asked("x", "7")),
+        Err(Error::Usage(_))
+    ));
+    let text = refusal(open("encodings-none-1", &Request::default()));
+    assert!(text.contains("needs --x and --y, for it has not just two numeric columns; its"));
+    let request = Request {
+        x: Some("plain"),
+        ..Request::default()
+    };
+    assert!(refusal(open("encodings-none-1", &request)).contains("needs --y, for"));
+}
+
+#[test]
+fn rows_that_are_no_samples_are_told_and_named() {
+    let path = file("parquet/nested.parquet").display().to_string();
+    let parquet = open("nested", &Request::default()).unwrap();
+    let (_, bad) = all(&parquet);
+    let missing = |at| {
+        let (axis, reason) = (Axis::X, Reason::Missing);
+        (at as u64, Bad { at, axis, reason })
+    };
+    // Of both values in the second row x comes first.
+    assert_eq!(bad, [missing(1), missing(2)]);
+    let text = refusal(Strict(parquet).read(0, &mut Block::default()));
+    let complaint = format!("{path}, row 2, column \"point.a\": has no value;");
+    assert!(text.starts_with(&complaint), "{text}");
+    let parquet = open("nested", &asked("x", "point.a")).unwrap();
+    assert_eq!(
+        parquet.complaint(1, all(&parquet).1[0].1),
+        format!("{path}, row 2, column \"x\": NaN is no finite number")
+    );
+    let parquet = open("types", &alone("decimal_76_30")).unwrap();
+    let (row, bad) = all(&parquet).1[0];
+    assert_eq!(
+        parquet.complaint(row, bad),
+        format!(
+            "{}, row 1, column \"decimal_76_30\": 1e46 is beyond the range of f32 (3.4e38)",
+            file("parquet/types.parquet").display()
+        )
+    );
+}
+
+#[test]
+fn what_is_no_table_is_refused() {
+    let text = refusal(open("empty", &Request::default()));
+    assert!(
+        text.ends_with("has 0 samples; a line needs at least two"),
+        "{text}"
+    );
+    let missing = Parquet::open(Path::new("no such file"), &Request::default());
+    assert!(matches!(missing, Err(Error::Io { .. })));
+    let folder = Parquet::open(Path::new("."), &Request::default());
+    assert!(matches!(folder, Err(Error::Io { .. })), "{folder:?}");
+    let text = refusal(Parquet::open(&file("cars.csv"), &Request::default()));
+    assert!(
+        text.contains("the file is damaged, or no Parquet file: "),
+        "{text}"
+    );
+}
+
+/// Opens a file of these bytes and reads two of its columns, if that can be done.
+fn read_of(content: &[u8]) -> Result<Block, Error> {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(content).unwrap();
+    let mut block = Block::default();
+    for request in [
+        asked("plain", "holes"),
+        asked("delta", "dictionary_holes"),
+        asked("split", "delta_holes"),
+    ] {
+        let parquet = Parquet::open(file.path(), &request)?;
+        parquet.read(0, &mut block, &mut Vec::new())?;
+    }
+    Ok(block)
+}
+
+/// Cut anywhere, or with a bit turned over anywhere, a file is an error in one line or has other numbers: never a panic.
+#[test]
+fn damaged_files_are_errors() {
+    let mut random = ChaCha8Rng::seed_from_u64(20);
+    for name in ENCODINGS {
+        let path = file(&format!("parquet/encodings-{name}.parquet"));
+        let whole = std::fs::read(path).unwrap();
+        read_of(&whole).unwrap();
+        for _ in 0..30 {
+            let length = random.random_range(0..whole.len());
+            refusal(read_of(&whole[..length]));
+        }
+        let mut refused = 0;
+        for _ in 0..DAMAGES {
+            let mut content = whole.clone();
+            let at = random.random_range(0..whole.len());
+            content[at] ^= 1 << random.random_range(0..8);
+            match read_of(&content) {
+                Ok(_) => {}
+                error => {
+                    refusal(error);
+                    refused += 1;
+                }
+            }
+        }
+        println!("{name}: {refused} of {DAMAGES} damages seen");
+        assert!(refused > 0);
+    }
+}
+
+const DAMAGES: usize = 400;
+
+#[test]
+fn a_file_that_shrinks_is_an_error() {
+    let numbers = hard_numbers(3 * BLOCK);
+    let file = written(Kind::Parquet, &["x", "y"], &[&numbers, &numbers]);
+    let parquet = Parquet::open(file.path(), &Request::default()).unwrap();
+    file.as_file().set_len(1000).unwrap();
+    let read = parquet.read(0, &mut Block::default(), &mut Vec::new());
+    assert!(refusal(read).contains("cut short"));
+}
+
+#[test]
+fn what_is_written_reads_back_bit_for_bit() {
+    // Two row groups, in neither of which a block ends.
+    let x = hard_numbers((1 << 20) + BLOCK + 17);
+    let y: Vec<f64> = x.iter().rev().copied().collect();
+    let file = written(Kind::Parquet, &["x", "the y"], &[&x, &y]);
+    let parquet = Parquet::open(file.path(), &Request::default()).unwrap();
+    assert_eq!(parquet.columns(), ("x".to_owned(), "the y".to_owned()));
+    let (block, _) = all(&parquet);
+    assert_eq!(bits(&block.x), bits(&x));
+    assert_eq!(bits(&block.y), bits(&y));
+
+    let reader = SerializedFileReader::new(file.reopen().unwrap()).unwrap();
+    let groups = reader.metadata().row_groups();
+    let rows: Vec<i64> = groups.iter().map(|group| group.num_rows()).collect();
+    assert_eq!(rows, [1 << 20, BLOCK as i64 + 17]);
+    for chunk in groups.iter().flat_map(|group| group.columns()) {
+        assert_eq!(chunk.compression(), Compression::SNAPPY);
+        assert!(
+            chunk
+                .statistics()
+                .is_some_and(|known| known.max_bytes_opt().is_some())
+        );
+    }
+}
+
+fn value(column: usize, row: usize) -> f64 {
+    (row * 2 + column) as f64
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the row groups and pages, in whatever order, from however many threads.
+    #[test]
+    fn blocks_are_read_in_any_order(
+        groups in prop_oneof![
+            proptest::collection::vec(0..3_usize * BLOCK, 1..5),
+            proptest::collection::vec(0..500_usize, 300..400),
+        ],
+        page in 100..100_000_usize,
+        seed in any::<u64>(),
+    ) {
+        let rows: usize = groups.iter().sum();
+        prop_assume!(rows >= 2);
+        let types = ["x", "y"].map(|name| {
+            Type::primitive_type_builder(name, Physical::DOUBLE)
+                .with_repetition(Repetition::REQUIRED)
+                .build()
+                .unwrap()
+        });
+        let file = table(types.to_vec(), &groups, page, |chunk, column, rows| {
+            let values: Vec<f64> = rows.map(|row| value(column, row)).collect();
+            chunk.typed::<DoubleType>().write_batch(&values, None, None).unwrap();
+        });
+        let parquet = Parquet::open(file.path(), &Request::default()).unwrap();
+        prop_assert_eq!(parquet.rows(), rows as u64);
+        let check = |index: usize| {
+            let (mut block, mut bad) = (Block::default(), Vec::new());
+            parquet.read(index as u64, &mut block, &mut bad).unwrap();
+            let here = index * BLOCK..((index + 1) * BLOCK).min(rows);
+            let is = |column: usize, values: &[f64]| {
+                values.iter().copied().eq(here.clone().map(|row| value(column, row)))
+            };
+            is(0, &block.x) && is(1, &block.y) && bad.is_empty()
+        };
+        let mut order: Vec<usize> = (0..rows.div_ceil(BLOCK)).flat_map(|index| [index; 2]).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        prop_assert!(order.iter().all(|&index| check(index)));
+        prop_assert!(order.par_iter().all(|&index| check(index)));
+    }
+}

@@ -1,0 +1,84 @@
+//! How much host memory a Parquet file takes. On its own, because the peak is that of the process.
+#![cfg(target_os = "linux")]
+
+use std::sync::Arc;
+
+use fall_line::data::parquet::Parquet;
+use fall_line::data::rows::{Request, Rows};
+use fall_line::data::{BLOCK, Block};
+use parquet::basic::{Repetition, Type as Physical};
+use parquet::data_type::DoubleType;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::Type;
+use rayon::prelude::*;
+use tempfile::NamedTempFile;
+
+const MB: u64 = 1_000_000;
+
+/// A figure of the process's memory, in bytes.
+fn memory(of: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(of)).unwrap();
+    let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    1024 * kibibytes
+}
+
+/// Two columns in a single row group, with dictionaries that fill up and pages of a megabyte.
+fn one_row_group(rows: usize) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    let fields = ["x", "y"].map(|name| {
+        let column = Type::primitive_type_builder(name, Physical::DOUBLE);
+        let column = column.with_repetition(Repetition::REQUIRED);
+        Arc::new(column.build().unwrap())
+    });
+    let schema = Type::group_type_builder("schema").with_fields(fields.to_vec());
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(None)
+        .build();
+    let mut writer = SerializedFileWriter::new(
+        file.reopen().unwrap(),
+        Arc::new(schema.build().unwrap()),
+        Arc::new(properties),
+    )
+    .unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    while let Some(mut column) = group.next_column().unwrap() {
+        for first in (0..rows).step_by(BLOCK) {
+            let end = rows.min(first + BLOCK);
+            let values: Vec<f64> = (first..end).map(|row| (row as f64).sin()).collect();
+            let chunk = column.typed::<DoubleType>();
+            chunk.write_batch(&values, None, None).unwrap();
+        }
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+    file
+}
+
+#[test]
+fn pages_are_held_and_no_row_groups() {
+    const ROWS: usize = 4_000_000;
+    let file = one_row_group(ROWS);
+    let before = memory("VmRSS");
+    // From here on the peak is counted anew.
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(2);
+    let right = threads.build().unwrap().install(|| {
+        let parquet = Parquet::open(file.path(), &Request::default()).unwrap();
+        assert_eq!(parquet.rows(), ROWS as u64);
+        (0..ROWS.div_ceil(BLOCK)).into_par_iter().all(|index| {
+            let (mut block, mut bad) = (Block::default(), Vec::new());
+            parquet.read(index as u64, &mut block, &mut bad).unwrap();
+            let first = (index * BLOCK) as f64;
+            bad.is_empty() && block.x[0] == first.sin() && block.y[0] == first.sin()
+        })
+    });
+    assert!(right);
+    let taken = memory("VmHWM") - before;
+    println!("two threads over 64 MB in one row group: {} MB", taken / MB);
+    // Of two threads and two idle cursors each two columns: 8 times a dictionary and a page, decoded, and of the two at
+    // work a page as it is in the file and a block; all a megabyte but for the file's pages, which are smaller.
+    assert!(taken < 30 * MB, "{taken}");
+}
