@@ -6,6 +6,7 @@ pub mod csv;
 pub mod host;
 pub mod numpy;
 pub mod rows;
+pub mod store;
 pub mod synthetic;
 pub mod threefry;
 
