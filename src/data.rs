@@ -2,7 +2,8 @@
 
 use crate::error::Error;
 
-pub mod csv;
+mod csv;
+pub mod file;
 pub mod host;
 pub mod numpy;
 pub mod rows;
