@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use fall_line::data::csv::Layout;
+use fall_line::data::rows::Request;
 use fall_line::data::synthetic::Recipe;
 use fall_line::engine;
 use fall_line::engine::gpu::program::Storage;
@@ -237,8 +237,8 @@ pub struct Output {
 }
 
 impl Csv {
-    pub fn layout(&self) -> Layout<'_> {
-        Layout {
+    pub fn request(&self) -> Request<'_> {
+        Request {
             x: self.x.as_deref(),
             y: self.y.as_deref(),
             delimiter: self.delimiter,
@@ -247,6 +247,7 @@ impl Csv {
                 HeaderChoice::Yes => Some(true),
                 HeaderChoice::No => Some(false),
             },
+            ..Request::default()
         }
     }
 }

@@ -3,18 +3,19 @@
 use crate::error::Error;
 
 mod columns;
-pub mod csv;
+mod csv;
+pub mod file;
 pub mod fit;
 pub mod host;
 pub mod npy;
 pub mod numpy;
 pub mod parquet;
 pub mod rows;
-mod shared;
 pub mod scaling;
+mod shared;
 pub mod statistics;
+pub mod store;
 pub mod synthetic;
-
 pub mod threefry;
 pub mod write;
 

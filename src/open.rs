@@ -3,7 +3,7 @@
 use std::io;
 
 use fall_line::data::Source;
-use fall_line::data::csv::Csv;
+use fall_line::data::file;
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::{self, ChaCha, Recipe};
 use fall_line::data::threefry::Threefry;
@@ -27,12 +27,9 @@ pub fn open(args: &Train) -> Result<(Box<dyn Source>, Model), Error> {
         (Some(path), _) => {
             // Of a pipe the length is not known.
             let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
-            let reading = Progress::new("checking bytes", bytes, quiet);
-            let csv = Csv::open(path, args.csv.layout(), &|n| reading.advance(n))?;
-            if !quiet {
-                csv.notices().iter().for_each(report::notice);
-            }
-            (Box::new(csv), synthetic::start(seed))
+            let reading = Progress::new("reading bytes", bytes, quiet);
+            let opened = file::open(path, &args.csv.request(), &|n| reading.advance(n))?;
+            (opened.source, synthetic::start(seed))
         }
         (None, generator) => synthetic_source(generator, args.synthetic.recipe(), quiet)?,
     })

@@ -6,8 +6,9 @@ use std::f64::consts::PI;
 use std::ops::ControlFlow;
 
 use common::{all, on_every_engine};
-use fall_line::data::csv::{Csv, Layout};
+use fall_line::data::file;
 use fall_line::data::host::Columns;
+use fall_line::data::rows::Request;
 use fall_line::data::{Block, Source, positions};
 use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
@@ -167,13 +168,8 @@ impl Case {
         let block = match &self.recipe {
             None => {
                 let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cars.csv");
-                let layout = Layout {
-                    x: None,
-                    y: None,
-                    delimiter: None,
-                    header: None,
-                };
-                all(&Csv::open(path.as_ref(), layout, &|_| {}).unwrap())
+                let opened = file::open(path.as_ref(), &Request::default(), &|_| {}).unwrap();
+                all(&*opened.source)
             }
             Some(recipe) => {
                 let mut block = Block::default();

@@ -6,9 +6,10 @@ mod rows;
 use std::io;
 use std::path::Path;
 
-use fall_line::data::csv::{Csv, Layout};
+use fall_line::data::file;
+use fall_line::data::rows::Request;
 use fall_line::data::write::{Kind, Writer, kind};
-use fall_line::data::{BLOCK, Block, Source};
+use fall_line::data::{BLOCK, Block};
 use fall_line::error::Error;
 use rows::{bits, hard_numbers, written};
 
@@ -62,13 +63,12 @@ fn csv_reads_back_bit_for_bit() {
     let x = x.repeat(4);
     assert!(x.len() > BLOCK);
     let file = written(Kind::Csv, &["x", "y"], &[&x, &x]);
-    let layout = Layout {
+    let request = Request {
         x: Some("x"),
         y: Some("y"),
-        delimiter: None,
-        header: None,
+        ..Request::default()
     };
-    let csv = Csv::open(file.path(), layout, &|_| {}).unwrap();
+    let csv = file::open(file.path(), &request, &|_| {}).unwrap().source;
     let (mut block, mut read) = (Block::default(), Vec::new());
     for index in 0..csv.samples().div_ceil(BLOCK as u64) {
         csv.read(index, &mut block).unwrap();

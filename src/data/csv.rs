@@ -1,320 +1,283 @@
-//! Two columns of a user's CSV file.
+//! Two columns of a user's text file.
 //!
-//! The file is read twice and never held: one pass checks every value and notes where each block
-//! starts, and [`Source::read`] then parses the block it is asked for.
+//! The text is read once, cut into chunks of whole records, and those are parsed on all threads, a batch at a time
+//! while the next is read: no more of it than two batches is in memory.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
-use csv::{ByteRecord, ErrorKind, Position, Reader, ReaderBuilder};
+use csv::ByteRecord;
+use rayon::prelude::*;
 
 use self::columns::{Column, Header, number};
-use super::{BLOCK, Block, OnLoad, Source};
+use self::cut::{Cutter, LONGEST, Trouble};
+use self::parse::{Fault, Parsed, Shape, What, line_ends, reader};
+use super::file::{Opened, too_few};
+use super::rows::{Axis, Request, Skipped};
+use super::store::Store;
 use crate::error::Error;
 
-/// Records looked at to tell a header and the numeric columns.
-const SAMPLE_RECORDS: usize = 100;
-
 mod columns;
+mod cut;
+mod parse;
 
-/// How to read a CSV file.
+/// How much is read at once; tests take less.
 #[derive(Clone, Copy, Debug)]
-pub struct Layout<'a> {
-    /// The column of x: a header's name, or a position from 1. Without it, and without `y`, the file
-    /// must have just two numeric columns.
-    pub x: Option<&'a str>,
-    /// The column of y, likewise.
-    pub y: Option<&'a str>,
-    /// What stands between two columns; without it a comma.
-    pub delimiter: Option<u8>,
-    /// Whether the first record names the columns; without it that is detected.
-    pub header: Option<bool>,
+struct Sizes {
+    /// Records looked at to tell a header and the numeric columns.
+    records: usize,
+    /// Bytes read to find those in, at first.
+    head: usize,
+    /// Bytes of a chunk, about.
+    chunk: usize,
 }
 
-/// A CSV file, checked from end to end.
-#[derive(Debug)]
-pub struct Csv {
-    name: String,
-    file: Mutex<File>,
-    delimiter: u8,
+/// A chunk is small against a core's second-level cache, through which it passes twice.
+const SIZES: Sizes = Sizes {
+    records: 100,
+    head: 1 << 16,
+    chunk: 1 << 18,
+};
+/// Chunks of a batch, for each thread: the last of a batch are waited for.
+const CHUNKS_A_THREAD: usize = 8;
+/// Chunks of a batch at the most, 16 MB of text.
+const MOST_CHUNKS: usize = 64;
+
+/// The samples of a text, which `name` stands for in errors.
+///
+/// # Errors
+/// [`Error::Io`] where the text can't be read; [`Error::Data`] for a missing column, too few samples and, unless bad
+/// rows are to be left out, for the first one of them.
+pub(super) fn read(
+    name: &str,
+    text: Box<dyn Read + Send + '_>,
+    request: &Request,
+) -> Result<Opened, Error> {
+    read_in_chunks(name, text, request, SIZES)
+}
+
+fn read_in_chunks(
+    name: &str,
+    text: Box<dyn Read + Send + '_>,
+    request: &Request,
+    sizes: Sizes,
+) -> Result<Opened, Error> {
+    let delimiter = request.delimiter.unwrap_or_else(|| usual_delimiter(name));
+    let mut text = Cutter::new(text, delimiter, sizes.chunk);
+    let first =
+        first_records(&mut text, delimiter, sizes).map_err(|trouble| explain(name, 1, trouble))?;
+    if let Some(what) = no_csv(&first) {
+        return Err(Error::Data(format!("{name} {what}")));
+    }
+    let header = Header::detect(&first, request);
+    if first.len() <= usize::from(header.named) {
+        return Err(too_few(name, 0, &Skipped::default(), request));
+    }
+    if request.delimiter.is_none() {
+        header.suspect_separator(name, &first, request, delimiter)?;
+    }
+    let (x, y) = header.choose(name, request)?;
+    let mut table = Table {
+        name,
+        skip_bad: request.skip_bad,
+        width: header.columns.len(),
+        store: Store::new(title(name, &x, y.as_ref(), header.named)),
+        x,
+        y,
+        lines: 0,
+        skipped: Skipped::default(),
+    };
+    if header.named {
+        table.lines = skip_header(&mut text, delimiter).map_err(|t| explain(name, 1, t))?;
+    }
+    table.fill(&mut text, delimiter)?;
+    Ok(Opened {
+        source: Box::new(table.store),
+        x: table.x.name,
+        y: table.y.map(|y| y.name).unwrap_or_default(),
+        skipped: table.skipped,
+    })
+}
+
+/// The samples so far.
+struct Table<'a> {
+    name: &'a str,
+    skip_bad: bool,
+    /// Fields of a record.
+    width: usize,
     x: Column,
-    y: Column,
-    has_header: bool,
-    samples: u64,
-    /// The byte at which each block's first record starts.
-    starts: Vec<u64>,
-    notices: Vec<String>,
+    y: Option<Column>,
+    store: Store,
+    /// Lines so far.
+    lines: u64,
+    skipped: Skipped,
 }
 
-impl Csv {
-    /// Opens `path` (`-` is standard input) and checks every sample, telling `on_load` of the bytes as
-    /// they pass.
-    ///
-    /// What can't be read twice, a pipe, is first copied to an unnamed temporary file.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where the file can't be read; [`Error::Data`] for a missing column, a value that
-    /// is no finite number in f32, fewer than two samples, or an x that is constant.
-    pub fn open(path: &Path, layout: Layout, on_load: OnLoad) -> Result<Self, Error> {
-        let name = if path == Path::new("-") {
-            "standard input".to_owned()
-        } else {
-            path.display().to_string()
-        };
-        let delimiter = layout.delimiter.unwrap_or(b',');
-        let file = Mutex::new(seekable(path, &name)?);
-        let first = first_records(&file, delimiter).map_err(|error| explain(&name, error))?;
-        if let Some(what) = no_csv(&first) {
-            return Err(Error::Data(format!("{name} {what}")));
-        }
-        let header = Header::detect(&first, &layout);
-        if first.len() <= usize::from(header.named) {
-            return Err(too_few(&name, 0));
-        }
-        if layout.delimiter.is_none() {
-            header.suspect_separator(&name, &first)?;
-        }
-        let (x, y) = header.choose(&name, &layout)?;
-        let mut csv = Csv {
-            name,
-            file,
+impl Table<'_> {
+    /// Parses a batch on all threads while one of them keeps the samples of the batch before and reads the next one.
+    fn fill(&mut self, text: &mut Cutter, delimiter: u8) -> Result<(), Error> {
+        let skip_bad = self.skip_bad;
+        let shape = Shape {
             delimiter,
-            x,
-            y,
-            has_header: header.named,
-            samples: 0,
-            starts: Vec::new(),
-            notices: Vec::new(),
+            width: self.width,
+            x: self.x.index,
+            y: self.y.as_ref().map(|y| y.index),
         };
-        csv.check(&header, on_load)?;
-        Ok(csv)
+        let chunks = (CHUNKS_A_THREAD * rayon::current_num_threads()).min(MOST_CHUNKS);
+        let mut batch = text.batch(chunks);
+        let mut before = Vec::new();
+        while !batch.is_empty() {
+            let (parsed, (kept, next)) = rayon::join(
+                || {
+                    let chunks = batch.par_iter().with_max_len(1);
+                    chunks
+                        .map(|chunk| parse::parse(chunk, shape, skip_bad))
+                        .collect()
+                },
+                || (self.keep(&before), text.batch(chunks)),
+            );
+            kept?;
+            before = parsed;
+            text.recycle(batch);
+            batch = next;
+        }
+        self.keep(&before)?;
+        match text.trouble.take() {
+            Some(trouble) => Err(explain(self.name, self.lines + 1, trouble)),
+            None => Ok(()),
+        }
     }
 
-    /// What the user should know before trusting the line: a column of whose digits f32 keeps few.
-    pub fn notices(&self) -> &[String] {
-        &self.notices
-    }
-
-    /// The pass that checks every sample, counts them and notes the blocks' starts.
-    fn check(&mut self, header: &Header, on_load: OnLoad) -> Result<(), Error> {
-        let mut records = records(&self.file, 0, self.delimiter, header.named);
-        let mut record = ByteRecord::new();
-        let (mut starts, mut samples) = (Vec::new(), 0);
-        let (mut x_extent, mut y_extent) = (Extent::EMPTY, Extent::EMPTY);
-        let mut told = 0;
-        while records
-            .read_byte_record(&mut record)
-            .map_err(|error| explain(&self.name, error))?
-        {
-            let (fields, columns) = (record.len(), header.columns.len());
-            if fields != columns {
-                return Err(Error::Data(format!(
-                    "{}, line {}: {fields} column{}, where the first line has {columns}",
-                    self.name,
-                    line_of(&self.file, record.position()),
-                    if fields == 1 { "" } else { "s" },
-                )));
+    /// Adds what was parsed, in the text's order: the first bad row is the first, whoever came upon it.
+    fn keep(&mut self, batch: &[Parsed]) -> Result<(), Error> {
+        for parsed in batch {
+            if let Some(fault) = &parsed.first {
+                let (complaint, hint) = self.complaint(fault);
+                if !self.skip_bad {
+                    let hint = hint.unwrap_or("; --skip-bad leaves such rows out");
+                    return Err(Error::Data(complaint + hint));
+                }
+                let complaint = complaint + hint.unwrap_or_default();
+                self.skipped.first.get_or_insert(complaint);
             }
-            x_extent.add(self.value(&record, &self.x)?);
-            y_extent.add(self.value(&record, &self.y)?);
-            if samples % BLOCK as u64 == 0 {
-                let start = record.position().map_or(0, |position| position.byte());
-                on_load(start - told);
-                told = start;
-                starts.push(start);
+            for (reason, count) in &parsed.counts {
+                *self.skipped.counts.entry(*reason).or_default() += count;
             }
-            samples += 1;
-        }
-        if samples < 2 {
-            return Err(too_few(&self.name, samples));
-        }
-        self.judge(x_extent, y_extent)?;
-        self.samples = samples;
-        self.starts = starts;
-        Ok(())
-    }
-
-    /// Refuses an x that does not vary, and notes a column that f32 is too coarse for.
-    fn judge(&mut self, x_extent: Extent, y_extent: Extent) -> Result<(), Error> {
-        if x_extent.least as f32 == x_extent.most as f32 {
-            let of_f32 = if x_extent.least == x_extent.most {
-                ""
-            } else {
-                ", to the digits of f32"
-            };
-            return Err(Error::Data(format!(
-                "{}: {} is {:?} in every sample{of_f32}; a line needs an x that varies",
-                self.name,
-                self.x.titled(),
-                x_extent.least,
-            )));
-        }
-        for (column, extent) in [(&self.x, x_extent), (&self.y, y_extent)] {
-            let notice = extent.coarse_in_f32().map(|step| {
-                format!(
-                    "{}: {} runs from {:?} to {:?}, where f32 has steps of {step:?}: \
-                     subtract {:?} from it for a line with more digits",
-                    self.name,
-                    column.titled(),
-                    extent.least,
-                    extent.most,
-                    extent.least,
-                )
-            });
-            self.notices.extend(notice);
+            self.lines += parsed.lines;
+            self.store.append(&parsed.samples)?;
         }
         Ok(())
     }
 
-    /// The value of one column of a record, checked.
-    fn value(&self, record: &ByteRecord, column: &Column) -> Result<f64, Error> {
-        let text = &record[column.index];
-        let bad = |what: &str| {
-            let line = line_of(&self.file, record.position());
-            let hint = match line {
-                _ if decimal_comma(text) => "; write numbers without commas, decimals with a point",
-                1 => "; if the first line names the columns, say --header yes",
-                _ => "",
-            };
-            Error::Data(format!(
-                "{}, line {line}, {}: {} {what}{hint}",
-                self.name,
-                column.titled(),
-                quoted(text),
-            ))
-        };
-        match number(text) {
-            None => Err(bad("is not a finite number")),
-            Some(value) if !(value as f32).is_finite() => {
-                Err(bad("is beyond the range of f32 (3.4e38)"))
+    /// What is wrong with a record, and where that can be told, what to do about it.
+    fn complaint(&self, fault: &Fault) -> (String, Option<&'static str>) {
+        let line = self.lines + fault.line + 1;
+        let at = format!("{}, line {line}", self.name);
+        match &fault.what {
+            What::Fields(fields) => {
+                let plural = if *fields == 1 { "" } else { "s" };
+                let width = self.width;
+                let text =
+                    format!("{at}: {fields} column{plural}, where the first line has {width}");
+                (text, None)
             }
-            Some(value) => Ok(value),
+            What::Value(axis, reason, field) => {
+                let column = match (axis, &self.y) {
+                    (Axis::Y, Some(y)) => y,
+                    _ => &self.x,
+                };
+                let hint = if decimal_comma(field) {
+                    Some("; write numbers without commas, decimals with a point")
+                } else if line == 1 {
+                    Some("; if the first line names the columns, say --header yes")
+                } else {
+                    None
+                };
+                let text = format!("{at}, {}: {} {reason}", column.titled(), quoted(field));
+                (text, hint)
+            }
         }
     }
 }
 
-impl Source for Csv {
-    fn samples(&self) -> u64 {
-        self.samples
-    }
-
-    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
-        let changed = || Error::Data(format!("{} has changed while it was read", self.name));
-        let start = self.starts[index as usize];
-        let mut records = records(&self.file, start, self.delimiter, false);
-        let mut record = ByteRecord::new();
-        block.clear();
-        for _ in super::positions(index, self.samples) {
-            if !records
-                .read_byte_record(&mut record)
-                .map_err(|error| explain(&self.name, error))?
-            {
-                return Err(changed());
-            }
-            let value = |column: &Column| record.get(column.index).and_then(number);
-            let sample = value(&self.x).zip(value(&self.y)).ok_or_else(changed)?;
-            block.push(sample);
-        }
-        Ok(())
-    }
-
-    fn title(&self) -> String {
-        let file = Path::new(&self.name);
-        format!(
-            "{}: {} over {}{}",
-            file.file_name().unwrap_or(file.as_os_str()).display(),
-            self.y.name,
-            self.x.name,
-            if self.has_header { "" } else { ", no header" },
-        )
-    }
-}
-
-/// Reads a shared file from a position on, whoever else reads it.
-struct At<'a> {
-    file: &'a Mutex<File>,
-    position: u64,
-}
-
-impl Read for At<'_> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(self.position))?;
-        let read = file.read(bytes)?;
-        self.position += read as u64;
-        Ok(read)
-    }
-}
-
-/// The records from byte `position` on.
-fn records(file: &Mutex<File>, position: u64, delimiter: u8, has_header: bool) -> Reader<At<'_>> {
-    ReaderBuilder::new()
-        .has_headers(has_header)
-        // Checked by us, for the line: the csv crate names that of the record before.
-        .flexible(true)
-        .delimiter(delimiter)
-        .buffer_capacity(1 << 16)
-        .from_reader(At { file, position })
-}
-
-/// The least and the greatest value of a column.
-#[derive(Clone, Copy)]
-struct Extent {
-    least: f64,
-    most: f64,
-}
-
-impl Extent {
-    const EMPTY: Extent = Extent {
-        least: f64::INFINITY,
-        most: f64::NEG_INFINITY,
-    };
-
-    fn add(&mut self, value: f64) {
-        self.least = self.least.min(value);
-        self.most = self.most.max(value);
-    }
-
-    /// The distance of neighbours in f32 at the greatest size, if fewer than 4096 of them lie
-    /// between the ends: rounding then costs a line its fourth digit.
-    fn coarse_in_f32(&self) -> Option<f64> {
-        let size = self.least.abs().max(self.most.abs()) as f32;
-        let step = f64::from(size) - f64::from(size.next_down());
-        let range = self.most - self.least;
-        (range > 0.0 && range < 4096.0 * step).then_some(step)
-    }
-}
-
-/// The file, or a temporary copy of what can be read only once.
-fn seekable(path: &Path, name: &str) -> Result<File, Error> {
-    let cannot_read = |source| Error::Io {
-        doing: format!("cannot read {name}"),
-        source,
-    };
-    let mut once: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin())
+/// The delimiter of a file of this name, packed or not.
+fn usual_delimiter(name: &str) -> u8 {
+    let name = Path::new(name);
+    let packed = name
+        .extension()
+        .is_some_and(|ending| ending == "gz" || ending == "zst");
+    let unpacked = if packed {
+        name.file_stem()
     } else {
-        let file = File::open(path).map_err(cannot_read)?;
-        if file.metadata().map_err(cannot_read)?.is_file() {
-            return Ok(file);
-        }
-        Box::new(file)
+        name.file_name()
     };
-    tempfile::tempfile()
-        .and_then(|mut copy| io::copy(&mut once, &mut copy).map(|_| copy))
-        .map_err(|source| Error::Io {
-            doing: format!("cannot copy {name} to a temporary file"),
-            source,
-        })
+    let ending = unpacked.and_then(|name| Path::new(name).extension());
+    if ending.is_some_and(|ending| ending.eq_ignore_ascii_case("tsv")) {
+        b'\t'
+    } else {
+        b','
+    }
 }
 
-fn first_records(file: &Mutex<File>, delimiter: u8) -> Result<Vec<ByteRecord>, csv::Error> {
-    records(file, 0, delimiter, false)
-        .into_byte_records()
-        .take(SAMPLE_RECORDS)
-        .collect()
+/// For a headline: `cars.csv: dist over speed`.
+fn title(name: &str, x: &Column, y: Option<&Column>, named: bool) -> String {
+    let file = Path::new(name);
+    let over = y.map(|y| format!("{} over ", y.name)).unwrap_or_default();
+    format!(
+        "{}: {over}{}{}",
+        file.file_name().unwrap_or(file.as_os_str()).display(),
+        x.name,
+        if named { "" } else { ", no header" },
+    )
+}
+
+/// The first records, a byte-order mark dropped: as many as are wanted, or
+/// as many as there are, or as [`LONGEST`] bytes hold.
+fn first_records(
+    text: &mut Cutter,
+    delimiter: u8,
+    sizes: Sizes,
+) -> Result<Vec<ByteRecord>, Trouble> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let (bytes, _) = text.peek(MARK.len()).map_err(Trouble::Io)?;
+    if bytes.starts_with(MARK) {
+        text.skip(MARK.len());
+    }
+    let mut size = sizes.head;
+    loop {
+        let (bytes, ended) = text.peek(size).map_err(Trouble::Io)?;
+        // One more, so that the last of those that are wanted is whole.
+        let mut first: Vec<ByteRecord> = reader(bytes, delimiter)
+            .into_byte_records()
+            .map_while(Result::ok)
+            .take(sizes.records + 1)
+            .collect();
+        if !ended || first.len() > sizes.records {
+            first.pop();
+        }
+        if ended || first.len() == sizes.records || size >= LONGEST && !first.is_empty() {
+            return Ok(first);
+        }
+        if size >= LONGEST {
+            return Err(Trouble::TooLong);
+        }
+        size *= 2;
+    }
+}
+
+/// Drops the first record, and says how many lines end in it.
+fn skip_header(text: &mut Cutter, delimiter: u8) -> Result<u64, Trouble> {
+    let (bytes, _) = text.peek(0).map_err(Trouble::Io)?;
+    let mut records = reader(bytes, delimiter);
+    // It was read before, from the same bytes.
+    let _ = records.read_byte_record(&mut ByteRecord::new());
+    let end = records.position().byte() as usize;
+    // The csv crate leaves the rest of a line end to the record behind.
+    let rest = bytes[..end].ends_with(b"\r") && bytes[end..].starts_with(b"\n");
+    let end = end + usize::from(rest);
+    let lines = line_ends(&bytes[..end]);
+    text.skip(end);
+    Ok(lines)
 }
 
 /// What the first records show the file to be, where that is no CSV file.
@@ -323,8 +286,6 @@ fn no_csv(first: &[ByteRecord]) -> Option<&'static str> {
     let starts_with = |marks: &[&[u8]]| marks.iter().any(|mark| bytes.starts_with(mark));
     if starts_with(&[b"\xff\xfe", b"\xfe\xff"]) {
         Some("is in UTF-16; save it as UTF-8")
-    } else if starts_with(&[b"\x1f\x8b", b"\x28\xb5\x2f\xfd"]) {
-        Some("is compressed; unpack it first")
     } else if bytes.contains(&0) {
         Some("is no text file")
     } else if starts_with(&[b"sep=", b"#"]) || first.get(1)?.len() > first[0].len() {
@@ -340,31 +301,6 @@ fn decimal_comma(field: &[u8]) -> bool {
     text.matches(',').count() == 1 && number(text.replace(',', ".").as_bytes()).is_some()
 }
 
-/// The line, from 1, of the record at a position. The csv crate's own count is one short where lines
-/// end in CRLF, so the line ends before the record are counted here.
-fn line_of(file: &Mutex<File>, position: Option<&Position>) -> u64 {
-    let start = position.map_or(0, Position::byte);
-    let (mut line, mut before) = (1, 0);
-    let bytes = BufReader::new(At { file, position: 0 }).bytes();
-    for (byte, position) in bytes.map_while(Result::ok).zip(0..) {
-        let ends_line = matches!(byte, b'\r' | b'\n');
-        // The csv crate may leave line ends at the front of a record.
-        if position >= start && !ends_line {
-            break;
-        }
-        line += u64::from(ends_line && (before, byte) != (b'\r', b'\n'));
-        before = byte;
-    }
-    line
-}
-
-fn too_few(name: &str, samples: u64) -> Error {
-    let plural = if samples == 1 { "" } else { "s" };
-    Error::Data(format!(
-        "{name} has {samples} sample{plural}; a line needs at least two"
-    ))
-}
-
 /// A field for an error message: in quotes, on one line, cut short.
 fn quoted(field: &[u8]) -> String {
     const SHOWN: usize = 40;
@@ -374,13 +310,19 @@ fn quoted(field: &[u8]) -> String {
     format!("{shown:?}{cut}")
 }
 
-/// The csv crate's errors in the user's words.
-fn explain(name: &str, error: csv::Error) -> Error {
-    match error.into_kind() {
-        ErrorKind::Io(source) => Error::Io {
+/// Trouble in the user's words; `line` is that of the next record.
+fn explain(name: &str, line: u64, trouble: Trouble) -> Error {
+    match trouble {
+        Trouble::Io(source) => Error::Io {
             doing: format!("cannot read {name}"),
             source,
         },
-        other => Error::Data(format!("{name}: {other:?}")),
+        Trouble::TooLong => Error::Data(format!(
+            "{name}, line {line}: a record of more than {} MB; is there a quote that is not closed?",
+            LONGEST / 1_000_000,
+        )),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use rayon::prelude::*;
+
+use super::store::Store;
 use super::{BLOCK, Block, Source};
 use crate::error::Error;
 
@@ -166,3 +169,100 @@ impl<R: Rows> Source for Strict<R> {
         self.0.title()
     }
 }
+
+impl<R: Rows + ?Sized> Rows for Box<R> {
+    fn rows(&self) -> u64 {
+        (**self).rows()
+    }
+
+    fn read(&self, index: u64, block: &mut Block, bad: &mut Vec<Bad>) -> Result<(), Error> {
+        (**self).read(index, block, bad)
+    }
+
+    fn complaint(&self, row: u64, bad: Bad) -> String {
+        (**self).complaint(row, bad)
+    }
+
+    fn title(&self) -> String {
+        (**self).title()
+    }
+}
+
+/// The samples of a table, and what was left out: nothing, or with `skip_bad` the rows that are no samples, which takes
+/// a pass over all rows, and a copy of the samples where there are such rows.
+///
+/// # Errors
+/// With `skip_bad` what [`Rows::read`] says, and [`Error::Io`] where there is no room for the copy. Without it nothing
+/// is read here.
+pub fn samples(rows: Box<dyn Rows>, skip_bad: bool) -> Result<(Box<dyn Source>, Skipped), Error> {
+    if !skip_bad {
+        return Ok((Box::new(Strict(rows)), Skipped::default()));
+    }
+    let skipped = count_bad(&rows)?;
+    if skipped.first.is_none() {
+        return Ok((Box::new(Strict(rows)), skipped));
+    }
+    Ok((Box::new(good(&rows)?), skipped))
+}
+
+/// What of a table is no sample.
+fn count_bad(rows: &impl Rows) -> Result<Skipped, Error> {
+    let blocks = rows.rows().div_ceil(BLOCK as u64);
+    // By reason how many, and the first with its row.
+    type Found = (BTreeMap<Reason, u64>, Option<(u64, Bad)>);
+    let (counts, first) = (0..blocks)
+        .into_par_iter()
+        .map_init(Default::default, |(block, bad), index| {
+            rows.read(index, block, bad)?;
+            let mut counts = BTreeMap::new();
+            for bad in bad.iter() {
+                *counts.entry(bad.reason).or_default() += 1;
+            }
+            let first = bad.first();
+            let first = first.map(|bad| (index * BLOCK as u64 + bad.at as u64, *bad));
+            Ok((counts, first))
+        })
+        .try_reduce(Found::default, |(mut counts, one), (more, other)| {
+            for (reason, count) in more {
+                *counts.entry(reason).or_default() += count;
+            }
+            let first = one.into_iter().chain(other).min_by_key(|(row, _)| *row);
+            Ok((counts, first))
+        })?;
+    Ok(Skipped {
+        counts,
+        first: first.map(|(row, bad)| rows.complaint(row, bad)),
+    })
+}
+
+/// Those rows of a table that are samples.
+fn good(rows: &impl Rows) -> Result<Store, Error> {
+    let mut store = Store::new(rows.title());
+    let blocks = rows.rows().div_ceil(BLOCK as u64);
+    // A batch at a time, for the store is filled in order.
+    let batch = 2 * rayon::current_num_threads() as u64;
+    for first in (0..blocks).step_by(batch as usize) {
+        let read: Vec<Block> = (first..blocks.min(first + batch))
+            .into_par_iter()
+            .map(|index| {
+                let (mut block, mut bad) = (Block::default(), Vec::new());
+                rows.read(index, &mut block, &mut bad)?;
+                let mut bad = bad.iter().map(|bad| bad.at).peekable();
+                let mut good = Block::default();
+                for (at, sample) in block.x.iter().copied().zip(block.y).enumerate() {
+                    if bad.next_if_eq(&at).is_none() {
+                        good.push(sample);
+                    }
+                }
+                Ok(good)
+            })
+            .collect::<Result<_, Error>>()?;
+        for block in &read {
+            store.append(block)?;
+        }
+    }
+    Ok(store)
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,8 @@
 
 use csv::ByteRecord;
 
-use super::Layout;
+use super::parse::{any_number, is_missing};
+use crate::data::rows::Request;
 use crate::error::Error;
 
 /// One column: its place, counted from 0, and what to call it.
@@ -24,11 +25,11 @@ pub(super) struct Header {
 impl Header {
     /// A column is numeric if half of its fields that are not missing are numbers: what the others are is
     /// an error to be named, not a reason to pass the column over.
-    pub(super) fn detect(first: &[ByteRecord], layout: &Layout) -> Self {
-        let named = layout.header.unwrap_or_else(|| {
+    pub(super) fn detect(first: &[ByteRecord], request: &Request) -> Self {
+        let named = request.header.unwrap_or_else(|| {
             first
                 .first()
-                .is_some_and(|record| is_header(record, layout))
+                .is_some_and(|record| is_header(record, request))
         });
         let width = first.first().map_or(0, ByteRecord::len);
         let columns = (0..width)
@@ -59,14 +60,20 @@ impl Header {
         }
     }
 
-    /// The columns for x and y: those asked for, else the only ones that are numeric.
-    pub(super) fn choose(&self, file: &str, layout: &Layout) -> Result<(Column, Column), Error> {
+    /// The columns for x and y: those asked for, else the only ones that are numeric. None for y where x is all that
+    /// is needed.
+    pub(super) fn choose(
+        &self,
+        file: &str,
+        request: &Request,
+    ) -> Result<(Column, Option<Column>), Error> {
         let find = |wanted| self.find(file, wanted);
-        let x = layout.x.map(find).transpose()?;
-        let y = layout.y.map(find).transpose()?;
+        let x = request.x.map(find).transpose()?;
+        let y = request.y.map(find).transpose()?;
         if x.is_some() && x == y {
             return Err(Error::Usage("--x and --y are the same column".to_owned()));
         }
+        let x_alone = x_alone(request);
         let mut rest = self
             .columns
             .iter()
@@ -75,31 +82,47 @@ impl Header {
             .map(|(column, _)| column);
         // Taken for x first: the two numeric columns are x and y in the file's order.
         let chosen_x = x.or_else(|| rest.next());
-        let chosen_y = y.or_else(|| rest.next());
-        let guessed = x.is_none() || y.is_none();
-        match (chosen_x, chosen_y) {
-            (Some(x), Some(y)) if !guessed || rest.next().is_none() => Ok((x.clone(), y.clone())),
-            _ if self.columns.len() == 1 => Err(Error::Data(format!(
-                "{file} has one column, and a line needs x and y; --delimiter says what separates columns"
-            ))),
-            _ => {
-                let needed = match (layout.x, layout.y) {
-                    (None, Some(_)) => "--x",
-                    (Some(_), None) => "--y",
-                    _ => "--x and --y",
-                };
-                Err(Error::Data(format!(
-                    "{file} needs {needed}, for it has not just two numeric columns; {}",
-                    self.listed(),
-                )))
-            }
+        let chosen_y = y.or_else(|| if x_alone { None } else { rest.next() });
+        let guessed = x.is_none() || y.is_none() && !x_alone;
+        if let Some(x) = chosen_x
+            && (chosen_y.is_some() || x_alone)
+            && (!guessed || rest.next().is_none())
+        {
+            return Ok((x.clone(), chosen_y.cloned()));
         }
+        if self.columns.len() == 1 && !x_alone {
+            return Err(Error::Data(format!(
+                "{file} has one column, and a line needs x and y; --delimiter says what separates columns"
+            )));
+        }
+        let (needed, number) = match (request.x, request.y) {
+            _ if x_alone => ("--x", "one numeric column"),
+            (None, Some(_)) => ("--x", "two numeric columns"),
+            (Some(_), None) => ("--y", "two numeric columns"),
+            _ => ("--x and --y", "two numeric columns"),
+        };
+        Err(Error::Data(format!(
+            "{file} needs {needed}, for it has not just {number}; {}",
+            self.listed(),
+        )))
     }
 
-    /// That the columns are not separated by something else than the comma that was taken for granted.
-    pub(super) fn suspect_separator(&self, file: &str, first: &[ByteRecord]) -> Result<(), Error> {
-        let too_few = self.numeric.iter().filter(|numeric| **numeric).count() < 2;
-        for (separator, name) in [(b';', "';'"), (b'\t', "tab"), (b'|', "'|'")] {
+    /// That the columns are not separated by something else than the delimiter that was taken for granted.
+    pub(super) fn suspect_separator(
+        &self,
+        file: &str,
+        first: &[ByteRecord],
+        request: &Request,
+        taken: u8,
+    ) -> Result<(), Error> {
+        let needed = if x_alone(request) { 1 } else { 2 };
+        let too_few = self.numeric.iter().filter(|numeric| **numeric).count() < needed;
+        let taken_name = if taken == b'\t' { "tab" } else { "','" };
+        for (separator, name) in [(b',', "','"), (b';', "';'"), (b'\t', "tab"), (b'|', "'|'")] {
+            // A comma within a column is one of decimals.
+            if separator == taken || separator == b',' && self.columns.len() > 1 {
+                continue;
+            }
             let mut fields = first.iter().flatten();
             let mut parts = fields
                 .clone()
@@ -111,7 +134,7 @@ impl Header {
             if parts_numbers || too_few && fields.any(|field| field.contains(&separator)) {
                 return Err(Error::Data(format!(
                     "{file} seems to separate its columns by {name}: say --delimiter {name}, \
-                     or --delimiter ',' if it does not"
+                     or --delimiter {taken_name} if it does not"
                 )));
             }
         }
@@ -181,12 +204,20 @@ impl Column {
     }
 }
 
+/// Whether only x is read.
+pub(super) fn x_alone(request: &Request) -> bool {
+    request.x_alone && request.y.is_none()
+}
+
 /// Whether a first record names the columns, as far as can be told: if none of its fields is a number
 /// (nan and inf count as numbers here, for programs write them for values) and not all are missing; or
 /// if a name that is asked for is in it, and with it the other name or a field that is no number.
-fn is_header(record: &ByteRecord, layout: &Layout) -> bool {
+fn is_header(record: &ByteRecord, request: &Request) -> bool {
     let missing = record.iter().all(is_missing);
-    let numbers = record.iter().filter(|field| parse(field).is_some()).count();
+    let numbers = record
+        .iter()
+        .filter(|field| any_number(field).is_some())
+        .count();
     let named = |wanted: Option<&str>| {
         wanted.is_some_and(|wanted| {
             let position = wanted.parse().ok();
@@ -197,7 +228,7 @@ fn is_header(record: &ByteRecord, layout: &Layout) -> bool {
                     .any(|field| field.trim_ascii() == wanted.as_bytes())
         })
     };
-    let asked_for = match (named(layout.x), named(layout.y)) {
+    let asked_for = match (named(request.x), named(request.y)) {
         (true, true) => true,
         (true, false) | (false, true) => numbers < record.len(),
         (false, false) => false,
@@ -205,20 +236,7 @@ fn is_header(record: &ByteRecord, layout: &Layout) -> bool {
     !missing && (numbers == 0 || asked_for)
 }
 
-/// Whether a field is one of the ways to say that there is no value.
-fn is_missing(field: &[u8]) -> bool {
-    let field = field.trim_ascii();
-    ["", "na", "n/a", "nan", "null", "none", "?", "-", "."]
-        .iter()
-        .any(|missing| field.eq_ignore_ascii_case(missing.as_bytes()))
-}
-
 /// A finite number, spaces around it allowed.
 pub(super) fn number(field: &[u8]) -> Option<f64> {
-    parse(field).filter(|value| value.is_finite())
-}
-
-/// A number, nan or inf.
-fn parse(field: &[u8]) -> Option<f64> {
-    fast_float2::parse(field.trim_ascii()).ok()
+    any_number(field).filter(|value| value.is_finite())
 }

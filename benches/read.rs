@@ -1,0 +1,79 @@
+//! Reading a file: opening it, and every block of its samples once, on all threads.
+//!
+//! `--read FILE X Y [TIMES]` prints the seconds of each time and what was read; `readers.py` sets them beside those of
+//! other readers. Without it a small file of its own is read and checked.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use fall_line::data::file;
+use fall_line::data::rows::Request;
+use fall_line::data::{BLOCK, Block};
+use rayon::prelude::*;
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    match args.iter().position(|arg| arg == "--read") {
+        Some(at) => {
+            let [file, x, y, times @ ..] = &args[at + 1..] else {
+                panic!("--read FILE X Y [TIMES]");
+            };
+            // cargo adds --bench.
+            let times = times.first().and_then(|times| times.parse().ok());
+            for _ in 0..times.unwrap_or(1) {
+                let start = Instant::now();
+                let read = read(Path::new(file), x, y);
+                let Totals { samples, x, y } = read;
+                let seconds = start.elapsed().as_secs_f64();
+                println!("{seconds} {samples} {x} {y}");
+            }
+        }
+        None => smoke(),
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Totals {
+    samples: u64,
+    x: f64,
+    y: f64,
+}
+
+/// The sums of both columns, so that everything is looked at.
+fn read(path: &Path, x: &str, y: &str) -> Totals {
+    let request = Request {
+        x: Some(x),
+        y: Some(y),
+        ..Request::default()
+    };
+    let opened = file::open(path, &request, &|_| {}).unwrap_or_else(|error| panic!("{error}"));
+    let samples = opened.source.samples();
+    let sums: Vec<(f64, f64)> = (0..samples.div_ceil(BLOCK as u64))
+        .into_par_iter()
+        .map_init(Block::default, |block, index| {
+            let read = opened.source.read(index, block);
+            read.unwrap_or_else(|error| panic!("{error}"));
+            (block.x.iter().sum(), block.y.iter().sum())
+        })
+        .collect();
+    Totals {
+        samples,
+        x: sums.iter().map(|sum| sum.0).sum(),
+        y: sums.iter().map(|sum| sum.1).sum(),
+    }
+}
+
+fn smoke() {
+    let mut file = tempfile::NamedTempFile::with_suffix(".csv").expect("a temporary folder");
+    let lines: String = (0..100_000)
+        .map(|i| format!("{i},note {i},{}\n", i % 7))
+        .collect();
+    write!(file, "x,note,y\n{lines}").expect("room for a small file");
+    let expected = Totals {
+        samples: 100_000,
+        x: 4_999_950_000.0,
+        y: (0..100_000).map(|i| f64::from(i % 7)).sum(),
+    };
+    assert_eq!(read(file.path(), "x", "y"), expected);
+}

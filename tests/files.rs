@@ -1,0 +1,196 @@
+//! Files of every kind, wherever they come from, and what is read of them.
+
+mod common;
+#[path = "common/text.rs"]
+mod text;
+
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use common::all;
+use fall_line::data::file;
+use fall_line::data::rows::Request;
+use fall_line::error::Error;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use text::{PLAIN, assert_reads, open, open_as, open_file, refusal, separated_by};
+
+/// As `gzip` and `zstd` pack it.
+fn packed(content: &str) -> [(&'static str, Vec<u8>); 2] {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(content.as_bytes()).unwrap();
+    let zstd = zstd::encode_all(content.as_bytes(), 1).unwrap();
+    [("gzip", gzip.finish().unwrap()), ("zstd", zstd)]
+}
+
+#[test]
+fn packed_files_are_unpacked_whatever_they_are_called() {
+    let lines = |from: u32, to: u32| {
+        (from..to)
+            .map(|i| format!("{i},{}\n", f64::from(i) / 8.0))
+            .collect::<String>()
+    };
+    let (front, back) = (format!("x,y\n{}", lines(0, 70_000)), lines(70_000, 150_001));
+    for ((kind, one), (_, other)) in packed(&front).into_iter().zip(packed(&back)) {
+        // Of two members, as `cat a.gz b.gz` makes it, cut within the text of one record or not.
+        let opened = open([one.clone(), other].concat(), None, None).unwrap();
+        assert_eq!([&*opened.x, &*opened.y], ["x", "y"], "{kind}");
+        let samples = all(&*opened.source);
+        assert_eq!(samples.x.len(), 150_001, "{kind}");
+        let sample = |i: usize| (samples.x[i], samples.y[i]);
+        assert!((0..150_001).all(|i| sample(i) == (i as f64, i as f64 / 8.0)));
+        // Half a file is not a shorter one.
+        let error = open(&one[..one.len() / 2], None, None).err().unwrap();
+        assert!(matches!(error, Error::Io { .. }), "{kind}: {error:?}");
+        let mut damaged = one;
+        let middle = damaged.len() / 2;
+        damaged[middle..middle + 64].fill(0x55);
+        assert!(open(damaged, None, None).is_err(), "{kind}");
+    }
+    for (kind, table) in packed("PAR1 and so on") {
+        let text = refusal(open(table, None, None));
+        assert!(
+            text.contains("a Parquet file: unpack it first"),
+            "{kind}: {text}"
+        );
+    }
+    for (kind, one) in packed("") {
+        let text = refusal(open(one, None, None));
+        assert!(text.contains("0 samples"), "{kind}: {text}");
+    }
+}
+
+#[test]
+fn the_name_tells_tabs_from_commas() {
+    let folder = tempfile::tempdir().unwrap();
+    let [gzip, zstd] = packed("a\tb\n1\t2\n3\t4\n").map(|(_, bytes)| bytes);
+    for (name, content) in [
+        ("a.tsv", "a\tb\n1\t2\n3\t4\n".into()),
+        ("a.TSV", "a\tb\n1\t2\n3\t4\n".into()),
+        ("a.tsv.gz", gzip),
+        ("a.tsv.zst", zstd),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, &content).unwrap();
+        assert_reads(open_file(&path, PLAIN), &[1.0, 3.0], &[2.0, 4.0]);
+        // What is asked for counts for more.
+        let comma = open_file(&path, separated_by(b','));
+        assert!(refusal(comma).contains("one column"), "{name}");
+    }
+    let path = folder.path().join("commas.tsv");
+    std::fs::write(&path, "a,b\n1,2\n3,4\n").unwrap();
+    let text = refusal(open_file(&path, PLAIN));
+    assert!(
+        text.contains("say --delimiter ',', or --delimiter tab"),
+        "{text}"
+    );
+    // Decimals with commas are another matter.
+    std::fs::write(&path, "a\tb\n1,5\t2,5\n3,5\t4,5\n").unwrap();
+    let header = Request {
+        x: Some("a"),
+        y: Some("b"),
+        ..PLAIN
+    };
+    let text = refusal(open_file(&path, header));
+    assert!(text.contains("decimals with a point"), "{text}");
+}
+
+#[test]
+fn x_alone_needs_no_y_and_one_sample() {
+    let alone = Request {
+        x_alone: true,
+        ..PLAIN
+    };
+    for (content, x) in [
+        ("a\n5\n", None),
+        ("5\n", None),
+        ("name,a\nann,5\n", None),
+        ("name,a\nann;bob,5\n", None),
+        ("a,b\n5,2\n", Some("a")),
+        ("a;b\n5;x\n", Some("1")),
+    ] {
+        let delimiter = content.starts_with("a;").then_some(b';');
+        let request = Request {
+            x,
+            delimiter,
+            ..alone
+        };
+        let opened = open_as(content, request).unwrap();
+        assert_eq!(opened.y, "");
+        assert!(!opened.source.title().contains("over"));
+        assert_reads(Ok(opened), &[5.0], &[0.0]);
+    }
+    // What y holds is nobody's business, unless it is asked for.
+    let content = "a,b\n1,\n3,4\n";
+    let a = Request {
+        x: Some("a"),
+        ..alone
+    };
+    assert_reads(open_as(content, a), &[1.0, 3.0], &[0.0, 0.0]);
+    let both = Request { y: Some("b"), ..a };
+    assert!(refusal(open_as(content, both)).contains("line 2, column \"b\""));
+    assert_reads(open_as("a,b\n3,4\n", both), &[3.0], &[4.0]);
+    let text = refusal(open_as("a,b\n1,2\n", alone));
+    assert!(
+        text.contains("needs --x, for it has not just one numeric column"),
+        "{text}"
+    );
+    assert!(refusal(open_as("a\n", a)).ends_with("has 0 samples"));
+}
+
+#[test]
+fn the_bytes_of_the_file_are_told() {
+    let content: String = (0..100_000).map(|i| format!("{i},{}\n", i % 3)).collect();
+    let mut files = vec![content.clone().into_bytes()];
+    files.extend(packed(&content).map(|(_, bytes)| bytes));
+    for bytes in files {
+        let told = AtomicU64::new(0);
+        let on_load = |bytes| {
+            told.fetch_add(bytes, Ordering::Relaxed);
+        };
+        file::open(text::file(&bytes).path(), &PLAIN, &on_load).unwrap();
+        assert_eq!(told.into_inner(), bytes.len() as u64);
+    }
+}
+
+#[test]
+fn what_is_for_text_files_is_refused_elsewhere() {
+    for (head, kind) in [("PAR1", "a Parquet file"), ("\u{93}NUMPY", "an NPY file")] {
+        let head: Vec<u8> = head.chars().map(|c| c as u8).collect();
+        for (flag, request) in [
+            ("--delimiter", separated_by(b';')),
+            (
+                "--header",
+                Request {
+                    header: Some(false),
+                    ..PLAIN
+                },
+            ),
+        ] {
+            let error = open_as(&head, request).err().unwrap();
+            assert!(matches!(error, Error::Usage(_)), "{error:?}");
+            let text = error.to_string();
+            assert!(text.contains(flag) && text.contains(kind), "{text}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_as_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let through = |content: &[u8]| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| std::fs::write(&path, content).unwrap());
+            open_file(&path, PLAIN)
+        })
+    };
+    let content = "x,y\n1,2\n3,4\n";
+    assert_reads(through(content.as_bytes()), &[1.0, 3.0], &[2.0, 4.0]);
+    for (_, packed) in packed(content) {
+        assert_reads(through(&packed), &[1.0, 3.0], &[2.0, 4.0]);
+    }
+}
