@@ -178,6 +178,9 @@ pub struct Engine {
     pub adapter: Option<String>,
     #[command(flatten)]
     pub on_gpu: OnGpu,
+    /// Device memory that samples may take: 100MB, 2GiB; what doesn't fit is uploaded again each epoch [default: what the GPU gives]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub device_memory: Option<u64>,
     /// Threads of the CPU engine and of loading, up to 1024 [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
@@ -333,6 +336,8 @@ impl Train {
             "--sync-every above 1"
         } else if self.engine.on_gpu.storage == StorageChoice::F16 {
             "--storage f16"
+        } else if self.engine.device_memory.is_some() {
+            "--device-memory"
         } else {
             return Ok(());
         };

@@ -9,6 +9,7 @@ use fall_line::data::synthetic::{self, ChaCha, Recipe};
 use fall_line::data::threefry::Threefry;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::adapter::Adapter;
+use fall_line::engine::gpu::stream::Streamed;
 use fall_line::engine::gpu::tuning::{Tuning, cache};
 use fall_line::engine::gpu::{GpuEngine, Options};
 use fall_line::engine::{Chosen, Description, Engine};
@@ -73,12 +74,12 @@ pub fn set_threads(threads: usize) -> Result<(), Error> {
 }
 
 /// The chosen engine with all samples in it, and what to call it.
-pub fn load(
+pub fn load<'a>(
     chosen: Chosen,
-    source: &dyn Source,
+    source: &'a dyn Source,
     loss: Loss,
     args: &Train,
-) -> Result<(Box<dyn Engine>, Description), Error> {
+) -> Result<(Box<dyn Engine + 'a>, Description), Error> {
     let quiet = args.output.quiet;
     let loading = Progress::new("loading", source.samples(), quiet);
     let on_load = |samples| loading.advance(samples);
@@ -92,18 +93,19 @@ pub fn load(
                     args.engine.on_gpu.no_tune,
                     quiet,
                 ),
+                memory: args.engine.device_memory,
                 ..Options::default()
             };
-            let engine = if args.draws_on_the_device() {
+            let description = adapter.info().description(options.storage);
+            if args.draws_on_the_device() {
                 let source = Threefry::new(args.synthetic.recipe())?;
-                GpuEngine::drawn(&adapter, &source, loss, &options)?
-            } else {
-                GpuEngine::new(&adapter, source, loss, &options, &on_load)?
-            };
-            (
-                Box::new(engine),
-                adapter.info().description(options.storage),
-            )
+                let engine = GpuEngine::drawn(&adapter, &source, loss, &options)?;
+                return Ok((Box::new(engine), description));
+            }
+            let engine = Streamed::new(&adapter, source, loss, &options, &on_load)?;
+            let streamed = engine.placement().notice();
+            streamed.iter().filter(|_| !quiet).for_each(report::notice);
+            (Box::new(engine), description)
         }
         Chosen::Cpu { notice } => {
             if let Some(notice) = notice.filter(|_| !quiet) {
