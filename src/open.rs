@@ -9,6 +9,7 @@ use fall_line::data::synthetic::{self, ChaCha, Recipe};
 use fall_line::data::threefry::Threefry;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::adapter::Adapter;
+use fall_line::engine::gpu::plan::plan;
 use fall_line::engine::gpu::stream::Streamed;
 use fall_line::engine::gpu::tuning::{Tuning, cache};
 use fall_line::engine::gpu::{GpuEngine, Options};
@@ -102,7 +103,16 @@ pub fn load<'a>(
                 let engine = GpuEngine::drawn(&adapter, &source, loss, &options)?;
                 return Ok((Box::new(engine), description));
             }
+            let in_batches = args.training.sync_every.min(args.training.epochs) > 1;
+            if in_batches {
+                // Before the samples are read, as far as it is known by then.
+                let plan = plan(&adapter, source.samples(), &options)?;
+                plan.placement.keeps_the_line()?;
+            }
             let engine = Streamed::new(&adapter, source, loss, &options, &on_load)?;
+            if in_batches {
+                engine.placement().keeps_the_line()?;
+            }
             let streamed = engine.placement().notice();
             streamed.iter().filter(|_| !quiet).for_each(report::notice);
             (Box::new(engine), description)

@@ -42,6 +42,20 @@ impl Placement {
         self.resident + self.streamed
     }
 
+    /// Whether the line can stay on the device over a batch of epochs.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where samples are streamed: the host has its part in every epoch.
+    pub fn keeps_the_line(&self) -> Result<(), Error> {
+        match self.streamed {
+            0 => Ok(()),
+            streamed => Err(Error::Usage(format!(
+                "{streamed} samples don't fit the device's memory and pass through it each epoch, so the line can't \
+                 stay there: do without --sync-every"
+            ))),
+        }
+    }
+
     /// What the user should know of it: none where all samples stay.
     pub fn notice(&self) -> Option<String> {
         (self.streamed > 0).then(|| {

@@ -3,12 +3,13 @@
 use super::device::{Device, NO_MEMORY};
 use super::plan::{Layout, column_bytes};
 use super::program::Storage;
+use super::staging;
 use crate::data::BLOCK;
 use crate::data::host::Memory;
 use crate::error::Error;
 
-/// Memory that is left free beside the samples, for all else that an engine makes: so many bytes at the most, and an
-/// eighth of what the samples take.
+/// Memory that is left free beside the samples, for all else that an engine makes: so many bytes at the most; for small
+/// sets as much again and the staging buffers, which are the device's too where it has one kind of memory.
 const ROOM: u64 = 200_000_000;
 
 /// The part of the data set that one storage binding holds.
@@ -100,7 +101,7 @@ pub(super) fn place(device: &Device, mut layout: Layout) -> Result<Placed, Error
 /// that was made released.
 fn create(device: &Device, layout: Layout) -> Result<Result<Placed, u64>, Error> {
     let wanted = layout.placement().device_bytes;
-    let room = ROOM.min(wanted / 8);
+    let room = ROOM.min(wanted + staging::bytes(layout.samples, layout.storage));
     // GL says nothing of a buffer that it has no memory for; in a software adapter that memory is the host's.
     if device.software && device.gl && Memory::new((wanted + room) / 8).is_err() {
         return Ok(Err(wanted / 2));
@@ -120,21 +121,23 @@ fn create(device: &Device, layout: Layout) -> Result<Result<Placed, u64>, Error>
         }
         made += 2 * column_bytes(layout.storage, samples);
     }
+    let placed = Placed {
+        layout,
+        shards,
+        slots,
+    };
+    if device.gl {
+        return Ok(Ok(placed));
+    }
     let spare = || {
         let size = room.min(device.device.limits().max_buffer_size);
         device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("room"),
-            size: size.next_multiple_of(4),
+            size: size / 4 * 4,
             usage: wgpu::BufferUsages::STORAGE,
             mapped_at_creation: false,
         })
     };
-    Ok(match device.if_memory(spare)? {
-        Some(_) => Ok(Placed {
-            layout,
-            shards,
-            slots,
-        }),
-        None => Err(wanted - wanted / 16),
-    })
+    let spared = device.if_memory(spare)?;
+    Ok(spared.map(|_| placed).ok_or(wanted - wanted / 16))
 }

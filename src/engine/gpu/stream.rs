@@ -224,7 +224,7 @@ impl Engine for Streamed<'_> {
     }
 
     /// # Errors
-    /// [`Error::Usage`] for more than one epoch where samples are streamed: the host has its part in each of them.
+    /// What [`Placement::keeps_the_line`] says, for more than one epoch.
     fn descend(
         &mut self,
         from: Model,
@@ -233,16 +233,12 @@ impl Engine for Streamed<'_> {
         steps: &mut Vec<Step>,
     ) -> Result<(), Error> {
         if self.stream.is_none() {
-            self.resident.descend(from, learning_rate, epochs, steps)
-        } else if epochs > 1 {
-            Err(Error::Usage(format!(
-                "{} samples don't fit the device's memory and pass through it each epoch, so the line can't stay \
-                 there: do without --sync-every",
-                self.placement.streamed
-            )))
-        } else {
-            host_loop(self, from, learning_rate, epochs, steps)
+            return self.resident.descend(from, learning_rate, epochs, steps);
         }
+        if epochs > 1 {
+            self.placement.keeps_the_line()?;
+        }
+        host_loop(self, from, learning_rate, epochs, steps)
     }
 }
 
