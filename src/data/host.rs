@@ -111,3 +111,37 @@ impl Source for Columns<'_> {
         "samples in memory".to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::cpu;
+
+    #[test]
+    fn a_plan_of_the_cpu_engine_is_what_it_takes() {
+        for samples in [1, 16, 17, 1_000_003] {
+            let taken = Memory::new(samples).unwrap().map.len() as u64;
+            assert_eq!(cpu::plan(samples).bytes, taken);
+            assert!((8 * samples..8 * samples + 128).contains(&taken));
+        }
+        assert_eq!(cpu::plan(1 << 62).bytes, u64::MAX);
+        assert!(Memory::new(1 << 62).is_err());
+    }
+
+    /// Memory that is taken is no longer to be had.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_available_is_less_for_what_is_taken() {
+        let before = available().unwrap();
+        let mut memory = Memory::new(50_000_000).unwrap();
+        memory.columns_mut().0.fill(1.0);
+        memory.columns_mut().1.fill(1.0);
+        let after = available().unwrap();
+        // Of 400 MB, for others take and give back too.
+        assert!(
+            before.saturating_sub(after) > 200_000_000,
+            "{before}, {after}"
+        );
+        assert_eq!(memory.columns().samples(), 50_000_000);
+    }
+}
