@@ -34,7 +34,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 I/O, 2 usage, 3 bad data, 4 GPU,
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Fit a line to a CSV file, or to synthetic data
+    /// Fit a line to two columns of a file, or to synthetic data
     Train(Box<Train>),
     /// Time every engine at several sizes against each other and the machine's own limits
     Bench(Box<Bench>),
@@ -55,8 +55,8 @@ pub enum Format {
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES, allow_negative_numbers = true)]
 pub struct Train {
-    /// CSV file to fit, - for standard input [default: synthetic data]
-    #[arg(value_name = "DATA.csv")]
+    /// CSV, TSV, Parquet or NPY file to fit, - for standard input; text may be gzip or zstd [default: synthetic data]
+    #[arg(value_name = "DATA")]
     pub data: Option<PathBuf>,
 
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub struct Train {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "CSV data")]
+#[command(next_help_heading = "Your own data")]
 pub struct Csv {
     /// Column of x: header name, or position from 1 [default: of the only two numeric columns]
     #[arg(long, value_name = "COL", requires = "data")]
@@ -86,6 +86,9 @@ pub struct Csv {
     /// What separates the columns: one character, or tab [default: ,]
     #[arg(long, value_name = "CHAR", value_parser = delimiter, requires = "data")]
     pub delimiter: Option<u8>,
+    /// Leave out rows that are no samples, and say how many and why, instead of refusing the file
+    #[arg(long, requires = "data")]
+    pub skip_bad: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -178,6 +181,9 @@ pub struct Engine {
     pub adapter: Option<String>,
     #[command(flatten)]
     pub on_gpu: OnGpu,
+    /// Device memory that samples may take: 100MB, 2GiB; what doesn't fit is uploaded again each epoch [default: what the GPU gives]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub device_memory: Option<u64>,
     /// Threads of the CPU engine and of loading, up to 1024 [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
@@ -247,7 +253,8 @@ impl Csv {
                 HeaderChoice::Yes => Some(true),
                 HeaderChoice::No => Some(false),
             },
-            ..Request::default()
+            skip_bad: self.skip_bad,
+            x_alone: false,
         }
     }
 }
@@ -335,6 +342,8 @@ impl Train {
             "--sync-every above 1"
         } else if self.engine.on_gpu.storage == StorageChoice::F16 {
             "--storage f16"
+        } else if self.engine.device_memory.is_some() {
+            "--device-memory"
         } else {
             return Ok(());
         };

@@ -4,9 +4,9 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{Reference, all, losses, on_every_adapter, recipe, synthetic};
+use common::{Reference, Rounded, losses, on_every_adapter, recipe, synthetic};
+use fall_line::data::Source;
 use fall_line::data::synthetic::{ChaCha, Recipe};
-use fall_line::data::{Block, Source, positions};
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::adapter::Adapter;
 use fall_line::engine::gpu::program::{Loads, Parameters, Storage, Sum, Variant};
@@ -57,6 +57,7 @@ fn every_variant_gives_the_right_sums() {
                         sum: Some(variant.sum),
                         parameters: Some(variant.parameters),
                         checks,
+                        memory: None,
                     };
                     let made = GpuEngine::new(&adapter, &source, Loss::Mse, &options, &|_| {});
                     let mut engine = match made {
@@ -249,61 +250,6 @@ fn a_step_that_f32_cannot_hold_is_refused() {
             }
         }
     });
-}
-
-/// The same samples, each rounded as f16 rounds it once it is centred and scaled: what the adapter has.
-struct Rounded {
-    x: Vec<f64>,
-    y: Vec<f64>,
-}
-
-impl Rounded {
-    fn new(source: &dyn Source) -> Self {
-        let Block { x, y } = all(source);
-        Rounded {
-            x: Self::column(x),
-            y: Self::column(y),
-        }
-    }
-
-    fn column(values: Vec<f64>) -> Vec<f64> {
-        let center = f64::from((values.iter().sum::<f64>() / values.len() as f64) as f32);
-        let reach = values
-            .iter()
-            .map(|v| (v - center).abs())
-            .fold(0.0, f64::max);
-        if reach == 0.0 {
-            return values;
-        }
-        // The scale is a power of two and the exponent has room: 11 bits of what is not far below the furthest value.
-        let least = 2_f64.powi(reach.log2().ceil() as i32 - 29);
-        values
-            .into_iter()
-            .map(|value| {
-                let off = value - center;
-                let unit = 2_f64.powi((off.abs().max(least)).log2().floor() as i32 - 10);
-                center + (off / unit).round_ties_even() * unit
-            })
-            .collect()
-    }
-}
-
-impl Source for Rounded {
-    fn samples(&self) -> u64 {
-        self.x.len() as u64
-    }
-
-    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
-        block.clear();
-        for position in positions(index, self.samples()) {
-            block.push((self.x[position as usize], self.y[position as usize]));
-        }
-        Ok(())
-    }
-
-    fn title(&self) -> String {
-        "rounded".to_owned()
-    }
 }
 
 /// Half storage, where data lie around 0, far from it, with gross errors, and where a column is one value.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use fall_line::bench::Kind;
 use fall_line::loss::Loss;
 
@@ -46,6 +47,14 @@ pub fn at_least_one(text: &str) -> Result<u64, String> {
     match count(text)? {
         0 => Err("must be at least 1".to_owned()),
         count => Ok(count),
+    }
+}
+
+/// Bytes: `100MB`, `2GiB`, `1.5 GB`, `65536`.
+pub fn size(text: &str) -> Result<u64, String> {
+    match text.parse::<ByteSize>() {
+        Ok(ByteSize(bytes)) if bytes > 0 => Ok(bytes),
+        _ => Err("not a size such as 100MB or 2GiB".to_owned()),
     }
 }
 
@@ -132,6 +141,21 @@ mod tests {
         }
         for text in ["", "k", "1.5", "-1", "1e-3", "1e99", "10m", "nan", "ten"] {
             assert!(count(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, value) in [
+            ("65536", 65_536),
+            ("100MB", 100_000_000),
+            ("1.5 GB", 1_500_000_000),
+            ("2GiB", 1 << 31),
+        ] {
+            assert_eq!(size(text), Ok(value), "{text}");
+        }
+        for text in ["", "0", "MB", "-1MB", "1e99", "nan", "10 apples"] {
+            assert!(size(text).is_err(), "{text}");
         }
     }
 

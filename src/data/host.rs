@@ -1,6 +1,7 @@
 //! Samples in host memory.
 
 use memmap2::MmapMut;
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use super::{Block, Source, positions};
 use crate::error::Error;
@@ -15,6 +16,14 @@ pub struct Memory {
 /// Values of a cache line.
 const LINE: usize = 16;
 
+/// Bytes that so many samples take; as many as there are numbers, where that is beyond them.
+pub fn bytes(samples: u64) -> u64 {
+    let values = samples.checked_next_multiple_of(LINE as u64);
+    values
+        .and_then(|values| values.checked_mul(2 * size_of::<f32>() as u64))
+        .unwrap_or(u64::MAX)
+}
+
 impl Memory {
     /// Zeroed memory that the operating system gives as a whole or refuses; it is not taken before it is written. In
     /// huge pages where Linux has them: over 80 MB an epoch reads a quarter faster for it.
@@ -27,12 +36,8 @@ impl Memory {
             source: std::io::ErrorKind::OutOfMemory.into(),
         };
         let samples_here = usize::try_from(samples).map_err(|_| no_memory())?;
-        let bytes = samples_here
-            .checked_next_multiple_of(LINE)
-            .and_then(|values| values.checked_mul(2 * size_of::<f32>()))
-            .filter(|&bytes| isize::try_from(bytes).is_ok())
-            .ok_or_else(no_memory)?;
-        let map = MmapMut::map_anon(bytes).map_err(|_| no_memory())?;
+        let bytes = isize::try_from(bytes(samples)).map_err(|_| no_memory())?;
+        let map = MmapMut::map_anon(bytes.unsigned_abs()).map_err(|_| no_memory())?;
         #[cfg(target_os = "linux")]
         {
             // A kernel without huge pages says so, and the memory is as good.
@@ -62,6 +67,21 @@ impl Memory {
     }
 }
 
+/// Bytes of main memory that programs could still take, no more than the control group of this one allows; none where
+/// the operating system doesn't say.
+pub fn available() -> Option<u64> {
+    let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(memory);
+    if system.total_memory() == 0 {
+        return None;
+    }
+    // What a group's files take of it is given back.
+    let group = system.cgroup_limits();
+    let group = group.map(|group| group.total_memory.saturating_sub(group.rss));
+    let available = [Some(system.available_memory()), group];
+    available.into_iter().flatten().min()
+}
+
 /// Samples in f32, as an engine holds them: another engine that loads them gets the same bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Columns<'a> {
@@ -89,5 +109,39 @@ impl Source for Columns<'_> {
 
     fn title(&self) -> String {
         "samples in memory".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::cpu;
+
+    #[test]
+    fn a_plan_of_the_cpu_engine_is_what_it_takes() {
+        for samples in [1, 16, 17, 1_000_003] {
+            let taken = Memory::new(samples).unwrap().map.len() as u64;
+            assert_eq!(cpu::plan(samples).bytes, taken);
+            assert!((8 * samples..8 * samples + 128).contains(&taken));
+        }
+        assert_eq!(cpu::plan(1 << 62).bytes, u64::MAX);
+        assert!(Memory::new(1 << 62).is_err());
+    }
+
+    /// Memory that is taken is no longer to be had.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_available_is_less_for_what_is_taken() {
+        let before = available().unwrap();
+        let mut memory = Memory::new(50_000_000).unwrap();
+        memory.columns_mut().0.fill(1.0);
+        memory.columns_mut().1.fill(1.0);
+        let after = available().unwrap();
+        // Of 400 MB, for others take and give back too.
+        assert!(
+            before.saturating_sub(after) > 200_000_000,
+            "{before}, {after}"
+        );
+        assert_eq!(memory.columns().samples(), 50_000_000);
     }
 }

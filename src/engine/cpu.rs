@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use multiversion::multiversion;
 use rayon::prelude::*;
+use serde::Serialize;
 
 use super::gpu::program::Storage;
 use super::{Description, Engine};
-use crate::data::host::{Columns, Memory};
+use crate::data::host::{self, Columns, Memory};
 use crate::data::{BLOCK, Block, OnLoad, Source};
 use crate::error::Error;
 use crate::loss::{self, Loss, Terms};
@@ -23,6 +24,26 @@ const RUN: usize = 32;
 /// Sets between these sizes are tried with one thread and with all; smaller ones are one block,
 /// larger ones always gain.
 const ONE_OR_ALL: std::ops::Range<u64> = BLOCK as u64 + 1..8_000_000;
+
+/// What a CPU engine will take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// How many samples.
+    pub samples: u64,
+    /// Bytes of host memory that hold them.
+    pub bytes: u64,
+    /// Bytes of host memory that can be had; none where the operating system doesn't say.
+    pub available: Option<u64>,
+}
+
+/// What [`CpuEngine::new`] will take for so many samples. Takes no memory.
+pub fn plan(samples: u64) -> Plan {
+    Plan {
+        samples,
+        bytes: host::bytes(samples),
+        available: host::available(),
+    }
+}
 
 /// All samples in f32 in host memory, 8 bytes a sample.
 #[derive(Debug)]

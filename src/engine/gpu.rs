@@ -7,9 +7,12 @@ use self::batch::Ring;
 use self::control::Control;
 use self::data::Data;
 use self::device::Device;
+use self::device::NO_MEMORY;
 use self::kernels::{Dispatch, Kernels, Record};
+use self::plan::Placement;
 use self::program::{Parameters, Storage, Sum};
 use self::shards::Shard;
+use self::staging::{First, Staging};
 use self::tuning::Tuning;
 use self::units::Units;
 use super::{Engine, Step, host_loop};
@@ -27,8 +30,11 @@ mod device;
 pub mod draw;
 mod kernels;
 pub mod measure;
+pub mod plan;
 pub mod program;
 mod shards;
+mod staging;
+pub mod stream;
 pub mod tuning;
 mod units;
 
@@ -49,9 +55,23 @@ pub struct Options {
     pub alone: Option<u32>,
     /// Leaves naga's runtime checks in the shaders.
     pub checks: bool,
+    /// Bytes of samples that the device may hold; else as many as it gives.
+    pub memory: Option<u64>,
 }
 
-/// All samples in the adapter's memory, 8 bytes a sample in f32, 4 in f16.
+impl Options {
+    /// How the samples are shared out on an adapter.
+    fn tuning(&self, adapter: &Adapter) -> Tuning {
+        self.tuning
+            .unwrap_or_else(|| Tuning::of_kind(adapter.info()))
+    }
+}
+
+/// What to do where there is no room for all samples, and no source to read them from again.
+const NO_MEMORY_TO_DRAW: &str = "not enough memory to draw all samples there; use fewer samples, or another --generator, \
+     whose samples pass through the memory there is";
+
+/// All samples in the adapter's memory, 8 bytes a sample in f32, 4 in f16. For more there is [`stream::Streamed`].
 #[derive(Debug)]
 pub struct GpuEngine {
     device: Device,
@@ -86,12 +106,16 @@ impl GpuEngine {
         options: &Options,
         on_load: OnLoad,
     ) -> Result<Self, Error> {
-        let (device, kernels, tuning, timings) = open(adapter, source.samples(), loss, options)?;
+        let opened = Opened::new(adapter, source.samples(), loss, options)?;
         let start = Instant::now();
+        let Opened { device, .. } = &opened;
+        let memory = plan::memory(adapter, options);
+        let layout = plan::whole(adapter, source.samples(), options.storage)?;
+        let shards = shards::whole(device, layout, memory, NO_MEMORY)?;
         let units = Units::new(options.storage, source)?;
-        let (shards, control) =
-            shards::upload(&device, source, options.storage, &units, loss, on_load)?;
-        let mut engine = Self::over(device, kernels, shards, units, &tuning, timings)?;
+        let mut staging = Staging::new(device, layout.samples, options.storage, units);
+        let control = staging.upload(device, source, &shards, First { loss, on_load })?;
+        let mut engine = Self::over(opened, shards, units)?;
         engine.check(&control)?;
         engine.timings.load = start.elapsed();
         Ok(engine)
@@ -118,35 +142,48 @@ impl GpuEngine {
                     .to_owned(),
             ));
         }
-        let (device, kernels, tuning, mut timings) =
-            open(adapter, source.samples(), loss, options)?;
+        let opened = Opened::new(adapter, source.samples(), loss, options)?;
         let start = Instant::now();
-        let shards = shards::empty(&device, options.storage, source.samples())?;
-        draw::draw(&device, &shards, source.recipe())?;
+        let memory = plan::memory(adapter, options);
+        let layout = plan::whole(adapter, source.samples(), options.storage)?;
+        let shards = shards::whole(&opened.device, layout, memory, NO_MEMORY_TO_DRAW)?;
+        draw::draw(&opened.device, &shards, source.recipe())?;
         let control = draw::control(&shards, source, loss)?;
+        let tuning = opened.tuning;
         let heads = shards.iter().map(Shard::head).collect();
-        let mut heads = Self::over(device, kernels, heads, Units::DATA, &tuning, timings)?;
+        let mut heads = Self::over(opened, heads, Units::DATA)?;
         heads.check(&control)?;
-        timings.load = start.elapsed();
-        Self::over(
-            heads.device,
-            heads.kernels,
-            shards,
-            Units::DATA,
-            &tuning,
-            timings,
-        )
+        let opened = Opened {
+            device: heads.device,
+            kernels: heads.kernels,
+            tuning,
+            timings: Timings {
+                load: start.elapsed(),
+                ..heads.timings
+            },
+        };
+        Self::over(opened, shards, Units::DATA)
     }
 
-    fn over(
-        device: Device,
-        kernels: Kernels,
-        shards: Vec<Shard>,
-        units: Units,
-        tuning: &Tuning,
-        timings: Timings,
-    ) -> Result<Self, Error> {
-        let (data, way) = Data::new(&device, &kernels, shards, units, tuning);
+    /// Where the samples are: all of them in the adapter's memory.
+    pub fn placement(&self) -> Placement {
+        let columns = self.data.shards.iter().map(|shard| &shard.x);
+        Placement {
+            resident: self.samples(),
+            streamed: 0,
+            device_bytes: columns.map(|x| 2 * x.size()).sum(),
+            epoch_bytes: 0,
+        }
+    }
+
+    fn over(opened: Opened, shards: Vec<Shard>, units: Units) -> Result<Self, Error> {
+        let Opened {
+            device,
+            kernels,
+            tuning,
+            timings,
+        } = opened;
+        let (data, way) = Data::new(&device, &kernels, shards, units, &tuning);
         let ring = Ring::new(&device.device, &kernels, &way);
         device.check()?;
         Ok(GpuEngine {
@@ -158,19 +195,9 @@ impl GpuEngine {
         })
     }
 
-    /// The line y = 0 in the units that the samples are stored in: there a residual is −y to the bit.
     fn check(&mut self, control: &Control) -> Result<(), Error> {
-        let dispatch = Dispatch {
-            y_scale: self.data.units.y_scale as f32,
-            x_scale: self.data.units.x_scale as f32,
-            starts: 1,
-            ..Dispatch::default()
-        };
         let mut sums = Sums::default();
-        self.run(dispatch, 1, |record| {
-            let [loss, dw, db, _] = record.totals.map(f64::from);
-            sums = Sums { loss, dw, db };
-        })?;
+        self.run(self.data.units.level(), 1, |record| sums = record.sums())?;
         control
             .agrees(sums)
             .map_err(|wrong| self.device.failed(&wrong))
@@ -188,28 +215,36 @@ impl GpuEngine {
 }
 
 /// An adapter's device, and what is compiled for it.
-fn open(
-    adapter: &Adapter,
-    samples: u64,
-    loss: Loss,
-    options: &Options,
-) -> Result<(Device, Kernels, Tuning, Timings), Error> {
-    let start = Instant::now();
-    let device = Device::open(adapter)?;
-    let device_start = start.elapsed();
-    let tuning = options
-        .tuning
-        .unwrap_or_else(|| Tuning::of_kind(adapter.info()));
-    let variant = adapter.variant(options, tuning)?;
-    let alone = tuning::alone(device.software, samples, device.most_invocations());
-    let sizes = [tuning.workgroup_size, options.alone.unwrap_or(alone)];
-    let kernels = Kernels::new(&device, loss, variant, sizes, options.checks)?;
-    let timings = Timings {
-        device_start,
-        compile: start.elapsed() - device_start,
-        load: Duration::ZERO,
-    };
-    Ok((device, kernels, tuning, timings))
+#[derive(Debug)]
+struct Opened {
+    device: Device,
+    kernels: Kernels,
+    tuning: Tuning,
+    timings: Timings,
+}
+
+impl Opened {
+    fn new(adapter: &Adapter, samples: u64, loss: Loss, options: &Options) -> Result<Self, Error> {
+        let start = Instant::now();
+        let device = Device::open(adapter)?;
+        let device_start = start.elapsed();
+        let tuning = options.tuning(adapter);
+        let variant = adapter.variant(options, tuning)?;
+        let alone = tuning::alone(device.software, samples, device.most_invocations());
+        let sizes = [tuning.workgroup_size, options.alone.unwrap_or(alone)];
+        let kernels = Kernels::new(&device, loss, variant, sizes, options.checks)?;
+        let timings = Timings {
+            device_start,
+            compile: start.elapsed() - device_start,
+            load: Duration::ZERO,
+        };
+        Ok(Opened {
+            device,
+            kernels,
+            tuning,
+            timings,
+        })
+    }
 }
 
 impl Engine for GpuEngine {

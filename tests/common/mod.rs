@@ -4,10 +4,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use fall_line::data::synthetic::{ChaCha, Recipe};
-use fall_line::data::{BLOCK, Block, Source};
+use fall_line::data::{BLOCK, Block, Source, positions};
 use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::{GpuEngine, Options, adapter};
+use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
 use rayon::prelude::*;
@@ -69,6 +70,61 @@ pub fn all(source: &dyn Source) -> Block {
         all.y.append(&mut block.y);
     }
     all
+}
+
+/// The same samples, each rounded as f16 rounds it once it is centred and scaled: what the adapter has.
+pub struct Rounded {
+    x: Vec<f64>,
+    y: Vec<f64>,
+}
+
+impl Rounded {
+    pub fn new(source: &dyn Source) -> Self {
+        let Block { x, y } = all(source);
+        Rounded {
+            x: Self::column(x),
+            y: Self::column(y),
+        }
+    }
+
+    fn column(values: Vec<f64>) -> Vec<f64> {
+        let center = f64::from((values.iter().sum::<f64>() / values.len() as f64) as f32);
+        let reach = values
+            .iter()
+            .map(|v| (v - center).abs())
+            .fold(0.0, f64::max);
+        if reach == 0.0 {
+            return values;
+        }
+        // The scale is a power of two and the exponent has room: 11 bits of what is not far below the furthest value.
+        let least = 2_f64.powi(reach.log2().ceil() as i32 - 29);
+        values
+            .into_iter()
+            .map(|value| {
+                let off = value - center;
+                let unit = 2_f64.powi((off.abs().max(least)).log2().floor() as i32 - 10);
+                center + (off / unit).round_ties_even() * unit
+            })
+            .collect()
+    }
+}
+
+impl Source for Rounded {
+    fn samples(&self) -> u64 {
+        self.x.len() as u64
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        block.clear();
+        for position in positions(index, self.samples()) {
+            block.push((self.x[position as usize], self.y[position as usize]));
+        }
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        "rounded".to_owned()
+    }
 }
 
 /// A sum in f64 of each of loss, dw and db, and the sum of its terms' sizes, which bounds how well

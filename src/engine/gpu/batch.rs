@@ -8,11 +8,13 @@ use super::kernels::{Dispatch, Kernels, Record, UNIFORMS, bind};
 use crate::error::Error;
 
 /// Epochs of one submit at the most: 128 KiB of records.
-const RECORDS: u32 = 4096;
+pub(super) const RECORDS: u32 = 4096;
 /// What a submit should take. Watchdogs end what takes seconds, and a desktop stutters from some 20 ms on.
 const SUBMIT: Duration = Duration::from_millis(10);
 /// Bytes of a record.
 const RECORD: u64 = size_of::<Record>() as u64;
+/// Bytes of a ring's records on the device, and of what they are read back through on the host.
+pub(super) const RING: u64 = 2 * RECORDS as u64 * RECORD;
 
 /// Where a submit's records go, in turns: the device fills one while the host reads the other.
 #[derive(Debug)]
@@ -105,25 +107,33 @@ impl Ring {
         Ok(())
     }
 
-    /// Somewhere for records that nobody reads.
+    /// Where records go that [`Ring::collect`] reads, or nobody.
     pub(super) fn after(&self) -> &wgpu::BindGroup {
         &self.slots[0].after
     }
 
-    /// Copies and reads a record, and nothing else.
-    pub(super) fn read_back(&mut self, device: &Device) -> Result<(), Error> {
+    /// Hands the first records, which submits before this one have left, to `take`, in order.
+    pub(super) fn collect(
+        &mut self,
+        device: &Device,
+        records: u32,
+        mut take: impl FnMut(&Record),
+    ) -> Result<(), Error> {
         let mut encoder = device.device.create_command_encoder(&Default::default());
+        let bytes = u64::from(records) * RECORD;
         let Slot {
-            records, readback, ..
+            records: left,
+            readback,
+            ..
         } = &self.slots[0];
-        encoder.copy_buffer_to_buffer(records, 0, readback, 0, RECORD);
+        encoder.copy_buffer_to_buffer(left, 0, readback, 0, bytes);
         let done = Submitted {
             slot: 0,
-            epochs: 1,
+            epochs: records,
             index: device.queue.submit([encoder.finish()]),
             at: Instant::now(),
         };
-        self.read(device, &done, &mut |_| {})
+        self.read(device, &done, &mut take)
     }
 
     fn submit(

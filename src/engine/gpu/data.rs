@@ -15,12 +15,43 @@ pub(super) struct Data {
     /// How the samples are stored.
     pub(super) units: Units,
     pub(super) shards: Vec<Shard>,
-    /// Of each shard, its bind group, and how many workgroups reduce it.
-    pub(super) groups: Vec<(wgpu::BindGroup, u32)>,
+    /// Of each shard.
+    pub(super) groups: Vec<Group>,
     /// The line's way, to be read.
-    before: wgpu::BindGroup,
+    pub(super) before: wgpu::BindGroup,
     /// How many epochs a dispatch of train_alone goes.
     alone: u32,
+}
+
+/// What reduces a shard.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// x, y, and partial sums of its own, so that no shard waits for another.
+    pub(super) shard: wgpu::BindGroup,
+    pub(super) workgroups: u32,
+}
+
+impl Group {
+    pub(super) fn new(device: &Device, kernels: &Kernels, shard: &Shard, tuning: &Tuning) -> Self {
+        let workgroups = tuning.workgroups(shard.samples);
+        let bytes = u64::from(workgroups) * size_of::<[f32; 4]>() as u64;
+        let partial_sums = storage(device, "partial sums", bytes);
+        let buffers = [(0, &shard.x), (1, &shard.y), (2, &partial_sums)];
+        Group {
+            shard: bind(&device.device, &kernels.shard_layout, &buffers),
+            workgroups,
+        }
+    }
+}
+
+/// A buffer that only shaders use.
+fn storage(device: &Device, label: &str, size: u64) -> wgpu::Buffer {
+    device.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size,
+        usage: wgpu::BufferUsages::STORAGE,
+        mapped_at_creation: false,
+    })
 }
 
 /// Turns of loops that an invocation may take: llvmpipe leaves all loops, in silence, after 65,535.
@@ -35,41 +66,21 @@ impl Data {
         units: Units,
         tuning: &Tuning,
     ) -> (Self, wgpu::Buffer) {
-        let gpu = &device.device;
-        let buffer = |label, size| {
-            gpu.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(label),
-                size,
-                usage: wgpu::BufferUsages::STORAGE,
-                mapped_at_creation: false,
-            })
-        };
-        let way = buffer("way", WAY);
+        let way = storage(device, "way", WAY);
         let groups = shards
             .iter()
-            .map(|shard| {
-                // Partial sums of its own, so that no shard waits for another.
-                let workgroups = tuning.workgroups(shard.samples);
-                let partial_sums = buffer(
-                    "partial sums",
-                    u64::from(workgroups) * size_of::<[f32; 4]>() as u64,
-                );
-                let buffers = [(0, &shard.x), (1, &shard.y), (2, &partial_sums)];
-                (bind(gpu, &kernels.shard_layout, &buffers), workgroups)
-            })
+            .map(|shard| Group::new(device, kernels, shard, tuning))
             .collect();
         // Of an epoch alone: a turn a load and one a short sum at the most, those of the tree, and some to spare.
-        let loads = shards[0]
-            .samples
-            .min(ALONE as u32)
-            .div_ceil(4 * kernels.sizes[1]);
+        let samples = shards.first().map_or(0, |shard| shard.samples);
+        let loads = samples.min(ALONE as u32).div_ceil(4 * kernels.sizes[1]);
         let turns = 2 * loads + 32;
         let data = Data {
             alone: LOOP_TURNS / turns,
             units,
             shards,
             groups,
-            before: bind(gpu, &kernels.before_layout, &[(0, &way)]),
+            before: bind(&device.device, &kernels.before_layout, &[(0, &way)]),
         };
         (data, way)
     }
@@ -91,7 +102,7 @@ impl Data {
     ) {
         if self.samples() <= ALONE {
             let groups = Groups {
-                shard: &self.groups[0].0,
+                shard: &self.groups[0].shard,
                 line: after,
             };
             dispatch.samples = self.shards[0].samples;
@@ -106,35 +117,30 @@ impl Data {
         // All shards in one phase, then all in the other, so that dispatches of a phase may overlap.
         for epoch in 0..epochs {
             dispatch.epoch = epoch;
-            for (shard, workgroups, dispatch) in self.dispatches(dispatch) {
+            for (Group { shard, workgroups }, dispatch) in self.dispatches(dispatch) {
                 let line = &self.before;
-                recorder.reduce_samples(Groups { shard, line }, &dispatch, workgroups);
+                recorder.reduce_samples(Groups { shard, line }, &dispatch, *workgroups);
             }
-            for (shard, _, dispatch) in self.dispatches(dispatch) {
+            for (Group { shard, .. }, dispatch) in self.dispatches(dispatch) {
                 recorder.reduce_partials(Groups { shard, line: after }, &dispatch);
             }
             dispatch.starts = 0;
         }
     }
 
-    /// For each shard its bind group, its workgroups, and the parameters of its dispatch.
-    fn dispatches(
-        &self,
-        dispatch: Dispatch,
-    ) -> impl Iterator<Item = (&wgpu::BindGroup, u32, Dispatch)> {
-        let last = self.shards.len() - 1;
+    /// For each shard what reduces it, and the parameters of its dispatch.
+    fn dispatches(&self, dispatch: Dispatch) -> impl Iterator<Item = (&Group, Dispatch)> {
+        let shards = self.shards.len();
         let parts = self.shards.iter().zip(&self.groups).enumerate();
-        parts.map(
-            move |(index, (Shard { samples, .. }, (shard, workgroups)))| {
-                let dispatch = Dispatch {
-                    samples: *samples,
-                    first_shard: (index == 0).into(),
-                    last_shard: (index == last).into(),
-                    ..dispatch
-                };
-                (shard, *workgroups, dispatch)
-            },
-        )
+        parts.map(move |(index, (Shard { samples, .. }, group))| {
+            let dispatch = Dispatch {
+                samples: *samples,
+                first_shard: (index == 0).into(),
+                last_shard: (index + 1 == shards).into(),
+                ..dispatch
+            };
+            (group, dispatch)
+        })
     }
 
     /// The same samples in shards of a block each.

@@ -20,6 +20,8 @@ pub(super) struct Device {
     pub(super) queue: wgpu::Queue,
     /// Whether its memory is the host's.
     pub(super) software: bool,
+    /// Whether it is reached through GL.
+    pub(super) gl: bool,
     name: String,
     fault: Arc<Mutex<Option<String>>>,
 }
@@ -56,6 +58,7 @@ impl Device {
             device,
             queue,
             software: adapter.info().software,
+            gl: adapter.adapter.get_info().backend == wgpu::Backend::Gl,
             name,
             fault,
         })
@@ -68,6 +71,15 @@ impl Device {
         let fit = limits.max_compute_workgroup_storage_size.saturating_sub(32) / 16;
         fit.min(limits.max_compute_invocations_per_workgroup)
             .min(limits.max_compute_workgroup_size_x)
+    }
+
+    /// What `make` makes; none where the adapter has no memory for all of it, and what was made is released.
+    pub(super) fn if_memory<T>(&self, make: impl FnOnce() -> T) -> Result<Option<T>, Error> {
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let made = make();
+        let refused = pollster::block_on(scope.pop()).is_some();
+        self.check()?;
+        Ok((!refused).then_some(made))
     }
 
     /// An error if anything has gone wrong so far.

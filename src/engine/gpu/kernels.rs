@@ -8,6 +8,7 @@ use super::device::Device;
 use super::program::{Parameters, Variant, constants, shader};
 use crate::error::Error;
 use crate::loss::Loss;
+use crate::model::Sums;
 
 /// `Dispatch` of `train.wgsl`, field by field.
 #[repr(C)]
@@ -35,6 +36,14 @@ pub(super) struct Record {
     pub(super) totals: [f32; 4],
     pub(super) moved: [f32; 2],
     pub(super) added: [f32; 2],
+}
+
+impl Record {
+    /// The totals, of samples as they are stored.
+    pub(super) fn sums(&self) -> Sums {
+        let [loss, dw, db, _] = self.totals.map(f64::from);
+        Sums { loss, dw, db }
+    }
 }
 
 /// Bytes of `Way` of `train.wgsl`.
@@ -169,13 +178,23 @@ impl Kernels {
     }
 }
 
+/// From one dispatch's parameters in a uniform buffer to the next one's, in bytes.
+fn stride(limits: &wgpu::Limits) -> u32 {
+    let size = size_of::<Dispatch>() as u32;
+    size.next_multiple_of(limits.min_uniform_buffer_offset_alignment)
+}
+
+/// Bytes of the uniform buffer for parameters that can't travel with the command.
+pub(super) fn uniform_bytes(limits: &wgpu::Limits) -> u64 {
+    u64::from(UNIFORMS) * u64::from(stride(limits))
+}
+
 impl Uniform {
     fn new(gpu: &wgpu::Device, layout: &wgpu::BindGroupLayout) -> Self {
-        let size = size_of::<Dispatch>() as u32;
-        let stride = size.next_multiple_of(gpu.limits().min_uniform_buffer_offset_alignment);
+        let size = size_of::<Dispatch>() as u64;
         let buffer = gpu.create_buffer(&wgpu::BufferDescriptor {
             label: Some("dispatches"),
-            size: u64::from(UNIFORMS) * u64::from(stride),
+            size: uniform_bytes(&gpu.limits()),
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
@@ -187,14 +206,14 @@ impl Uniform {
                 resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                     buffer: &buffer,
                     offset: 0,
-                    size: NonZeroU64::new(size.into()),
+                    size: NonZeroU64::new(size),
                 }),
             }],
         });
         Uniform {
             buffer,
             group,
-            stride,
+            stride: stride(&gpu.limits()),
         }
     }
 }

@@ -92,7 +92,7 @@ impl GpuEngine {
     /// [`Error::Gpu`] where the adapter fails.
     pub fn readback_time(&mut self) -> Result<Duration, Error> {
         let start = Instant::now();
-        self.ring.read_back(&self.device)?;
+        self.ring.collect(&self.device, 1, |_| {})?;
         Ok(start.elapsed())
     }
 
@@ -141,7 +141,7 @@ impl GpuEngine {
         let shader = read_shader();
         let module = module(gpu, "read.wgsl", shader, false);
         let mut best = Duration::MAX;
-        let own = (self.kernels.sizes[0], self.data.groups[0].1);
+        let own = (self.kernels.sizes[0], self.data.groups[0].workgroups);
         for (workgroup_size, workgroups) in READ_CUTS.into_iter().chain([own]) {
             let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some("read_samples"),
@@ -160,8 +160,8 @@ impl GpuEngine {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
                 pass.set_pipeline(&pipeline);
                 for _ in 0..rounds {
-                    for (shard, _) in &engine.data.groups {
-                        pass.set_bind_group(0, shard, &[]);
+                    for group in &engine.data.groups {
+                        pass.set_bind_group(0, &group.shard, &[]);
                         pass.dispatch_workgroups(workgroups, 1, 1);
                     }
                 }

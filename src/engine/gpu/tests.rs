@@ -10,7 +10,7 @@ use crate::data::synthetic::{ChaCha, Recipe};
 static ONE_DEVICE: Mutex<()> = Mutex::new(());
 
 /// Runs `check` with every adapter, one at a time. No adapter is a failure.
-fn with_every_adapter(mut check: impl FnMut(Adapter)) {
+pub(super) fn with_every_adapter(mut check: impl FnMut(Adapter)) {
     let _one = ONE_DEVICE.lock().unwrap_or_else(PoisonError::into_inner);
     let adapters = adapter::list();
     assert!(!adapters.is_empty(), "{}", adapter::none());
@@ -78,7 +78,7 @@ fn no_place_is_beyond_the_end() {
                         workgroups: 5,
                         loads,
                     };
-                    let shards = shards::empty(device, storage, samples).unwrap();
+                    let shards = vec![Shard::new(device, storage, samples).unwrap()];
                     let (data, way) = Data::new(device, &kernels, shards, Units::DATA, &tuning);
                     let mut ring = Ring::new(&device.device, &kernels, &way);
                     let dispatch = Units::DATA.dispatch(Model { w: 0.0, b: 0.0 }, 0.0);
@@ -127,10 +127,13 @@ fn shards_walk_as_one() {
             let known = walk(&mut one);
             let shards = one.data.cut_up(&one.device);
             assert_eq!(shards.len(), 3);
-            let tuning = Tuning::of_kind(adapter.info());
-            let (units, timings) = (Units::DATA, one.timings);
-            let mut three =
-                GpuEngine::over(one.device, one.kernels, shards, units, &tuning, timings).unwrap();
+            let opened = Opened {
+                device: one.device,
+                kernels: one.kernels,
+                tuning: Tuning::of_kind(adapter.info()),
+                timings: one.timings,
+            };
+            let mut three = GpuEngine::over(opened, shards, Units::DATA).unwrap();
             for (step, known) in walk(&mut three).iter().zip(&known) {
                 assert!((step.model.w - known.model.w).abs() < 5e-6);
                 assert!((step.model.b - known.model.b).abs() < 5e-6);

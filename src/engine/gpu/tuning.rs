@@ -10,8 +10,9 @@ use super::batch::Ring;
 use super::data::{ALONE, Data};
 use super::device::Device;
 use super::kernels::Kernels;
+use super::plan::samples_per_shard;
 use super::program::{Loads, Storage};
-use super::shards::{self, Shard};
+use super::shards::Shard;
 use super::units::Units;
 use crate::error::Error;
 use crate::loss::Loss;
@@ -119,7 +120,7 @@ impl Tuning {
             };
             (&[256, 512, 1024], groups, loads, SAMPLES)
         };
-        let per_shard = shards::samples_per_shard(&device.device.limits(), Storage::F32);
+        let per_shard = samples_per_shard(&device.device.limits(), Storage::F32);
         let samples = samples.min(most).min(per_shard.unwrap_or(most));
         let shard = Shard::new(&device, Storage::F32, samples)?;
         let limit = device.most_invocations();

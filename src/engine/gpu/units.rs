@@ -78,10 +78,20 @@ impl Units {
         }
     }
 
+    /// Likewise from the line y = 0 in the units that the samples are stored in: there a residual is −y to the bit.
+    pub(super) fn level(&self) -> Dispatch {
+        Dispatch {
+            x_scale: self.x_scale as f32,
+            y_scale: self.y_scale as f32,
+            starts: 1,
+            ..Dispatch::default()
+        }
+    }
+
     /// What a record says, in the data's units: the sums before the epoch's update and the line after it, of a
     /// batch that started from `start`. `before` is how far the epochs before it had moved.
     pub(super) fn step(&self, start: Model, before: [f32; 2], record: &Record) -> Step {
-        let [loss, dw, db, _] = record.totals.map(f64::from);
+        let Sums { loss, dw, db } = record.sums();
         // What the record's `moved` is rounded from.
         let [moved_w, moved_b] = [0, 1].map(|i| f64::from(before[i]) + f64::from(record.added[i]));
         Step {
