@@ -19,7 +19,7 @@ use fall_line::engine::gpu::{GpuEngine, Options};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
-use fall_line::train::{Config, Trained, train};
+use fall_line::train::{Config, Descent, Trained, Walk, train};
 
 const MODEL: Model = Model { w: -1.5, b: 0.5 };
 const BLOCKS: u64 = BLOCK as u64;
@@ -224,11 +224,14 @@ fn a_source_that_fails_is_heard_and_may_recover() {
 fn walk(engine: &mut dyn Engine, sync_every: u64) -> Result<Trained, Error> {
     let config = Config {
         epochs: 30,
-        learning_rate: 0.1,
+        descent: Descent::gd(0.1),
+        stop: None,
         start: MODEL,
         sync_every,
     };
-    train(engine, &config, &mut |_| ControlFlow::Continue(()))
+    train(engine, &config, &mut Walk::new(&config), &mut |_, _| {
+        ControlFlow::Continue(())
+    })
 }
 
 /// An epoch's sums are within 4e-6 of Σ|term| of one another, where a gradient's terms are below 20 here, so a step
