@@ -1,4 +1,4 @@
-//! A file that any thread reads at any position.
+//! A file that any thread reads and writes at any position.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -33,6 +33,23 @@ impl SharedFile {
     /// Fills `bytes` from byte `position` on.
     pub(super) fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> io::Result<()> {
         self.from(position).read_exact(bytes)
+    }
+
+    /// Writes all of `bytes` from byte `position` on.
+    pub(super) fn write_all_at(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::write_all_at(&*self.file, bytes, position);
+        #[cfg(not(unix))]
+        {
+            use std::io::{Seek, SeekFrom, Write};
+            let _turn = self
+                .turn
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut file = &*self.file;
+            file.seek(SeekFrom::Start(position))?;
+            file.write_all(bytes)
+        }
     }
 
     /// Reads on from byte `position`.

@@ -1,9 +1,9 @@
 //! Samples that are parsed once and read often.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 
+use super::shared::SharedFile;
 use super::{BLOCK, Block, Source, positions};
 use crate::error::Error;
 
@@ -22,7 +22,7 @@ pub struct Store {
     in_memory: usize,
     memory: Vec<Block>,
     /// The blocks after those in memory, all x of a block and then all its y.
-    file: Option<Positioned>,
+    file: Option<SharedFile>,
     in_file: u64,
     /// The samples after the last full block.
     last: Block,
@@ -89,11 +89,11 @@ impl Store {
     fn write_last(&mut self) -> io::Result<()> {
         let file = match &self.file {
             Some(file) => file,
-            None => self.file.insert(Positioned::new(tempfile::tempfile()?)),
+            None => self.file.insert(SharedFile::new(tempfile::tempfile()?)?),
         };
         let start = self.in_file * BYTES;
-        file.write(bytemuck::cast_slice(&self.last.x), start)?;
-        file.write(bytemuck::cast_slice(&self.last.y), start + BYTES / 2)
+        file.write_all_at(bytemuck::cast_slice(&self.last.x), start)?;
+        file.write_all_at(bytemuck::cast_slice(&self.last.y), start + BYTES / 2)
     }
 
     fn read_file(&self, index: u64, block: &mut Block) -> io::Result<()> {
@@ -103,8 +103,8 @@ impl Store {
         block.x.resize(BLOCK, 0.0);
         block.y.resize(BLOCK, 0.0);
         let start = index * BYTES;
-        file.read(bytemuck::cast_slice_mut(&mut block.x), start)?;
-        file.read(bytemuck::cast_slice_mut(&mut block.y), start + BYTES / 2)
+        file.read_exact_at(bytemuck::cast_slice_mut(&mut block.x), start)?;
+        file.read_exact_at(bytemuck::cast_slice_mut(&mut block.y), start + BYTES / 2)
     }
 }
 
@@ -138,55 +138,6 @@ impl Source for Store {
 
     fn title(&self) -> String {
         self.title.clone()
-    }
-}
-
-/// A file that is read and written at positions, from any thread.
-#[cfg(unix)]
-#[derive(Debug)]
-struct Positioned(File);
-
-#[cfg(unix)]
-impl Positioned {
-    fn new(file: File) -> Self {
-        Positioned(file)
-    }
-
-    fn read(&self, bytes: &mut [u8], start: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.0, bytes, start)
-    }
-
-    fn write(&self, bytes: &[u8], start: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::write_all_at(&self.0, bytes, start)
-    }
-}
-
-/// A file that is read and written at positions, from any thread, one after the other.
-#[cfg(not(unix))]
-#[derive(Debug)]
-struct Positioned(std::sync::Mutex<File>);
-
-#[cfg(not(unix))]
-impl Positioned {
-    fn new(file: File) -> Self {
-        Positioned(std::sync::Mutex::new(file))
-    }
-
-    fn at(&self, start: u64) -> io::Result<std::sync::MutexGuard<'_, File>> {
-        let mut file = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        io::Seek::seek(&mut *file, io::SeekFrom::Start(start))?;
-        Ok(file)
-    }
-
-    fn read(&self, bytes: &mut [u8], start: u64) -> io::Result<()> {
-        io::Read::read_exact(&mut *self.at(start)?, bytes)
-    }
-
-    fn write(&self, bytes: &[u8], start: u64) -> io::Result<()> {
-        io::Write::write_all(&mut *self.at(start)?, bytes)
     }
 }
 

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io::Write;
 
 use rayon::prelude::*;
@@ -77,7 +78,7 @@ fn a_file_that_takes_no_more_is_an_error_that_names_the_folder() {
     let path = folder.path().join("read only");
     File::create(&path).unwrap().write_all(b"x").unwrap();
     let mut store = filled(0, BLOCK - 1, BLOCK);
-    store.file = Some(Positioned::new(File::open(&path).unwrap()));
+    store.file = Some(SharedFile::new(File::open(&path).unwrap()).unwrap());
     let mut one = Block::default();
     one.push((1.0, 2.0));
     let error = store.append(&one).unwrap_err();
@@ -94,7 +95,7 @@ fn a_file_that_lost_its_end_is_an_error() {
     let mut store = filled(0, 2 * BLOCK, BLOCK);
     let short = tempfile::tempfile().unwrap();
     short.set_len(BYTES + 8).unwrap();
-    store.file = Some(Positioned::new(short));
+    store.file = Some(SharedFile::new(short).unwrap());
     store.read(0, &mut Block::default()).unwrap();
     let error = store.read(1, &mut Block::default()).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error:?}");
