@@ -29,7 +29,7 @@ pub enum Error {
     /// The loss, w or b stopped being a finite number.
     #[error(
         "diverged at epoch {epoch}: {what} is not finite; the last finite line is w = {:?}, b = {:?}; \
-         a smaller --learning-rate or data scaled towards 1 helps",
+         --learning-rate auto or a smaller one helps, or --standardize",
         .last.w, .last.b
     )]
     Diverged {

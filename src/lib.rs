@@ -48,4 +48,5 @@ pub mod engine;
 pub mod error;
 pub mod loss;
 pub mod model;
+pub mod saved;
 pub mod train;

@@ -11,31 +11,20 @@
 )]
 
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 use std::panic;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use fall_line::bench::choose::choose;
-use fall_line::bench::{self, Plan};
-use fall_line::data::synthetic::Recipe;
 use fall_line::engine::gpu::adapter::{self, Adapter};
-use fall_line::engine::{self, Chosen, Engine};
 use fall_line::error::Error;
-use fall_line::train::{self, Config, Ended, Epoch, Trained, Walk};
 
-use crate::cli::{Bench, Cli, Command, Format, Output, StorageChoice, Train};
-use crate::interrupts::Interrupts;
-use crate::open::{load, open, set_threads, synthetic_source, tuning};
-use crate::report::bench::Report;
-use crate::report::bench::export::Settings;
-use crate::report::progress::Progress;
+use crate::cli::{Cli, Command, Format};
 
 mod cli;
+mod commands;
 mod interrupts;
 mod open;
 mod report;
@@ -44,6 +33,8 @@ mod report;
 const INTERRUPTED: u8 = 130;
 /// What Rust programs end with after a panic.
 const FAULT: u8 = 101;
+/// With `--strict`.
+const NOT_CONVERGED: u8 = 6;
 
 /// What a panic said.
 static PANIC: Mutex<String> = Mutex::new(String::new());
@@ -71,8 +62,10 @@ fn run() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let done = match cli.command {
-        Command::Train(args) => train(&args),
-        Command::Bench(args) => bench(&args),
+        Command::Train(args) => commands::train::train(&args),
+        Command::Predict(args) => commands::predict::predict(&args),
+        Command::Generate(args) => commands::generate::generate(&args),
+        Command::Bench(args) => commands::bench::bench(&args),
         Command::Adapters { format } => adapters(format),
     };
     match done {
@@ -136,175 +129,4 @@ fn adapters(format: Format) -> Result<ExitCode, Error> {
         Format::Json => report::json::print(&infos)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn train(args: &Train) -> Result<ExitCode, Error> {
-    let Train {
-        training, output, ..
-    } = args;
-    let loss = training.loss.get()?;
-    report::check_files(output, args.data.as_deref())?;
-    if let Some(threads) = args.engine.threads {
-        set_threads(threads)?;
-    }
-    let chosen = engine::choose(args.engine.engine.into(), args.engine.adapter.as_deref())?;
-    if let Chosen::Cpu { .. } = chosen {
-        args.refuse_what_a_gpu_alone_can()?;
-    }
-
-    let start = Instant::now();
-    let (source, drawn) = open(args)?;
-    let config = training.config(drawn);
-    let (mut engine, description) = load(chosen, &*source, loss, args)?;
-    let load = start.elapsed();
-    if output.talks() {
-        let drawn = args.data.is_none().then(|| args.synthetic.drawn());
-        report::text::headline(
-            &description,
-            &*source,
-            drawn,
-            loss,
-            &config,
-            training.learning_rate,
-        )?;
-    }
-
-    let interrupts = Interrupts::listen()?;
-    let (history, outcome) = walk(&mut *engine, &config, output, &interrupts);
-    // Files first: they hold what was reached, whatever went wrong on the way.
-    let unwritten = interrupts.held(|| report::write_files(output, &history, loss, &*source));
-    let result = outcome.and_then(|trained| {
-        let samples = source.samples();
-        match output.format {
-            Format::Text => {
-                report::text::result(&trained)?;
-                if output.talks() {
-                    report::text::speed(&description, &trained, samples, load)?;
-                }
-            }
-            Format::Json => report::json::print(&report::json::Result {
-                w: trained.model.w,
-                b: trained.model.b,
-                final_loss: trained.loss,
-                loss: loss.name(),
-                loss_parameter: loss.parameter(),
-                learning_rate: training.learning_rate,
-                start: config.start,
-                data: source.title(),
-                generator: args.data.is_none().then(|| args.synthetic.generator.name()),
-                epochs: trained.epochs,
-                sync_every: config.sync_every,
-                samples,
-                engine: &description,
-                seconds: report::json::Seconds {
-                    load: load.as_secs_f64(),
-                    train: trained.time.as_secs_f64(),
-                },
-                seed: args.synthetic.seed,
-                version: env!("CARGO_PKG_VERSION"),
-            })?,
-        }
-        Ok(trained)
-    });
-    unwritten.iter().for_each(report::error);
-    match (result?, unwritten.first()) {
-        (_, Some(unwritten)) => Ok(unwritten.exit_code().into()),
-        (trained, None) if trained.ended == Ended::BrokenOff => {
-            report::notice(format!("interrupted after epoch {}", trained.epochs));
-            Ok(INTERRUPTED.into())
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
-}
-
-fn bench(args: &Bench) -> Result<ExitCode, Error> {
-    let loss = args.loss.get()?;
-    report::bench::export::check_files(&args.files)?;
-    if let Some(threads) = args.threads {
-        set_threads(threads)?;
-    }
-    let chosen = choose(&args.engines, &args.adapter)?;
-    chosen.notice.iter().for_each(report::notice);
-    if chosen.adapters.is_empty() && args.on_gpu.storage == StorageChoice::F16 {
-        return Err(Error::Usage(
-            "--storage f16 is for GPU engines, and none is timed: leave it out, or add gpu to --engines"
-                .to_owned(),
-        ));
-    }
-    let mut samples = args.samples.clone();
-    samples.sort_unstable();
-    samples.dedup();
-    let largest = samples.last().copied().unwrap_or_default();
-    let adapters = chosen.adapters.into_iter().map(|adapter| {
-        let tuning = tuning(&adapter, largest, args.on_gpu.no_tune, false);
-        (adapter, tuning)
-    });
-    let plan = Plan {
-        adapters: adapters.collect(),
-        samples,
-        loss,
-        kinds: chosen.kinds,
-        storage: args.on_gpu.storage.into(),
-        min_time: args.min_time,
-        epochs_to_answer: args.epochs,
-    };
-    let interrupts = Interrupts::listen()?;
-    interrupts.end_at_once();
-    let mut report = Report::begin(&plan, Settings::new(args, &plan))?;
-    let draw = |samples| {
-        let recipe = Recipe {
-            samples,
-            seed: args.seed,
-            ..Recipe::default()
-        };
-        Ok(synthetic_source(args.generator, recipe, false)?.0)
-    };
-    let outcome = bench::run(&plan, &draw, &report::bench::progress, &mut |row| {
-        report.row(row)
-    });
-    // What was timed is reported, whatever went wrong after it.
-    let Some(document) = report.end(outcome.as_ref().err())? else {
-        return outcome.map(|()| ExitCode::SUCCESS);
-    };
-    let unwritten = interrupts.held(|| document.write_files(&args.files));
-    unwritten.iter().for_each(report::error);
-    outcome?;
-    bench::verdict(&document.rows)?;
-    Ok(match unwritten.first() {
-        Some(unwritten) => unwritten.exit_code().into(),
-        None => ExitCode::SUCCESS,
-    })
-}
-
-/// Trains, telling of every so many epochs; Ctrl-C ends it after the epoch in hand. Every epoch where a
-/// file wants them, and what it came to.
-fn walk(
-    engine: &mut dyn Engine,
-    config: &Config,
-    output: &Output,
-    interrupts: &Interrupts,
-) -> (Vec<Epoch>, Result<Trained, Error>) {
-    let keeps_history = output.history.is_some() || output.plot.is_some();
-    let mut history = Vec::new();
-    let mut printed = Ok(());
-    let progress = Progress::new("epochs", config.epochs, output.quiet);
-    let outcome = train::train(engine, config, &mut Walk::new(config), &mut |epoch, _| {
-        if keeps_history {
-            history.push(*epoch);
-        }
-        progress.advance(1);
-        let every = output.log_every;
-        if output.talks() && every > 0 && epoch.epoch % every == 0 {
-            printed = progress.aside(|| report::text::epoch(epoch));
-        }
-        if printed.is_err() || interrupts.came() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
-    (
-        history,
-        outcome.and_then(|trained| printed.map(|()| trained)),
-    )
 }

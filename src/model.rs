@@ -14,6 +14,13 @@ pub struct Model {
     pub b: f64,
 }
 
+impl Model {
+    /// The prediction at `x`, in units of y.
+    pub fn predict(&self, x: f64) -> f64 {
+        self.w * x + self.b
+    }
+}
+
 /// Sums over samples of the loss value and of its derivatives by w and by b.
 ///
 /// Sums, not means: those of shards, threads and machines add up.

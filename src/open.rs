@@ -1,11 +1,13 @@
 //! The data set and the engine that were asked for.
 
 use std::io;
+use std::path::Path;
 
 use fall_line::data::Source;
-use fall_line::data::file::{self, Opened};
+use fall_line::data::file::{self, Opened as File};
+use fall_line::data::npy::Npy;
 use fall_line::data::numpy::Numpy;
-use fall_line::data::rows::Skipped;
+use fall_line::data::rows::{self, Request, Skipped};
 use fall_line::data::statistics::Statistics;
 use fall_line::data::synthetic::{self, ChaCha, Recipe};
 use fall_line::data::threefry::Threefry;
@@ -20,69 +22,132 @@ use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
 
-use crate::cli::{Generator, Train};
+use crate::cli::{Columns, Generator, Train};
 use crate::report::{self, progress::Progress};
 
-/// The data set that was asked for, and the w and b that its seed draws to start from.
-pub fn open(args: &Train) -> Result<(Box<dyn Source>, Model), Error> {
-    let seed = args.synthetic.seed;
+/// What `train` is to fit.
+pub struct Opened {
+    pub source: Box<dyn Source>,
+    /// The w and b that the seed draws to start from.
+    pub start: Model,
+    /// The names of the columns.
+    pub x: String,
+    pub y: String,
+    /// What was left out of a file.
+    pub skipped: Skipped,
+    /// What synthetic samples are drawn around.
+    pub true_line: Option<Model>,
+}
+
+/// The data set that was asked for.
+pub fn open(args: &Train) -> Result<Opened, Error> {
     let quiet = args.output.quiet;
-    Ok(match (&args.data, args.synthetic.generator) {
-        (Some(path), _) => {
-            // Of a pipe the length is not known.
-            let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
-            let reading = Progress::new("reading bytes", bytes, quiet);
-            let opened = file::open(path, &args.csv.request(), &|n| reading.advance(n))?;
-            drop(reading);
-            if let Some(text) = skipped(&opened.skipped).filter(|_| !quiet) {
-                report::notice(text);
-            }
-            judge(&opened, quiet)?;
-            (opened.source, synthetic::start(seed))
-        }
-        (None, generator) => synthetic_source(generator, args.synthetic.recipe(), quiet)?,
+    if args.has_files() {
+        let request = args.columns.request();
+        let file = open_file(args.data.as_deref(), &args.columns, &request, quiet)?;
+        return Ok(Opened {
+            source: file.source,
+            start: synthetic::start(args.synthetic.seed),
+            x: file.x,
+            y: file.y,
+            skipped: file.skipped,
+            true_line: None,
+        });
+    }
+    let recipe = args.synthetic.recipe();
+    let true_line = Model {
+        w: recipe.slope,
+        b: recipe.intercept,
+    };
+    let (source, start) = synthetic_source(args.synthetic.generator, recipe, quiet)?;
+    Ok(Opened {
+        source,
+        start,
+        x: "x".to_owned(),
+        y: "y".to_owned(),
+        skipped: Skipped::default(),
+        true_line: Some(true_line),
     })
 }
 
-/// That rows were left out, if any were.
-fn skipped(skipped: &Skipped) -> Option<String> {
-    let first = skipped.first.as_ref()?;
-    let counts = skipped.counts.iter();
-    let reasons: Vec<String> = counts
-        .map(|(reason, count)| format!("{count} where one {reason}"))
-        .collect();
-    let all: u64 = skipped.counts.values().sum();
-    let plural = if all == 1 { "" } else { "s" };
-    Some(format!(
-        "left out {all} row{plural}: {}; the first: {first}",
-        reasons.join(", ")
-    ))
+/// The columns of a file, or without `data` of files of their own, which the flags of the columns then name.
+pub fn open_file(
+    data: Option<&Path>,
+    flags: &Columns,
+    request: &Request,
+    quiet: bool,
+) -> Result<File, Error> {
+    let file = match data {
+        Some(path) => {
+            // Of a pipe the length is not known.
+            let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+            let reading = Progress::new("reading bytes", bytes, quiet);
+            file::open(path, request, &|n| reading.advance(n))?
+        }
+        None => open_pair(flags, request)?,
+    };
+    if let Some(text) = report::skipped(&file.skipped).filter(|_| !quiet) {
+        report::notice(text);
+    }
+    Ok(file)
 }
 
-/// Refuses an x that does not vary, and tells of a column that f32 is too coarse for.
-fn judge(opened: &Opened, quiet: bool) -> Result<(), Error> {
-    let source = &*opened.source;
-    let checking = Progress::new("checking", source.samples(), quiet);
-    let statistics = Statistics::of(source, &|samples| checking.advance(samples))?;
-    drop(checking);
+/// NPY files of one column each.
+fn open_pair(flags: &Columns, request: &Request) -> Result<File, Error> {
+    let path = |flag: &str, given: &Option<String>| match given {
+        Some(name) if report::file::ending(Path::new(name)) == "npy" => Ok(name.into()),
+        Some(name) => Err(Error::Usage(format!(
+            "--{flag} {name} is a column, and there is no DATA that it is of: name the file too, or give --{flag} an .npy \
+             file of its own"
+        ))),
+        None => Err(Error::Usage(format!(
+            "without DATA --x and --y are .npy files of their own, and --{flag} is missing"
+        ))),
+    };
+    let x: std::path::PathBuf = path("x", &flags.x)?;
+    let npy = if flags.y.is_none() && request.x_alone {
+        let request = Request {
+            x: None,
+            ..*request
+        };
+        Npy::open(&x, &request)?
+    } else {
+        Npy::open_pair(&x, &path("y", &flags.y)?)?
+    };
+    let (x, y) = npy.columns();
+    let (source, skipped) = rows::samples(Box::new(npy), request.skip_bad)?;
+    Ok(File {
+        source,
+        x,
+        y,
+        skipped,
+    })
+}
+
+/// Refuses an x that does not vary; where engines see the columns as they are tells of one that f32 is too coarse for.
+pub fn judge(args: &Train, opened: &Opened, statistics: &Statistics) -> Result<(), Error> {
     let x = &statistics.x;
-    if x.least as f32 == x.greatest as f32 {
-        let of_f32 = match x.least == x.greatest {
-            true => "",
-            false => ", to the digits of f32",
+    let in_f32 = !args.standardizes() && x.least as f32 == x.greatest as f32;
+    if !x.varies() || in_f32 {
+        let of_f32 = match x.varies() {
+            false => "",
+            true => ", to the digits of f32 (--standardize casts them later)",
         };
         return Err(Error::Data(format!(
             "{}: x is {:?} in every sample{of_f32}; a line needs an x that varies",
-            source.title(),
+            opened.source.title(),
             x.least,
         )));
     }
+    if args.standardizes() || args.output.quiet {
+        return Ok(());
+    }
     for (name, column) in [(&opened.x, x), (&opened.y, &statistics.y)] {
-        if let Some(step) = column.coarse_in_f32().filter(|_| !quiet) {
+        if let Some(step) = column.coarse_in_f32() {
             report::notice(format!(
-                "{name} runs from {:?} to {:?}, where f32 has steps of {step:?}: subtract {:?} from it for a line with \
-                 more digits",
-                column.least, column.greatest, column.least,
+                "{name} runs from {:?} to {:?}, where f32 has steps of {step:?}: the line will lack digits that \
+                 --standardize keeps",
+                column.least, column.greatest,
             ));
         }
     }
@@ -95,15 +160,10 @@ pub fn synthetic_source(
     recipe: Recipe,
     quiet: bool,
 ) -> Result<(Box<dyn Source>, Model), Error> {
+    let start = synthetic::start(recipe.seed);
     Ok(match generator {
-        Generator::Chacha => {
-            let start = synthetic::start(recipe.seed);
-            (Box::new(ChaCha::new(recipe)?), start)
-        }
-        Generator::Device => {
-            let start = synthetic::start(recipe.seed);
-            (Box::new(Threefry::new(recipe)?), start)
-        }
+        Generator::Chacha => (Box::new(ChaCha::new(recipe)?), start),
+        Generator::Device => (Box::new(Threefry::new(recipe)?), start),
         Generator::Numpy => {
             let drawing = Progress::new("drawing", 2 * recipe.samples, quiet);
             let numpy = Numpy::new(recipe, &|n| drawing.advance(n))?;
@@ -113,7 +173,10 @@ pub fn synthetic_source(
     })
 }
 
-pub fn set_threads(threads: usize) -> Result<(), Error> {
+pub fn set_threads(threads: Option<usize>) -> Result<(), Error> {
+    let Some(threads) = threads else {
+        return Ok(());
+    };
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
@@ -123,48 +186,75 @@ pub fn set_threads(threads: usize) -> Result<(), Error> {
         })
 }
 
-/// The chosen engine with all samples in it, and what to call it.
+/// An engine with all samples in it.
+pub struct Loaded<'a> {
+    pub engine: Box<dyn Engine + 'a>,
+    /// What to call it.
+    pub description: Description,
+    /// What its last bits depend on beside the samples.
+    pub identity: Identity,
+}
+
+/// Which engine it was, and how its sums were cut.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Identity {
+    /// The adapter with its driver; `cpu`.
+    pub name: String,
+    pub storage: String,
+    pub tuning: Option<Tuning>,
+    /// Samples that stay in the adapter's memory.
+    pub resident: u64,
+}
+
+/// Loads the chosen engine. `known` is how its sums were cut before, where a run goes on.
 pub fn load<'a>(
     chosen: Chosen,
     source: &'a dyn Source,
     loss: Loss,
     args: &Train,
-) -> Result<(Box<dyn Engine + 'a>, Description), Error> {
+    batches: bool,
+    known: Option<Tuning>,
+) -> Result<Loaded<'a>, Error> {
     let quiet = args.output.quiet;
     let loading = Progress::new("loading", source.samples(), quiet);
     let on_load = |samples| loading.advance(samples);
-    Ok(match chosen {
+    match chosen {
         Chosen::Gpu(adapter) => {
-            let options = Options {
-                storage: args.engine.on_gpu.storage.into(),
-                tuning: tuning(
-                    &adapter,
-                    source.samples(),
-                    args.engine.on_gpu.no_tune,
-                    quiet,
-                ),
-                memory: args.engine.device_memory,
-                ..Options::default()
+            let samples = source.samples();
+            let no_tune = args.engine.on_gpu.no_tune;
+            let measured = || tuning(&adapter, samples, no_tune, quiet);
+            let options = options(args, known.or_else(measured));
+            let info = adapter.info();
+            let mut identity = Identity {
+                name: format!("{}, {}, {}", info.name, info.backend, info.driver),
+                storage: options.storage.to_string(),
+                tuning: options.tuning,
+                resident: samples,
             };
-            let description = adapter.info().description(options.storage);
-            if args.draws_on_the_device() {
+            let description = info.description(options.storage);
+            let engine: Box<dyn Engine + 'a> = if args.draws_on_the_device() {
                 let source = Threefry::new(args.synthetic.recipe())?;
-                let engine = GpuEngine::drawn(&adapter, &source, loss, &options)?;
-                return Ok((Box::new(engine), description));
-            }
-            let in_batches = args.training.sync_every.min(args.training.epochs) > 1;
-            if in_batches {
-                // Before the samples are read, as far as it is known by then.
-                let plan = plan(&adapter, source.samples(), &options)?;
-                plan.placement.keeps_the_line()?;
-            }
-            let engine = Streamed::new(&adapter, source, loss, &options, &on_load)?;
-            if in_batches {
-                engine.placement().keeps_the_line()?;
-            }
-            let streamed = engine.placement().notice();
-            streamed.iter().filter(|_| !quiet).for_each(report::notice);
-            (Box::new(engine), description)
+                Box::new(GpuEngine::drawn(&adapter, &source, loss, &options)?)
+            } else {
+                if batches {
+                    // Before the samples are read, as far as it is known by then.
+                    let plan = plan(&adapter, samples, &options)?;
+                    plan.placement.keeps_the_line()?;
+                }
+                let engine = Streamed::new(&adapter, source, loss, &options, &on_load)?;
+                if batches {
+                    engine.placement().keeps_the_line()?;
+                }
+                let streamed = engine.placement().notice();
+                streamed.iter().filter(|_| !quiet).for_each(report::notice);
+                identity.resident = engine.placement().resident;
+                Box::new(engine)
+            };
+            Ok(Loaded {
+                engine,
+                description,
+                identity,
+            })
         }
         Chosen::Cpu { notice } => {
             if let Some(notice) = notice.filter(|_| !quiet) {
@@ -172,9 +262,27 @@ pub fn load<'a>(
             }
             let engine = CpuEngine::new(source, loss, &on_load)?;
             let description = engine.description();
-            (Box::new(engine), description)
+            Ok(Loaded {
+                identity: Identity {
+                    name: description.kind.to_owned(),
+                    storage: description.storage.to_string(),
+                    ..Identity::default()
+                },
+                engine: Box::new(engine),
+                description,
+            })
         }
-    })
+    }
+}
+
+/// What the GPU engine is told.
+pub fn options(args: &Train, tuning: Option<Tuning>) -> Options {
+    Options {
+        storage: args.engine.on_gpu.storage.into(),
+        tuning,
+        memory: args.engine.device_memory,
+        ..Options::default()
+    }
 }
 
 /// What was measured to suit an adapter, for so many samples; none where nobody is to measure.

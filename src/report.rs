@@ -5,20 +5,26 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use fall_line::data::Source;
+use fall_line::data::rows::Skipped;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::train::Epoch;
 use indicatif::HumanCount;
 
-use crate::cli::Output;
+use crate::cli::{Output, Train};
 
 pub mod bench;
 pub mod file;
 pub mod history;
 pub mod json;
+pub mod plan;
 pub mod plot;
+pub mod predict;
 pub mod progress;
+pub mod result;
+pub mod table;
 pub mod text;
+pub mod train;
 
 /// Writes one line to stdout.
 ///
@@ -33,10 +39,14 @@ fn stdout(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}")
         .and_then(|()| stdout.flush())
-        .map_err(|source| Error::Io {
-            doing: "cannot write to standard output".to_owned(),
-            source,
-        })
+        .map_err(cannot_print)
+}
+
+fn cannot_print(source: io::Error) -> Error {
+    Error::Io {
+        doing: "cannot write to standard output".to_owned(),
+        source,
+    }
 }
 
 /// Writes one line to stderr. That nobody may be reading there is no reason to stop.
@@ -63,21 +73,71 @@ pub fn error(error: &Error) {
     notice(format!("error: {error}"));
 }
 
-/// That the files that are asked for can be written, and none of them is `data`.
-pub fn check_files(output: &Output, data: Option<&Path>) -> Result<(), Error> {
-    if let Some(path) = &output.history {
+/// That the files that are asked for can be written, and none of them replaces the data or another.
+pub fn check_files(args: &Train) -> Result<(), Error> {
+    let Output {
+        history,
+        plot,
+        save,
+        ..
+    } = &args.output;
+    if let Some(path) = history {
         file::check("--history", path, history::ENDINGS)?;
     }
-    if let Some(path) = &output.plot {
+    if let Some(path) = plot {
         file::check("--plot", path, plot::ENDINGS)?;
     }
-    match (&output.history, data) {
-        (Some(history), Some(data)) if file::same(history, data) => Err(Error::Usage(format!(
-            "--history {} would replace the data",
-            history.display()
+    let mut written = vec![("--history", history), ("--plot", plot), ("--save", save)];
+    written.push(("--checkpoint", &args.checkpoints.checkpoint));
+    let files = || [&args.columns.x, &args.columns.y].into_iter().flatten();
+    for (at, (flag, path)) in written.iter().enumerate() {
+        let Some(path) = path else {
+            continue;
+        };
+        file::check_writable(path)?;
+        refuse_to_replace(flag, path, args.data.as_deref())?;
+        if args.data.is_none() {
+            files().try_for_each(|data| refuse_to_replace(flag, path, Some(Path::new(data))))?;
+        }
+        for (other, there) in &written[..at] {
+            if there
+                .as_deref()
+                .is_some_and(|there| file::same_target(there, path))
+            {
+                return Err(Error::Usage(format!(
+                    "{flag} {} would replace what {other} writes",
+                    path.display()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// That a file that is to be written is not the one that is read.
+pub fn refuse_to_replace(flag: &str, path: &Path, data: Option<&Path>) -> Result<(), Error> {
+    match data {
+        Some(data) if file::same(path, data) => Err(Error::Usage(format!(
+            "{flag} {} would replace the data",
+            path.display()
         ))),
         _ => Ok(()),
     }
+}
+
+/// That rows were left out, if any were.
+pub fn skipped(skipped: &Skipped) -> Option<String> {
+    let first = skipped.first.as_ref()?;
+    let counts = skipped.counts.iter();
+    let reasons: Vec<String> = counts
+        .map(|(reason, count)| format!("{count} where one {reason}"))
+        .collect();
+    let all: u64 = skipped.counts.values().sum();
+    let plural = if all == 1 { "" } else { "s" };
+    Some(format!(
+        "left out {all} row{plural}: {}; the first: {first}",
+        reasons.join(", ")
+    ))
 }
 
 /// Writes the files that are asked for, each whether or not another could be; what could not is

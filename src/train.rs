@@ -18,11 +18,12 @@ mod stop;
 mod walk;
 
 pub use self::descent::{Descent, Optimizer, Schedule};
+pub use self::steps::MOMENTUM;
 pub use self::stop::{PATIENCE, Stop, TOLERANCE};
 pub use self::walk::{Seen, Walk};
 
 /// How to train.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Config {
     /// How many epochs at the most, those before a break included.
     pub epochs: u64,

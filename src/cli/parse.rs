@@ -92,6 +92,46 @@ pub fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+pub fn not_negative(text: &str) -> Result<f64, String> {
+    match finite(text)? {
+        value if value >= 0.0 => Ok(value),
+        _ => Err("must not be below 0".to_owned()),
+    }
+}
+
+/// Of `--learning-rate`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rate {
+    /// What the data allow.
+    Auto,
+    Given(f64),
+}
+
+pub fn rate(text: &str) -> Result<Rate, String> {
+    match text {
+        "auto" => Ok(Rate::Auto),
+        _ => positive(text)
+            .map(Rate::Given)
+            .map_err(|error| format!("{error}, nor auto")),
+    }
+}
+
+/// Of `--checkpoint-every`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Every {
+    Epochs(u64),
+    Time(Duration),
+}
+
+pub fn every(text: &str) -> Result<Every, String> {
+    match at_least_one(text) {
+        Ok(epochs) => Ok(Every::Epochs(epochs)),
+        Err(_) => duration(text)
+            .map(Every::Time)
+            .map_err(|_| "not a count of epochs such as 1000, nor a time such as 30s".to_owned()),
+    }
+}
+
 /// Above 0 also after rounding to f32, in which the engines compute.
 pub fn positive_in_f32(text: &str) -> Result<f64, String> {
     match positive(text)? {

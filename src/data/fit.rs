@@ -32,7 +32,7 @@ impl Fit {
                 source.read(index, block)?;
                 let mut sums = [0.0; 2];
                 for (&x, &y) in block.x.iter().zip(&block.y) {
-                    let residual = model.w * x + model.b - y;
+                    let residual = model.predict(x) - y;
                     sums[0] += residual * residual;
                     sums[1] += residual.abs();
                 }

@@ -1,5 +1,6 @@
 //! What one pass over a data set tells of it, in f64: the line of least squares among it.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -221,25 +222,27 @@ fn ends(values: &[f64]) -> (f64, f64) {
 /// A source whose statistics come with the first reading of it: an engine's, while it loads.
 pub struct Observed<'a> {
     source: &'a dyn Source,
-    blocks: Mutex<Vec<Option<Statistics>>>,
+    blocks: Mutex<BTreeMap<u64, Statistics>>,
 }
 
 impl<'a> Observed<'a> {
     /// The same samples.
     pub fn new(source: &'a dyn Source) -> Self {
-        let blocks = source.samples().div_ceil(BLOCK as u64) as usize;
         Observed {
             source,
-            blocks: Mutex::new(vec![None; blocks]),
+            blocks: Mutex::default(),
         }
     }
 
     /// Of all samples, if each was read.
     pub fn statistics(&self) -> Option<Statistics> {
         let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut blocks = blocks.iter();
-        blocks.try_fold(Statistics::default(), |sum, block| {
-            Some(sum.join((*block)?))
+        let all = self.source.samples().div_ceil(BLOCK as u64);
+        (blocks.len() as u64 == all).then(|| {
+            blocks
+                .values()
+                .copied()
+                .fold(Statistics::default(), Statistics::join)
         })
     }
 }
@@ -253,9 +256,10 @@ impl Source for Observed<'_> {
         self.source.read(index, block)?;
         let blocks = || self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         // A streamed set is read again each epoch.
-        if blocks()[index as usize].is_none() {
+        let seen = blocks().contains_key(&index);
+        if !seen {
             let statistics = Statistics::of_block(block);
-            blocks()[index as usize] = Some(statistics);
+            blocks().insert(index, statistics);
         }
         Ok(())
     }

@@ -84,6 +84,22 @@ impl Recipe {
         (x, self.intercept + self.slope * x + self.noise * normal)
     }
 
+    /// The expected means of x and x².
+    pub fn moments(&self) -> (f64, f64) {
+        let Range { start, end } = self.x_range;
+        (
+            0.5 * (start + end),
+            (start * start + start * end + end * end) / 3.0,
+        )
+    }
+
+    /// The expected standard deviation of y, outliers left out, in units of y.
+    pub fn y_deviation(&self) -> f64 {
+        let Range { start, end } = self.x_range;
+        // That of a uniform variable is its range over √12.
+        (self.slope * (end - start) / 12_f64.sqrt()).hypot(self.noise)
+    }
+
     /// What an outlier is off by.
     pub(crate) fn gross_error(&self) -> f64 {
         OUTLIER_DEVIATIONS * self.noise

@@ -45,6 +45,17 @@ pub fn plan(samples: u64) -> Plan {
     }
 }
 
+/// What the CPU engine on so many threads is.
+pub fn description(threads: usize) -> Description {
+    Description {
+        kind: "cpu",
+        name: format!("{threads} thread{}", if threads == 1 { "" } else { "s" }),
+        backend: None,
+        software: false,
+        storage: Storage::F32,
+    }
+}
+
 /// All samples in f32 in host memory, 8 bytes a sample.
 #[derive(Debug)]
 pub struct CpuEngine {
@@ -164,14 +175,7 @@ impl CpuEngine {
 
     /// What the engine runs on.
     pub fn description(&self) -> Description {
-        let threads = self.threads();
-        Description {
-            kind: "cpu",
-            name: format!("{threads} thread{}", if threads == 1 { "" } else { "s" }),
-            backend: None,
-            software: false,
-            storage: Storage::F32,
-        }
+        description(self.threads())
     }
 }
 

@@ -25,6 +25,18 @@ pub fn same(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// Whether two paths lead to one place, be there a file or not.
+pub fn same_target(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        Some((folder.canonicalize().ok()?, path.file_name()?.to_owned()))
+    };
+    same(one, other) || place(one).is_some_and(|one| Some(one) == place(other))
+}
+
 /// That the path of a flag has one of these endings, and that a file can be written there.
 pub fn check(flag: &str, path: &Path, endings: &[&str]) -> Result<(), Error> {
     if endings.contains(&ending(path).as_str()) {
@@ -39,18 +51,18 @@ pub fn check(flag: &str, path: &Path, endings: &[&str]) -> Result<(), Error> {
 }
 
 /// That a file can be written to `path`: better known before an hour of training than after.
-fn check_writable(path: &Path) -> Result<(), Error> {
+pub fn check_writable(path: &Path) -> Result<(), Error> {
     target(path)
         .and_then(|target| temporary(&target))
         .map(drop)
         .map_err(cannot_write(path))
 }
 
-/// Writes a file under another name, then renames it to `path`. A link is followed, and a file that was
-/// there hands on its rights.
+/// Writes a file under another name, has it put to disk, then renames it to `path`: whatever happens, one or the other is
+/// there as a whole. A link is followed, and a file that was there hands on its rights.
 pub fn write(
     path: &Path,
-    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    content: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> Result<(), Error> {
     let written = || {
         let target = target(path)?;
@@ -60,6 +72,7 @@ pub fn write(
         if let Ok(there) = target.metadata() {
             file.as_file().set_permissions(there.permissions())?;
         }
+        file.as_file().sync_all()?;
         file.persist(target)?;
         Ok(())
     };

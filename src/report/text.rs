@@ -1,100 +1,11 @@
-//! `--format text`: what a person reads.
+//! `--format text`: numbers for a person, and the list of adapters.
 
 use std::time::Duration;
 
-use fall_line::data::Source;
-use fall_line::engine::Description;
 use fall_line::engine::gpu::adapter::Info;
-use fall_line::engine::gpu::program::Storage;
 use fall_line::error::Error;
-use fall_line::loss::Loss;
-use fall_line::train::{Config, Epoch, Trained};
-use indicatif::{DecimalBytes, HumanCount};
 
 use super::line;
-
-/// What really runs.
-pub fn headline(
-    engine: &Description,
-    source: &dyn Source,
-    drawn: Option<String>,
-    loss: Loss,
-    config: &Config,
-    learning_rate: f64,
-) -> Result<(), Error> {
-    let mut name = format!("{}, {}", engine.kind, engine.name);
-    if let Some(backend) = &engine.backend {
-        name += &format!(", {backend}");
-    }
-    if engine.software {
-        name += ", software adapter";
-    }
-    if engine.storage != Storage::F32 {
-        name += &format!(", storage {}", engine.storage);
-    }
-    line(format!("engine: {name}"))?;
-    let samples = source.samples();
-    let drawn = drawn.map(|drawn| format!(", {drawn}")).unwrap_or_default();
-    line(format!(
-        "data:   {}{drawn}, {} samples, {}",
-        source.title(),
-        HumanCount(samples),
-        DecimalBytes(engine.storage.bytes_per_sample() * samples),
-    ))?;
-    let batches = if config.sync_every > 1 {
-        format!(
-            ", {} at a time on the device",
-            HumanCount(config.sync_every)
-        )
-    } else {
-        String::new()
-    };
-    line(format!(
-        "loss:   {loss}, learning rate {}, {} epochs from w = {}, b = {}{batches}",
-        learning_rate,
-        HumanCount(config.epochs),
-        number(config.start.w),
-        number(config.start.b),
-    ))
-}
-
-/// One epoch.
-pub fn epoch(epoch: &Epoch) -> Result<(), Error> {
-    line(format!(
-        "epoch {}: loss = {}, w = {}, b = {}",
-        epoch.epoch,
-        number(epoch.loss),
-        number(epoch.w),
-        number(epoch.b)
-    ))
-}
-
-/// The line found.
-pub fn result(trained: &Trained) -> Result<(), Error> {
-    line(format!(
-        "w = {}, b = {}, loss = {}",
-        number(trained.model.w),
-        number(trained.model.b),
-        number(trained.loss)
-    ))
-}
-
-/// How fast.
-pub fn speed(
-    engine: &Description,
-    trained: &Trained,
-    samples: u64,
-    load: Duration,
-) -> Result<(), Error> {
-    let seconds = trained.time.as_secs_f64() / trained.epochs as f64;
-    line(format!(
-        "{} per epoch, {:.1} GB/s; load {}, train {}",
-        time(Duration::from_secs_f64(seconds)),
-        (engine.storage.bytes_per_sample() * samples) as f64 / seconds / 1e9,
-        time(load),
-        time(trained.time),
-    ))
-}
 
 /// The adapters, a line each.
 pub fn adapters(adapters: &[&Info]) -> Result<(), Error> {
@@ -118,8 +29,31 @@ pub fn adapters(adapters: &[&Info]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Seven digits.
+pub fn precise(value: f64) -> String {
+    digits(value, 7)
+}
+
+/// So many digits, and no zeros at their end.
+pub fn digits(value: f64, digits: usize) -> String {
+    let size = value.abs();
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !(1e-4..1e15).contains(&size) {
+        return format!("{value:.*e}", digits - 1);
+    }
+    let whole = size.log10().floor() as i32 + 1;
+    let decimals = usize::try_from(digits as i32 - whole).unwrap_or(0);
+    let text = format!("{value:.decimals$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
 /// Four decimals where they say something, else four digits and an exponent.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
         format!("{value:.4}")
     } else {
@@ -162,6 +96,17 @@ mod tests {
         ] {
             assert_eq!(time(Duration::from_nanos(nanoseconds)), text);
         }
+    }
+
+    #[test]
+    fn digits_are_as_many_as_asked_for() {
+        assert_eq!(precise(3.0), "3");
+        assert_eq!(precise(-17.579094890510948), "-17.57909");
+        assert_eq!(precise(1700000000.25), "1700000000");
+        assert_eq!(digits(1700000000.25, 12), "1700000000.25");
+        assert_eq!(precise(0.00012345678), "0.0001234568");
+        assert_eq!(precise(1.5e-7), "1.500000e-7");
+        assert_eq!(precise(0.0), "0");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::descent::{Optimizer, Schedule};
 use super::walk::Seen;
 use crate::model::{Evaluation, Model};
 
-/// What the heavy ball and Adam keep of the mean gradients before.
-const FIRST: f64 = 0.9;
+/// What the heavy ball and Adam keep of the gradients before.
+pub const MOMENTUM: f64 = 0.9;
 /// What Adam keeps of their squares.
 const SECOND: f64 = 0.999;
 /// What keeps Adam from dividing by 0; far below every gradient that says something.
@@ -90,14 +90,14 @@ impl Moments {
         match optimizer {
             Optimizer::Gd => gradient,
             Optimizer::Momentum => {
-                self.first = FIRST * self.first + gradient;
+                self.first = MOMENTUM * self.first + gradient;
                 self.first
             }
             Optimizer::Adam => {
                 let step = step.min(i32::MAX as u32) as i32;
-                self.first = FIRST * self.first + (1.0 - FIRST) * gradient;
+                self.first = MOMENTUM * self.first + (1.0 - MOMENTUM) * gradient;
                 self.second = SECOND * self.second + (1.0 - SECOND) * gradient * gradient;
-                let first = self.first / (1.0 - FIRST.powi(step));
+                let first = self.first / (1.0 - MOMENTUM.powi(step));
                 let second = self.second / (1.0 - SECOND.powi(step));
                 first / (second.sqrt() + EPSILON)
             }

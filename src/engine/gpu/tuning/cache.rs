@@ -19,11 +19,10 @@ pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Tun
     if samples < WORTH {
         return Tuning::of_kind(adapter.info());
     }
-    let path = dirs::cache_dir().map(|folder| folder.join("fall-line").join("tuning.json"));
-    let key = key(adapter.info());
-    if let Some(tuning) = path.as_deref().and_then(|path| read(path).remove(&key)) {
+    if let Some(tuning) = kept(adapter) {
         return tuning;
     }
+    let (path, key) = (path(), key(adapter.info()));
     let tuning = match Tuning::measure(adapter, samples) {
         Ok(tuning) => tuning,
         // The run itself may well fit.
@@ -52,6 +51,15 @@ pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Tun
         loads.count()
     ));
     tuning
+}
+
+/// What was measured of an adapter before, if anything was.
+pub fn kept(adapter: &Adapter) -> Option<Tuning> {
+    read(&path()?).remove(&key(adapter.info()))
+}
+
+fn path() -> Option<PathBuf> {
+    dirs::cache_dir().map(|folder| folder.join("fall-line").join("tuning.json"))
 }
 
 fn key(info: &Info) -> String {

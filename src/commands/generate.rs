@@ -1,0 +1,27 @@
+//! `fall-line generate`.
+
+use std::process::ExitCode;
+
+use fall_line::data::{Block, write};
+use fall_line::error::Error;
+
+use crate::cli::Generate;
+use crate::interrupts::Interrupts;
+use crate::open::{set_threads, synthetic_source};
+use crate::report::file;
+use crate::report::table::Table;
+
+pub fn generate(args: &Generate) -> Result<ExitCode, Error> {
+    write::kind(&args.file)?;
+    file::check_writable(&args.file)?;
+    set_threads(args.threads)?;
+    let synthetic = &args.synthetic;
+    let (source, _) = synthetic_source(synthetic.generator, synthetic.recipe(), args.quiet)?;
+    let table = Table {
+        interrupts: &Interrupts::listen()?,
+        source: &*source,
+        names: &["x", "y"],
+        columns: |block: Block| vec![block.x, block.y],
+    };
+    table.write_file(&args.file, args.quiet)
+}

@@ -1,0 +1,49 @@
+//! What `predict` came to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use fall_line::data::fit::Fit;
+use fall_line::data::rows::Skipped;
+use fall_line::model::Model;
+use fall_line::saved::Saved;
+use indicatif::HumanCount;
+use serde::Serialize;
+
+/// How many predictions there are, and how well they fit where y is known.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// The line.
+    #[serde(flatten)]
+    pub model: Model,
+    pub samples: u64,
+    /// Rows left out, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// None where no y was asked for.
+    #[serde(flatten)]
+    pub fit: Option<Fit>,
+    pub version: &'static str,
+}
+
+impl Summary {
+    pub fn new(saved: &Saved, samples: u64, skipped: &Skipped, fit: Option<Fit>) -> Self {
+        Summary {
+            model: saved.model,
+            samples,
+            skipped: super::result::by_reason(skipped),
+            fit,
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.samples == 1 { "" } else { "s" };
+        write!(f, "{} prediction{plural}", HumanCount(self.samples))?;
+        match self.fit {
+            Some(fit) => write!(f, "; {}", super::train::fit(&fit)),
+            None => Ok(()),
+        }
+    }
+}
