@@ -5,55 +5,12 @@ mod program;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use fall_line::loss::Loss;
-use program::{fall_line, run};
+use program::{engines, fall_line, json, ran, refused, run, stderr, stdout};
 use serde_json::Value;
 use tempfile::TempDir;
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// What it prints where it must end well.
-fn ran(args: &str) -> String {
-    let output = run(args);
-    assert!(output.status.success(), "{args}: {}", stderr(&output));
-    stdout(&output)
-}
-
-fn json(args: &str) -> Value {
-    serde_json::from_str(&ran(args)).unwrap()
-}
-
-/// `--engine cpu`, and `--adapter I` of every adapter there is, said aloud. None is a failure.
-fn engines() -> Vec<String> {
-    let adapters = json("adapters --format json");
-    let adapters = adapters.as_array().unwrap();
-    assert!(!adapters.is_empty());
-    let mut engines = vec!["--engine cpu".to_owned()];
-    for adapter in adapters {
-        println!("adapter {} {}", adapter["name"], adapter["backend"]);
-        engines.push(format!("--adapter {}", adapter["index"]));
-    }
-    engines
-}
-
-/// That it ends with this code, nothing on stdout, and one line on stderr, which is returned.
-fn refused(code: i32, args: &str) -> String {
-    let output = run(args);
-    let text = stderr(&output);
-    assert_eq!(output.status.code(), Some(code), "{args}: {text}");
-    assert_eq!(stdout(&output), "", "{args}");
-    assert_eq!(text.lines().count(), 1, "{args}: {text}");
-    assert!(text.starts_with("error: "), "{args}: {text}");
-    text
-}
 
 /// The four decimals of the NumPy script, from golden/tutorial.py: seed 20, 100 samples.
 #[test]

@@ -24,7 +24,13 @@ const SYNTHETIC: [&str; 7] = [
 ];
 
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES, allow_negative_numbers = true)]
+#[command(
+    after_help = EXIT_CODES,
+    allow_negative_numbers = true,
+    // Without DATA they are files.
+    mut_arg("x", |x| x.conflicts_with_all(SYNTHETIC)),
+    mut_arg("y", |y| y.conflicts_with_all(SYNTHETIC)),
+)]
 pub struct Train {
     /// CSV, TSV, Parquet or NPY file to fit, - for standard input; text may be gzip or zstd [default: synthetic data]
     #[arg(value_name = "DATA", conflicts_with_all = SYNTHETIC)]

@@ -14,7 +14,7 @@ use fall_line::train::{self, Ended, Epoch, Trained, Walk};
 use self::checkpoint::{Checkpoint, Checkpoints, Fingerprint};
 use self::setup::{Known, Setup};
 use self::truth::Truth;
-use crate::cli::{Format, Output, Train};
+use crate::cli::{Format, Train};
 use crate::interrupts::Interrupts;
 use crate::open::{self, Loaded, Opened, load, set_threads};
 use crate::report::progress::Progress;
@@ -105,7 +105,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
 
     let interrupts = Interrupts::listen()?;
     let checkpoints = Checkpoints::new(args, &setup, &from, fingerprint, identity.tuning);
-    let mut walked = walk(&mut *engine, &setup, from, checkpoints, output, &interrupts);
+    let mut walked = walk(&mut *engine, &setup, from, checkpoints, args, &interrupts);
     // Files first: they hold what was reached, whatever went wrong on the way.
     let mut unwritten = interrupts.held(|| {
         let mut unwritten = report::write_files(output, &walked.history, loss, source);
@@ -124,20 +124,20 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
             let saved = interrupts.held(|| report::json::save(path, &outcome.saved()));
             unwritten.extend(saved.err());
         }
-        Ok(trained)
+        Ok((trained, outcome.converged))
     });
     unwritten.iter().for_each(report::error);
-    let trained = outcome?;
+    let (trained, converged) = outcome?;
     if let Some(unwritten) = unwritten.first() {
         return Ok(unwritten.exit_code().into());
     }
-    Ok(match trained.ended {
-        Ended::BrokenOff => {
-            report::notice(format!("interrupted after epoch {}", trained.epochs));
-            INTERRUPTED.into()
-        }
-        Ended::OutOfEpochs if training.strict => NOT_CONVERGED.into(),
-        Ended::OutOfEpochs | Ended::Converged => ExitCode::SUCCESS,
+    if trained.ended == Ended::BrokenOff {
+        report::notice(format!("interrupted after epoch {}", trained.epochs));
+        return Ok(INTERRUPTED.into());
+    }
+    Ok(match converged {
+        Some(false) if training.strict => NOT_CONVERGED.into(),
+        _ => ExitCode::SUCCESS,
     })
 }
 
@@ -180,9 +180,10 @@ fn walk(
     setup: &Setup,
     mut walk: Walk,
     mut checkpoints: Checkpoints,
-    output: &Output,
+    args: &Train,
     interrupts: &Interrupts,
 ) -> Walked {
+    let (output, of_files) = (&args.output, args.has_files());
     let keeps_history = output.history.is_some() || output.plot.is_some();
     let mut history = Vec::new();
     let mut printed = Ok(());
@@ -196,7 +197,7 @@ fn walk(
         progress.advance(1);
         let every = output.log_every;
         if output.talks() && every > 0 && epoch.epoch.is_multiple_of(every) {
-            printed = progress.aside(|| report::train::epoch(epoch));
+            printed = progress.aside(|| report::train::epoch(epoch, of_files));
         }
         if let Err(error) = checkpoints.tell(walk) {
             progress.aside(|| report::notice(format!("warning: {error}")));

@@ -82,11 +82,13 @@ impl<'a> Outcome<'a> {
         } = run;
         let config = &setup.config;
         let learning_rate = setup.learning_rate;
+        let final_loss = setup.outside_loss(trained.loss);
+        let converged = trained.ended == Ended::Converged && !truth.rules_out(final_loss);
         Outcome {
             model: setup.scaling.outside(trained.model),
-            final_loss: setup.outside_loss(trained.loss),
+            final_loss,
             epochs: trained.epochs,
-            converged: has_converged(run, trained),
+            converged: setup.may_converge().then_some(converged),
             truth,
             loss: setup.loss.name(),
             loss_parameter: setup.loss.parameter(),
@@ -137,12 +139,6 @@ impl<'a> Outcome<'a> {
             converged: self.converged,
         }
     }
-}
-
-/// None where nobody asked: a descent of steps without a tolerance goes on for all its epochs.
-fn has_converged(run: &Run, trained: &Trained) -> Option<bool> {
-    let asked = run.setup.config.stop.is_some() || run.setup.learning_rate.is_none();
-    asked.then_some(trained.ended == Ended::Converged)
 }
 
 /// Why rows were left out, and how many.

@@ -52,6 +52,14 @@ pub fn digits(value: f64, digits: usize) -> String {
     }
 }
 
+/// As it was given.
+pub fn plain(value: f64) -> String {
+    match (1e-4..1e7).contains(&value.abs()) {
+        true => value.to_string(),
+        false => format!("{value:e}"),
+    }
+}
+
 /// Four decimals where they say something, else four digits and an exponent.
 pub fn number(value: f64) -> String {
     if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {

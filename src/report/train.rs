@@ -13,7 +13,7 @@ use fall_line::train::{Descent, Ended, Epoch, Optimizer, Schedule, Trained};
 use indicatif::{DecimalBytes, HumanCount};
 
 use super::result::Outcome;
-use super::text::{digits, number, precise, time};
+use super::text::{digits, number, plain, precise, time};
 use super::{line, notice};
 use crate::cli::Train;
 use crate::commands::train::Run;
@@ -32,7 +32,7 @@ pub fn headline(run: &Run) -> Result<(), Error> {
     )?;
     let Model { w, b } = setup.start;
     let epochs = setup.config.epochs;
-    let most = if may_end_early(setup) { "up to " } else { "" };
+    let most = if setup.may_converge() { "up to " } else { "" };
     let goes_on = match run.epochs_before {
         0 => String::new(),
         before => format!(", going on after epoch {}", HumanCount(before)),
@@ -45,10 +45,6 @@ pub fn headline(run: &Run) -> Result<(), Error> {
         number(b),
         batches(setup),
     ))
-}
-
-fn may_end_early(setup: &Setup) -> bool {
-    setup.config.stop.is_some() || setup.learning_rate.is_none()
 }
 
 fn batches(setup: &Setup) -> String {
@@ -125,7 +121,7 @@ pub fn descent(setup: &Setup) -> String {
             }
             text += &match learning_rate.auto {
                 true => format!(", learning rate {} (auto)", number(learning_rate.rate)),
-                false => format!(", learning rate {}", learning_rate.rate),
+                false => format!(", learning rate {}", plain(learning_rate.rate)),
             };
             if schedule != Schedule::Constant {
                 text += &format!(", {}", schedule.name());
@@ -140,13 +136,14 @@ pub fn descent(setup: &Setup) -> String {
 }
 
 /// One epoch.
-pub fn epoch(epoch: &Epoch) -> Result<(), Error> {
+pub fn epoch(epoch: &Epoch, of_files: bool) -> Result<(), Error> {
+    let show = if of_files { precise } else { number };
     line(format!(
         "epoch {}: loss = {}, w = {}, b = {}",
         epoch.epoch,
-        number(epoch.loss),
-        number(epoch.w),
-        number(epoch.b)
+        show(epoch.loss),
+        show(epoch.w),
+        show(epoch.b)
     ))
 }
 
@@ -156,8 +153,8 @@ pub fn result(run: &Run, outcome: &Outcome, trained: &Trained) -> Result<(), Err
     if talks && outcome.converged == Some(true) {
         line(format!("converged at epoch {}", HumanCount(outcome.epochs)))?;
     }
-    if outcome.converged == Some(false) && trained.ended == Ended::OutOfEpochs {
-        not_converged(run, outcome);
+    if outcome.converged == Some(false) && trained.ended != Ended::BrokenOff {
+        not_converged(run, outcome, trained.ended);
     }
     let show = |value| match run.args.has_files() {
         true => digits(value, needed(run)),
@@ -190,31 +187,36 @@ fn needed(run: &Run) -> usize {
 }
 
 /// A warning, or with `--strict` an error, with what would help.
-fn not_converged(run: &Run, outcome: &Outcome) {
+fn not_converged(run: &Run, outcome: &Outcome, ended: Ended) {
     let (args, setup) = (run.args, run.setup);
     if args.output.quiet && !args.training.strict {
         return;
     }
-    let helps = match setup.config.descent {
-        Descent::CuttingPlane { .. } => "more --epochs",
-        Descent::Steps { .. } if !args.standardizes() && !args.draws_on_the_device() => {
-            "--standardize, more --epochs or a larger --tolerance"
+    let mut helps = Vec::new();
+    if !args.standardizes() && !args.draws_on_the_device() {
+        helps.push("--standardize");
+    }
+    if setup.learning_rate.is_some_and(|learning| !learning.auto) {
+        helps.push("--learning-rate auto");
+    }
+    if setup.learning_rate.is_some() {
+        helps.push("--optimizer cutting-plane");
+    }
+    let epochs = HumanCount(outcome.epochs);
+    let what = match ended {
+        Ended::Converged => format!(
+            "stopped at epoch {epochs}, where the loss falls no more, but the line of least squares has a lower one"
+        ),
+        Ended::OutOfEpochs | Ended::BrokenOff => {
+            helps.push("more --epochs");
+            format!("not converged after {epochs} epochs")
         }
-        Descent::Steps {
-            optimizer: Optimizer::Gd,
-            schedule: Schedule::Constant,
-            ..
-        } => "--learning-rate auto, --optimizer cutting-plane or more --epochs",
-        Descent::Steps { .. } => "--optimizer cutting-plane, more --epochs or a larger --tolerance",
     };
     let kind = match args.training.strict {
         true => "error",
         false => "warning",
     };
-    notice(format!(
-        "{kind}: not converged after {} epochs; {helps} would help",
-        HumanCount(outcome.epochs)
-    ));
+    notice(format!("{kind}: {what}; {} would help", helps.join(" or ")));
 }
 
 fn truth(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error> {
@@ -250,7 +252,8 @@ fn truth(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error> {
 /// How well a line fits.
 pub fn fit(fit: &Fit) -> String {
     let explained = match fit.r_squared {
-        Some(share) => format!("R² {share:.6}, "),
+        Some(share) if share > -1.0 => format!("R² {share:.6}, "),
+        Some(share) => format!("R² {}, ", number(share)),
         None => String::new(),
     };
     format!(

@@ -7,6 +7,7 @@ use crate::model::Model;
 
 /// How one epoch's line follows from the lines before it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Descent {
     /// Steps along the gradient, or along what an optimizer makes of it.
     Steps {
@@ -29,6 +30,7 @@ pub enum Descent {
 
 /// What makes a step of the gradients so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Optimizer {
     /// The gradient itself: plain gradient descent.
     Gd,
@@ -42,6 +44,7 @@ pub enum Optimizer {
 
 /// How the learning rate changes from epoch to epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Schedule {
     /// It doesn't.
     Constant,

@@ -34,6 +34,7 @@ pub struct Seen {
 
 /// What each way down remembers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum State {
     Steps(Steps),
     CuttingPlane(CuttingPlane),

@@ -1,6 +1,9 @@
 //! The program as a user runs it.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::process::{Command, Output};
+
+use serde_json::Value;
 
 /// With a cache folder of the tests' own: what is measured of adapters is no business of the user's.
 pub fn fall_line() -> Command {
@@ -11,4 +14,49 @@ pub fn fall_line() -> Command {
 
 pub fn run(args: &str) -> Output {
     fall_line().args(args.split_whitespace()).output().unwrap()
+}
+
+/// What it printed.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// What it had to say.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// What it prints where it must end well.
+pub fn ran(args: &str) -> String {
+    let output = run(args);
+    assert!(output.status.success(), "{args}: {}", stderr(&output));
+    stdout(&output)
+}
+
+pub fn json(args: &str) -> Value {
+    serde_json::from_str(&ran(args)).unwrap()
+}
+
+/// `--engine cpu`, and `--adapter I` of every adapter there is, said aloud. None is a failure.
+pub fn engines() -> Vec<String> {
+    let adapters = json("adapters --format json");
+    let adapters = adapters.as_array().unwrap();
+    assert!(!adapters.is_empty());
+    let mut engines = vec!["--engine cpu".to_owned()];
+    for adapter in adapters {
+        println!("adapter {} {}", adapter["name"], adapter["backend"]);
+        engines.push(format!("--adapter {}", adapter["index"]));
+    }
+    engines
+}
+
+/// That it ends with this code, nothing on stdout, and one line on stderr, which is returned.
+pub fn refused(code: i32, args: &str) -> String {
+    let output = run(args);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{args}: {text}");
+    assert_eq!(stdout(&output), "", "{args}");
+    assert_eq!(text.lines().count(), 1, "{args}: {text}");
+    assert!(text.starts_with("error: "), "{args}: {text}");
+    text
 }

@@ -122,6 +122,11 @@ impl Setup {
         })
     }
 
+    /// Whether the descent is to end where it gains no more: steps without a tolerance go on for all their epochs.
+    pub fn may_converge(&self) -> bool {
+        self.config.stop.is_some() || self.learning_rate.is_none()
+    }
+
     /// An epoch in the data's units.
     pub fn outside(&self, epoch: &Epoch) -> Epoch {
         let Evaluation { loss, dw, db } = self.scaling.evaluation(

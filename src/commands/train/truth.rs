@@ -16,6 +16,8 @@ use crate::cli::Format;
 pub struct Truth {
     /// The line of least squares, in closed form in f64.
     pub least_squares: Option<Model>,
+    /// The loss there, as the engine sees it: the best there is for mse, and for the other losses no better than that.
+    pub least_squares_loss: Option<f64>,
     /// For mse: how far w and b are from it.
     pub distance: Option<Model>,
     /// The loss of y = mean y.
@@ -28,6 +30,14 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// Whether a line of this loss can't be the best: a descent over columns of very different sizes stalls far from it.
+    pub fn rules_out(&self, loss: f64) -> bool {
+        // What f32 sums can tell for certain.
+        const CERTAIN: f64 = 1e-6;
+        self.least_squares_loss
+            .is_some_and(|least_squares| least_squares < (1.0 - CERTAIN) * loss)
+    }
+
     /// Reads all samples once more, where they are on the host, where somebody is told of it, and where nobody is in a
     /// hurry.
     pub fn of(run: &Run, engine: &mut dyn Engine, trained: &Trained) -> Result<Self, Error> {
@@ -48,11 +58,16 @@ impl Truth {
                 w: model.w - line.w,
                 b: model.b - line.b,
             });
+        let loss_at = |engine: &mut dyn Engine, line| {
+            let at = engine.evaluate(setup.scaling.inside(line))?;
+            Ok::<_, Error>(setup.outside_loss(at.means(engine.samples()).loss))
+        };
+        if let Some(line) = truth.least_squares {
+            truth.least_squares_loss = Some(loss_at(engine, line)?);
+        }
         let told = output.talks() || output.format == Format::Json || output.save.is_some();
         if told && trained.ended != Ended::BrokenOff {
-            let constant = setup.scaling.inside(statistics.constant());
-            let baseline = engine.evaluate(constant)?.means(engine.samples());
-            truth.baseline_loss = Some(setup.outside_loss(baseline.loss));
+            truth.baseline_loss = Some(loss_at(engine, statistics.constant())?);
             truth.fit = Some(Fit::of(&*run.opened.source, model, &statistics.y)?);
         }
         Ok(truth)
