@@ -1,20 +1,16 @@
-//! The ways down over real engines: walks that are broken off and go on, rates that are right or just too long, and when
-//! a descent has converged.
+//! The ways down over real engines: walks that are broken off and go on, and when a descent has converged.
 
 mod common;
 
 use std::ops::ControlFlow;
 
-use common::{all, on_every_adapter, on_every_engine, recipe, synthetic};
-use fall_line::data::Block;
+use common::{on_every_adapter, on_every_engine, recipe, synthetic};
 use fall_line::data::synthetic::{ChaCha, Recipe};
 use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::{GpuEngine, Options};
-use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
-use fall_line::train::rate::Curvature;
 use fall_line::train::{
     Config, Descent, Ended, Epoch, Optimizer, Schedule, Stop, Trained, Walk, train,
 };
@@ -137,120 +133,6 @@ fn so_it_does_on_every_adapter() {
             }
         });
     }
-}
-
-/// The means that the curvature follows from, over samples as they are.
-fn curvature(loss: Loss, Block { x, .. }: &Block) -> Curvature {
-    let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / x.len() as f64;
-    let squared = mean(&mut x.iter().map(|x| x * x));
-    Curvature::new(loss, mean(&mut x.iter().copied()), squared).unwrap()
-}
-
-#[test]
-fn the_curvature_is_that_of_the_matrix() {
-    for (mean, squared) in [(0.0, 1.0), (1.0, 4.0 / 3.0), (1e4, 1e8 + 1.0), (-3.0, 9.0)] {
-        let Curvature { least, greatest } = Curvature::new(Loss::Mse, mean, squared).unwrap();
-        // The trace and the determinant of 2 · [[squared, mean], [mean, 1]].
-        let (trace, determinant) = (2.0 * (squared + 1.0), 4.0 * (squared - mean * mean));
-        assert!((least + greatest - trace).abs() <= 1e-15 * trace);
-        assert!((least * greatest - determinant).abs() <= 1e-14 * trace);
-        for loss in [Loss::Huber { delta: 3.0 }, Loss::LogCosh] {
-            let half = Curvature::new(loss, mean, squared).unwrap();
-            assert_eq!(
-                (half.least, half.greatest),
-                (0.5 * least, 0.5 * greatest),
-                "{loss}"
-            );
-        }
-    }
-    for loss in [Loss::Mae, Loss::Quantile { tau: 0.1 }] {
-        assert_eq!(Curvature::new(loss, 0.0, 1.0), None);
-    }
-}
-
-/// An epoch shrinks what is left by (greatest − least) / (greatest + least), of x in [0, 2) by 0.76: 100 leave 1e-12. The
-/// rest is the gradients' rounding, 2e-6 of the mean of |2 r x| or |2 r| at the most (see common), over the least
-/// curvature.
-#[test]
-fn the_best_rate_finds_the_closed_form() {
-    let source = synthetic(100_003);
-    let samples = all(&source);
-    let n = samples.x.len() as f64;
-    let mean = |of: &dyn Fn(f64, f64) -> f64| {
-        let pairs = samples.x.iter().zip(&samples.y);
-        pairs.map(|(&x, &y)| of(x, y)).sum::<f64>() / n
-    };
-    let (mean_x, mean_y) = (mean(&|x, _| x), mean(&|_, y| y));
-    let w = mean(&|x, y| (x - mean_x) * (y - mean_y)) / mean(&|x, _| (x - mean_x).powi(2));
-    let b = mean_y - w * mean_x;
-    let curvature = curvature(Loss::Mse, &samples);
-    let off = 2e-6 * mean(&|x, y| 2.0 * (w * x + b - y).abs() * (x + 1.0)) / curvature.least;
-    assert!(off < 3e-5);
-    on_every_engine(&source, Loss::Mse, |name, engine| {
-        let config = Config {
-            epochs: 100,
-            stop: None,
-            ..config(Descent::gd(curvature.best()))
-        };
-        let Model { w: our_w, b: our_b } = unbroken(engine, &config).0.model;
-        assert!((our_w - w).abs() < off, "{name}: {our_w}, {w}");
-        assert!((our_b - b).abs() < off, "{name}: {our_b}, {b}");
-    });
-}
-
-/// Along the steepest direction an epoch multiplies what is left by 1 − rate · curvature: by −0.98 a hundredth below the
-/// limit, by −1.02 above it.
-#[test]
-fn the_limit_is_where_the_loss_begins_to_grow() {
-    // On a line but for little, and started near it: so all residuals stay below 0.1 for a while.
-    let source = ChaCha::new(Recipe {
-        noise: 1e-3,
-        ..recipe(20_000)
-    })
-    .unwrap();
-    let samples = all(&source);
-    let start = Model { w: 3.01, b: 4.01 };
-    for loss in [Loss::Mse, Loss::Huber { delta: 1.0 }, Loss::LogCosh] {
-        let limit = curvature(loss, &samples).limit();
-        on_every_engine(&source, loss, |name, engine| {
-            let mut end = |share: f64| {
-                let config = Config {
-                    epochs: 100,
-                    start,
-                    stop: None,
-                    ..config(Descent::gd(share * limit))
-                };
-                let (trained, seen, _) = unbroken(engine, &config);
-                trained.loss / seen[0].loss
-            };
-            let (below, above) = (end(0.99), end(1.01));
-            println!("{name}, {loss}: {below}, {above}");
-            // 0.98^200 = 0.018, 1.02^200 = 52, each times the share of the first loss that is along this direction.
-            assert!(below < 0.1, "{name}, {loss}: {below}");
-            assert!(above > 10.0, "{name}, {loss}: {above}");
-        });
-    }
-}
-
-#[test]
-fn beyond_the_limit_mse_diverges() {
-    let source = synthetic(1000);
-    let limit = curvature(Loss::Mse, &all(&source)).limit();
-    on_every_engine(&source, Loss::Mse, |name, engine| {
-        let mut end = |share: f64| {
-            let config = Config {
-                epochs: 10_000,
-                stop: None,
-                ..config(Descent::gd(share * limit))
-            };
-            let mut walk = Walk::new(&config);
-            train(engine, &config, &mut walk, &mut |_, _| {
-                ControlFlow::Continue(())
-            })
-        };
-        assert!(end(0.99).is_ok(), "{name}");
-        assert!(matches!(end(1.01), Err(Error::Diverged { .. })), "{name}");
-    });
 }
 
 /// Neither too early nor never, over sums in f32: slow descents, fast ones, and balls that swing. The slowest gains 1.2 %

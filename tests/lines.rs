@@ -1,70 +1,18 @@
 //! Data sets whose line of least squares is known exactly, from golden/lines.py: the closed form in f64.
 
 mod common;
+#[path = "common/lines.rs"]
+mod lines;
 
-use common::{all, synthetic};
+use common::{Reference, Samples, all, synthetic};
 use fall_line::data::fit::Fit;
 use fall_line::data::host::Columns;
 use fall_line::data::scaling::{Scaled, Scaling};
 use fall_line::data::statistics::{Observed, Statistics};
 use fall_line::data::{BLOCK, Block, Source};
-use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Evaluation, Model};
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-struct Golden {
-    cases: Vec<Case>,
-}
-
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    x: Vec<f64>,
-    y: Vec<f64>,
-    w: f64,
-    b: f64,
-    mean_x: f64,
-    mean_y: f64,
-    deviation_x: f64,
-    mse: f64,
-    r_squared: f64,
-}
-
-fn golden() -> Vec<Case> {
-    let golden: Golden = serde_json::from_str(include_str!("golden/lines.json")).unwrap();
-    assert_eq!(golden.cases.len(), 17);
-    golden.cases
-}
-
-/// Samples in f64.
-struct Samples(Block);
-
-impl Samples {
-    fn new(x: &[f64], y: &[f64]) -> Self {
-        let (x, y) = (x.to_vec(), y.to_vec());
-        Samples(Block { x, y })
-    }
-}
-
-impl Source for Samples {
-    fn samples(&self) -> u64 {
-        self.0.x.len() as u64
-    }
-
-    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
-        let first = index as usize * BLOCK;
-        let end = (first + BLOCK).min(self.0.x.len());
-        block.x = self.0.x[first..end].to_vec();
-        block.y = self.0.y[first..end].to_vec();
-        Ok(())
-    }
-
-    fn title(&self) -> String {
-        "samples".to_owned()
-    }
-}
+use lines::golden;
 
 fn statistics(x: &[f64], y: &[f64]) -> Statistics {
     Statistics::of(&Samples::new(x, y), &|_| {}).unwrap()
@@ -213,15 +161,6 @@ fn steepness(loss: Loss, mean: f64) -> f64 {
     }
 }
 
-/// The losses, evaluated in f64 here.
-fn evaluation(loss: Loss, x: &[f64], y: &[f64], Model { w, b }: Model) -> Evaluation {
-    let mut reference = common::Reference::default();
-    for (x, y) in x.iter().zip(y) {
-        reference.add(loss, w * x + b - y, *x);
-    }
-    reference.sums.means(x.len() as u64)
-}
-
 #[test]
 fn a_line_its_loss_and_its_gradient_turn_back_into_the_datas_units() {
     for case in golden() {
@@ -256,14 +195,14 @@ fn a_line_its_loss_and_its_gradient_turn_back_into_the_datas_units() {
             let back = scaling.outside(scaling.inside(line));
             assert_digits("w", back.w, line.w, 12);
             assert_digits("b", back.b, line.b, 8);
-            let there = evaluation(
+            let samples = source.samples();
+            let there = Reference::exact(
+                &Scaled::new(&source, scaling),
                 scaling.loss(loss),
-                &inside.x,
-                &inside.y,
                 scaling.inside(line),
             );
-            let found = scaling.evaluation(loss, there);
-            let right = evaluation(loss, &case.x, &case.y, line);
+            let found = scaling.evaluation(loss, there.sums.means(samples));
+            let right = Reference::exact(&source, loss, line).sums.means(samples);
             let name = format!("{} {loss}", case.name);
             // The reference subtracts numbers as large as these for a residual as large as y's deviation.
             let size = line.b.abs() + line.w.abs() * statistics.x.greatest.abs();

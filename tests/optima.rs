@@ -5,11 +5,12 @@ mod common;
 use std::f64::consts::PI;
 use std::ops::ControlFlow;
 
-use common::{all, on_every_engine};
-use fall_line::data::file;
+use common::{Reference, Samples, all, on_every_engine};
 use fall_line::data::host::Columns;
 use fall_line::data::rows::Request;
-use fall_line::data::{Block, Source, positions};
+use fall_line::data::scaling::{Scaled, Scaling};
+use fall_line::data::statistics::Statistics;
+use fall_line::data::{Block, Source, file};
 use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::error::Error;
@@ -18,7 +19,6 @@ use fall_line::model::{Model, Sums};
 use fall_line::train::{Config, Descent, Ended, Stop, Trained, Walk, train};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -64,64 +64,6 @@ impl Optimum {
     }
 }
 
-/// Samples in f64: x centred and scaled to a deviation of 1, y without its mean and its trend.
-struct Standardised(Block);
-
-impl Standardised {
-    fn new(Block { mut x, mut y }: Block) -> Self {
-        let n = x.len() as f64;
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / n;
-        let (mean_x, mean_y) = (mean(&x), mean(&y));
-        x.iter_mut().for_each(|x| *x -= mean_x);
-        let deviation = (x.iter().map(|x| x * x).sum::<f64>() / n).sqrt();
-        x.iter_mut().for_each(|x| *x /= deviation);
-        y.iter_mut().for_each(|y| *y -= mean_y);
-        let trend = x.iter().zip(&y).map(|(x, y)| x * y).sum::<f64>() / n;
-        y.iter_mut().zip(&x).for_each(|(y, x)| *y -= trend * x);
-        Standardised(Block { x, y })
-    }
-
-    fn deviation_of_y(&self) -> f64 {
-        (self.0.y.iter().map(|y| y * y).sum::<f64>() / self.0.y.len() as f64).sqrt()
-    }
-
-    /// The mean loss in f64, at w and b as they are.
-    fn loss(&self, loss: Loss, Model { w, b }: Model) -> f64 {
-        let value = |r: f64| match loss {
-            Loss::Mse => r * r,
-            Loss::Mae => r.abs(),
-            Loss::Huber { delta } if r.abs() <= delta => 0.5 * r * r,
-            Loss::Huber { delta } => delta * (r.abs() - 0.5 * delta),
-            // The textbook's form loses its digits near 0.
-            Loss::LogCosh if r.abs() < 1.0 => (2.0 * (0.5 * r).sinh().powi(2)).ln_1p(),
-            Loss::LogCosh => r.abs() + (-2.0 * r.abs()).exp().ln_1p() - std::f64::consts::LN_2,
-            Loss::Quantile { tau } => ((1.0 - tau) * r).max(-tau * r),
-        };
-        let Block { x, y } = &self.0;
-        let terms = x.par_iter().zip(y).map(|(x, y)| value(w * x + b - y));
-        terms.sum::<f64>() / x.len() as f64
-    }
-}
-
-impl Source for Standardised {
-    fn samples(&self) -> u64 {
-        self.0.x.len() as u64
-    }
-
-    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
-        let positions = positions(index, self.samples());
-        let range = positions.start as usize..positions.end as usize;
-        block.clear();
-        block.x.extend(&self.0.x[range.clone()]);
-        block.y.extend(&self.0.y[range]);
-        Ok(())
-    }
-
-    fn title(&self) -> String {
-        "standardised".to_owned()
-    }
-}
-
 /// splitmix64 (Steele et al. 2014) of the position: the upper 53 bits as a number in (0, 1).
 fn uniform(seed: u64, draw: u64, position: u64) -> f64 {
     let mut z = position + ((seed * 64 + draw) << 32);
@@ -164,7 +106,7 @@ impl Recipe {
 }
 
 impl Case {
-    fn samples(&self) -> Block {
+    fn samples(&self) -> Samples {
         let block = match &self.recipe {
             None => {
                 let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cars.csv");
@@ -187,7 +129,7 @@ impl Case {
                 self.recipe
             );
         }
-        block
+        Samples(block)
     }
 }
 
@@ -227,13 +169,19 @@ fn the_cutting_plane_finds_the_optimum_of_every_loss() {
     assert_eq!(golden.cases.len(), 12);
     for case in &golden.cases {
         assert_eq!(case.optima.len(), 10);
-        let source = Standardised::new(case.samples());
-        let config = cutting_plane(ZERO, 4.0 * source.deviation_of_y());
+        let samples = case.samples();
+        let statistics = Statistics::of(&samples, &|_| {}).unwrap();
         for known in &case.optima {
             let loss = known.loss();
-            on_every_engine(&source, loss, |name, engine| {
+            let scaling = Scaling::standard(&statistics, loss);
+            let source = Scaled::new(&samples, scaling);
+            let reach = 4.0 * statistics.least_deviation() / scaling.y_scale;
+            let config = cutting_plane(ZERO, reach);
+            on_every_engine(&source, scaling.loss(loss), |name, engine| {
                 let trained = run(engine, &config);
-                let off = source.loss(loss, trained.model) / known.optimum - 1.0;
+                let inside = Reference::exact(&source, scaling.loss(loss), trained.model);
+                let found = scaling.evaluation(loss, inside.sums.means(source.samples()));
+                let off = found.loss / known.optimum - 1.0;
                 let what = format!(
                     "{name}: {loss}, {:?}: {} epochs, {off:.1e} above the optimum",
                     case.recipe, trained.epochs

@@ -72,6 +72,36 @@ pub fn all(source: &dyn Source) -> Block {
     all
 }
 
+/// Samples in memory, in f64.
+#[derive(Debug)]
+pub struct Samples(pub Block);
+
+impl Samples {
+    pub fn new(x: &[f64], y: &[f64]) -> Self {
+        let (x, y) = (x.to_vec(), y.to_vec());
+        Samples(Block { x, y })
+    }
+}
+
+impl Source for Samples {
+    fn samples(&self) -> u64 {
+        self.0.x.len() as u64
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        let positions = positions(index, self.samples());
+        let range = positions.start as usize..positions.end as usize;
+        block.clear();
+        block.x.extend(&self.0.x[range.clone()]);
+        block.y.extend(&self.0.y[range]);
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        "samples".to_owned()
+    }
+}
+
 /// The same samples, each rounded as f16 rounds it once it is centred and scaled: what the adapter has.
 pub struct Rounded {
     x: Vec<f64>,
@@ -138,22 +168,26 @@ pub struct Reference {
 impl Reference {
     /// From the textbook formulas in f64, over samples, w and b rounded to f32 as an engine sees them.
     pub fn new(source: &dyn Source, loss: Loss, model: Model) -> Self {
-        Self::over(source, loss, model, |value| f64::from(value as f32))
+        Self::over(source, loss, in_f32(model), |value| f64::from(value as f32))
     }
 
     /// Likewise, over samples as they are.
     pub fn in_f64(source: &dyn Source, loss: Loss, model: Model) -> Self {
+        Self::over(source, loss, in_f32(model), |value| value)
+    }
+
+    /// Over samples, w and b as they are.
+    pub fn exact(source: &dyn Source, loss: Loss, model: Model) -> Self {
         Self::over(source, loss, model, |value| value)
     }
 
     fn over(
         source: &dyn Source,
         loss: Loss,
-        model: Model,
+        Model { w, b }: Model,
         cast: impl Fn(f64) -> f64 + Sync,
     ) -> Self {
         let blocks = source.samples().div_ceil(BLOCK as u64);
-        let (w, b) = (f64::from(model.w as f32), f64::from(model.b as f32));
         let of_blocks: Vec<Reference> = (0..blocks)
             .into_par_iter()
             .map_init(Block::default, |block, index| {
@@ -217,6 +251,11 @@ impl Reference {
     }
 }
 
+fn in_f32(Model { w, b }: Model) -> Model {
+    let [w, b] = [w, b].map(|value| f64::from(value as f32));
+    Model { w, b }
+}
+
 /// Loss value and derivative of a residual, in f64, as the textbooks have them.
 fn textbook(loss: Loss, r: f64) -> (f64, f64) {
     let sign = if r == 0.0 { 0.0 } else { r.signum() };
@@ -225,6 +264,8 @@ fn textbook(loss: Loss, r: f64) -> (f64, f64) {
         Loss::Mae => (r.abs(), sign),
         Loss::Huber { delta } if r.abs() <= delta => (0.5 * r * r, r),
         Loss::Huber { delta } => (delta * (r.abs() - 0.5 * delta), delta * sign),
+        // Near 0 that form loses its digits: cosh r = 1 + 2 sinh²(r/2).
+        Loss::LogCosh if r.abs() < 1.0 => ((2.0 * (0.5 * r).sinh().powi(2)).ln_1p(), r.tanh()),
         Loss::LogCosh => {
             let value = r.abs() + (-2.0 * r.abs()).exp().ln_1p() - std::f64::consts::LN_2;
             (value, r.tanh())

@@ -1,0 +1,88 @@
+//! From samples to a line as the program goes for a file: by statistics, standardised, on an engine, and back.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::ops::ControlFlow;
+
+use fall_line::data::Source;
+use fall_line::data::scaling::{Scaled, Scaling};
+use fall_line::data::statistics::Statistics;
+use fall_line::engine::Engine;
+use fall_line::loss::Loss;
+use fall_line::model::Model;
+use fall_line::train::rate::Curvature;
+use fall_line::train::{Config, Descent, Ended, Stop, Trained, Walk, train};
+
+/// A data set standardised for a loss.
+pub struct Standard<'a> {
+    source: &'a dyn Source,
+    pub statistics: Statistics,
+    pub scaling: Scaling,
+    loss: Loss,
+}
+
+impl<'a> Standard<'a> {
+    pub fn new(source: &'a dyn Source, loss: Loss) -> Self {
+        let statistics = Statistics::of(source, &|_| {}).unwrap();
+        Standard {
+            source,
+            statistics,
+            scaling: Scaling::standard(&statistics, loss),
+            loss,
+        }
+    }
+
+    /// What the engine reads.
+    pub fn inside(&self) -> Scaled<'a> {
+        Scaled::new(self.source, self.scaling)
+    }
+
+    /// The loss that it computes.
+    pub fn loss(&self) -> Loss {
+        self.scaling.loss(self.loss)
+    }
+
+    /// From y = mean y.
+    pub fn start(&self) -> Model {
+        self.scaling.inside(self.statistics.constant())
+    }
+
+    fn config(&self, descent: Descent) -> Config {
+        Config {
+            epochs: 2000,
+            start: self.start(),
+            sync_every: 1,
+            descent,
+            stop: Some(Stop::default()),
+        }
+    }
+
+    /// Plain gradient descent at the rate that is the best by the curvature.
+    pub fn gd(&self) -> Config {
+        let (mean, square) = self.scaling.moments(&self.statistics);
+        let rate = Curvature::new(self.loss, mean, square).unwrap().best();
+        self.config(Descent::gd(self.scaling.learning_rate(self.loss, rate)))
+    }
+
+    /// The cutting plane, in a box with room for the start and for y.
+    pub fn cutting_plane(&self) -> Config {
+        let Model { w, b } = self.start();
+        let reach = |start: f64| {
+            2.0 * start.abs() + 4.0 * self.statistics.y_deviation() / self.scaling.y_scale
+        };
+        self.config(Descent::CuttingPlane {
+            reach: Model {
+                w: reach(w),
+                b: reach(b),
+            },
+        })
+    }
+
+    /// What it comes to, inside, once converged, and the line over the data.
+    pub fn train(&self, engine: &mut dyn Engine, config: &Config) -> (Trained, Model) {
+        let mut walk = Walk::new(config);
+        let mut watch = |_: &_, _: &_| ControlFlow::Continue(());
+        let trained = train(engine, config, &mut walk, &mut watch).unwrap();
+        assert_eq!(trained.ended, Ended::Converged, "{trained:?}");
+        (trained, self.scaling.outside(trained.model))
+    }
+}
