@@ -336,6 +336,18 @@ fn every_optimizer_and_schedule_gets_there() {
     json("train --engine cpu --generator device --standardize --samples 1e4 --format json");
 }
 
+/// What the README shows is what comes out.
+#[test]
+fn the_readme_shows_what_comes_out() {
+    let readme = include_str!("../README.md");
+    let shown = readme
+        .split("```")
+        .find(|block| block.contains("data:   cars.csv"))
+        .unwrap();
+    let text = ran(&format!("train {} --x speed --y dist --engine cpu", cars()));
+    assert!(text.contains(shown.trim()), "{text}");
+}
+
 #[test]
 fn it_says_whether_it_converged() {
     let train = |flags: &str| run(&format!("train {} --engine cpu {flags}", cars()));
