@@ -130,9 +130,11 @@ fn x_alone_needs_no_y_and_one_sample() {
     let both = Request { y: Some("b"), ..a };
     assert!(refusal(open_as(content, both)).contains("line 2, column \"b\""));
     assert_reads(open_as("a,b\n3,4\n", both), &[3.0], &[4.0]);
-    let text = refusal(open_as("a,b\n1,2\n", alone));
+    // Of two numeric columns it is the one that would be x if y were wanted.
+    assert_reads(open_as("name,a,b\nann,1,2\n", alone), &[1.0], &[0.0]);
+    let text = refusal(open_as("a,b,c\n1,2,3\n", alone));
     assert!(
-        text.contains("needs --x, for it has not just one numeric column"),
+        text.contains("needs --x, for it has not just one or two numeric columns; its"),
         "{text}"
     );
     assert!(refusal(open_as("a\n", a)).ends_with("has 0 samples"));

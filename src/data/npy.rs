@@ -5,8 +5,8 @@ use std::path::Path;
 
 use self::array::Array;
 use self::header::Header;
-use super::columns::{Columns, enough};
-use super::rows::{Axis, Bad, Reason, Request, Rows, judge};
+use super::columns::Columns;
+use super::rows::{Axis, Bad, Reason, Request, Rows, Skipped, enough, judge};
 use super::{BLOCK, Block, positions};
 use crate::error::Error;
 
@@ -61,7 +61,7 @@ impl Npy {
             unnamed: header.unnamed,
         };
         let (x, y) = columns.choose(request)?;
-        enough(&name, header.rows, request)?;
+        enough(&name, header.rows, &Skipped::default(), request)?;
         let column = |at| {
             let array = header.array(at).ok_or_else(|| {
                 let (title, listed) = (columns.titled(at), columns.listed());
@@ -95,7 +95,7 @@ impl Npy {
                 x.file, y.file
             )));
         }
-        enough(&x.file, x_rows, &Request::default())?;
+        enough(&x.file, x_rows, &Skipped::default(), &Request::default())?;
         Ok(Npy {
             rows: x_rows,
             title: format!("{}, {}", short(&x.file), short(&y.file)),
