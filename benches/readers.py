@@ -4,11 +4,13 @@
     python3 benches/readers.py --rows 1e7
 
 It writes a table of three columns of random doubles to a temporary folder: as CSV (some 55 bytes a
-row), plain and packed by gzip and zstd, and as Parquet, with snappy and with zstd. Every reader
-reads x and y of each, in turns, so that a machine that slows down slows all alike; the files are in
-the page cache. What is read agrees first: the sample count and the sums of both columns. fall-line is
+row), plain and packed by gzip and zstd; as Parquet, plain and by each codec (with dictionaries, which
+PyArrow gives up within the first hundredth, for no value comes twice); and as NPY. Of numbers of three
+decimals, which keep their dictionaries, it writes another file of Parquet. Every reader reads x and y
+of each, in turns, so that a machine that slows down slows all alike; the files are in the page cache.
+What is read agrees first: the sample count and the sums of both columns. fall-line is
 `cargo bench --bench read`, a new process each turn, whose start is not counted: opening, and all
-samples in f64 once. The libraries stay loaded, and the first turn of each does not count.
+samples in f64 once, added up. The libraries stay loaded, and the first turn of each does not count.
 
 NumPy and PyArrow are required, to write the files. A library that is not installed is listed as
 absent.
@@ -40,6 +42,7 @@ from summary import digits, duration, machine, table
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = ["x", "y"]
+PLACES = [0, 2]  # theirs, among all
 SEED = 20
 # Of the sum of 1e7 doubles that are all of one sign or hardly cancel, in any order of adding.
 TOLERANCE = 1e-9
@@ -51,25 +54,37 @@ class Failed(Exception):
 
 
 def write_files(folder, rows):
-    """The files by what they are, and the sums of x and y."""
+    """The files by what they are: the path, and what is to be read of it."""
     draws = np.random.default_rng(SEED)
     x = 2 * draws.random(rows)
     y = 4 + 3 * x + draws.standard_normal(rows)
     columns = {"x": x, "other": draws.standard_normal(rows), "y": y}
+    rounded = {name: values.round(3) for name, values in columns.items()}
     whole = pyarrow.table(columns)
-    files = {"CSV": folder / "table.csv"}
-    pyarrow.csv.write_csv(whole, files["CSV"])
-    files["CSV, gzip"] = folder / "table.csv.gz"
-    with open(files["CSV"], "rb") as text, gzip.open(files["CSV, gzip"], "wb", 1) as packed:
+    paths = {"CSV": folder / "table.csv"}
+    pyarrow.csv.write_csv(whole, paths["CSV"])
+    paths["CSV, gzip"] = folder / "table.csv.gz"
+    with open(paths["CSV"], "rb") as text, gzip.open(paths["CSV, gzip"], "wb", 1) as packed:
         shutil.copyfileobj(text, packed, 1 << 20)
-    files["CSV, zstd"] = folder / "table.csv.zst"
-    with open(files["CSV"], "rb") as text:
-        with pyarrow.CompressedOutputStream(str(files["CSV, zstd"]), "zstd") as packed:
+    paths["CSV, zstd"] = folder / "table.csv.zst"
+    with open(paths["CSV"], "rb") as text:
+        with pyarrow.CompressedOutputStream(str(paths["CSV, zstd"]), "zstd") as packed:
             shutil.copyfileobj(text, packed, 1 << 20)
-    for codec in "snappy", "zstd":
-        files[f"Parquet, {codec}"] = path = folder / f"{codec}.parquet"
-        pyarrow.parquet.write_table(whole, path, compression=codec)
-    return files, (rows, float(x.sum()), float(y.sum()))
+    for what, table_of, options in [
+        ("plain", whole, {"compression": "none", "use_dictionary": False}),
+        ("dictionary", pyarrow.table(rounded), {"compression": "none"}),
+        *((codec, whole, {"compression": codec}) for codec in ("snappy", "zstd", "gzip")),
+    ]:
+        paths[f"Parquet, {what}"] = path = folder / f"{what}.parquet"
+        pyarrow.parquet.write_table(table_of, path, **options)
+    paths["NPY"] = folder / "table.npy"
+    np.save(paths["NPY"], np.column_stack(list(columns.values())))
+    files = {}
+    for what, path in paths.items():
+        held = rounded if what == "Parquet, dictionary" else columns
+        files[what] = path, (rows, *(float(held[name].sum()) for name in COLUMNS))
+    os.sync()  # or the disk is written to while the first of them are read
+    return files
 
 
 # Who reads: a function of a path and what the file is, to seconds and what was read
@@ -98,16 +113,24 @@ def arrow_csv(path):
     return pyarrow.csv.read_csv(path, convert_options=convert)
 
 
+def of_array(array):
+    return len(array), float(array[:, 0].sum()), float(array[:, -1].sum())
+
+
 def readers(read_bench):
     """By library and by the kind of file, where there is one; and what is absent."""
     importlib.import_module("pyarrow.compute")
     found = {
-        OWN: {kind: lambda path: fall_line(read_bench, path) for kind in ("CSV", "Parquet")},
+        OWN: dict.fromkeys(["CSV", "Parquet", "NPY"], lambda path: fall_line(read_bench, path)),
         "pyarrow": {
             "CSV": timed(arrow_csv, of_arrow),
             "Parquet": timed(
                 lambda path: pyarrow.parquet.read_table(path, columns=COLUMNS), of_arrow
             ),
+        },
+        "numpy": {"NPY": timed(np.load, of_array)},
+        "numpy, mapped": {
+            "NPY": timed(lambda path: np.load(path, mmap_mode="r")[:, PLACES], of_array)
         },
     }
     versions, absent = {"pyarrow": pyarrow.__version__, "numpy": np.__version__}, []
@@ -146,9 +169,9 @@ def build():
 
 
 def fall_line(read_bench, path):
-    run = subprocess.run(
-        [read_bench, "--read", str(path), *COLUMNS], capture_output=True, text=True
-    )
+    names = [str(place + 1) for place in PLACES] if path.suffix == ".npy" else COLUMNS
+    command = [read_bench, "--read", str(path), *names]
+    run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode != 0:
         said = run.stderr.strip().splitlines() or ["nothing"]
         raise Failed(said[min(1, len(said) - 1)])  # after the place of the panic
@@ -165,10 +188,10 @@ def agrees(totals, known):
 # The table and the command line
 
 
-def measure(files, known, found, turns):
+def measure(files, found, turns):
     """Times by file and reader, and what went wrong."""
     times, problems, wrong = {}, [], False
-    for what, path in files.items():
+    for what, (path, known) in files.items():
         kind = what.split(",")[0]
         able = {name: by_kind[kind] for name, by_kind in found.items() if kind in by_kind}
         times[what] = {name: [] for name in able}
@@ -196,7 +219,7 @@ def overview(times, files, rows):
     lines = []
     for what, by_reader in times.items():
         own = statistics.median(by_reader[OWN]) if OWN in by_reader else None
-        size = files[what].stat().st_size
+        size = files[what][0].stat().st_size
         for name, seconds in sorted(by_reader.items(), key=lambda of: statistics.median(of[1])):
             median = statistics.median(seconds)
             line = [what, name, duration(median)]
@@ -235,8 +258,8 @@ def main():
         print(f"error: {error}", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory() as folder:
-        files, known = write_files(Path(folder), args.rows)
-        times, problems, wrong = measure(files, known, found, max(1, args.turns))
+        files = write_files(Path(folder), args.rows)
+        times, problems, wrong = measure(files, found, max(1, args.turns))
         print(overview(times, files, args.rows))
     versions["python"] = platform.python_version()
     said = "; ".join(f"{name} {text}" for name, text in versions.items())

@@ -188,8 +188,18 @@ fn columns_that_are_not_there_are_listed() {
     assert!(text.contains("1 \"name\" (not numeric)"), "{text}");
     let text = refusal(open("a,a,b\n1,2,3\n4,5,6\n", Some("a"), Some("b")));
     assert!(text.contains("more than one column \"a\""), "{text}");
+    let text = refusal(open("1,2,3\n4,5,6\n", Some("time"), Some("2")));
+    assert!(
+        text.ends_with("no column \"time\"; its columns are, without a header: 1, 2, 3"),
+        "{text}"
+    );
     let text = refusal(open("a\n1\n3\n", None, None));
     assert!(text.contains("one column"), "{text}");
+    // Nothing is suspected of a space, but what to say is said.
+    for (x, y) in [(None, None), (Some("a"), Some("b"))] {
+        let text = refusal(open("a b\n1 2\n3 4\n", x, y));
+        assert!(text.ends_with("; --delimiter says what separates columns"));
+    }
     let many: String = (0..5000).map(|i| format!("column{i},")).collect();
     let text = refusal(open(
         format!("{many}x\n1{}\n", ",2".repeat(5000)),

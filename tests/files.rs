@@ -1,18 +1,26 @@
 //! Files of every kind, wherever they come from, and what is read of them.
 
 mod common;
+#[path = "common/rows.rs"]
+mod rows;
 #[path = "common/text.rs"]
 mod text;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::all;
-use fall_line::data::file;
+use fall_line::data::file::{self, Opened};
 use fall_line::data::rows::Request;
+use fall_line::data::write::Kind;
+use fall_line::data::{BLOCK, Block};
 use fall_line::error::Error;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rows::written;
+use tempfile::TempDir;
 use text::{PLAIN, assert_reads, open, open_as, open_file, refusal, separated_by};
 
 /// As `gzip` and `zstd` pack it.
@@ -130,9 +138,11 @@ fn x_alone_needs_no_y_and_one_sample() {
     let both = Request { y: Some("b"), ..a };
     assert!(refusal(open_as(content, both)).contains("line 2, column \"b\""));
     assert_reads(open_as("a,b\n3,4\n", both), &[3.0], &[4.0]);
-    let text = refusal(open_as("a,b\n1,2\n", alone));
+    // Of two numeric columns it is the one that would be x if y were wanted.
+    assert_reads(open_as("name,a,b\nann,1,2\n", alone), &[1.0], &[0.0]);
+    let text = refusal(open_as("a,b,c\n1,2,3\n", alone));
     assert!(
-        text.contains("needs --x, for it has not just one numeric column"),
+        text.contains("needs --x, for it has not just one or two numeric columns; its"),
         "{text}"
     );
     assert!(refusal(open_as("a\n", a)).ends_with("has 0 samples"));
@@ -175,22 +185,107 @@ fn what_is_for_text_files_is_refused_elsewhere() {
     }
 }
 
+/// A named pipe, in a folder of its own.
+#[cfg(unix)]
+fn pipe() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    (folder, path)
+}
+
+/// What is read of a named pipe into which these bytes are written, once.
+#[cfg(unix)]
+fn through(path: &Path, content: &[u8], on_load: &(dyn Fn(u64) + Sync)) -> Result<Opened, Error> {
+    std::thread::scope(|scope| {
+        scope.spawn(|| std::fs::write(path, content).unwrap());
+        file::open(path, &PLAIN, on_load)
+    })
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_read_as_it_comes() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&path).status();
-    assert!(made.unwrap().success());
-    let through = |content: &[u8]| {
-        std::thread::scope(|scope| {
-            scope.spawn(|| std::fs::write(&path, content).unwrap());
-            open_file(&path, PLAIN)
-        })
-    };
+    let (_folder, path) = pipe();
+    let through = |content: &[u8]| through(&path, content, &|_| {});
     let content = "x,y\n1,2\n3,4\n";
     assert_reads(through(content.as_bytes()), &[1.0, 3.0], &[2.0, 4.0]);
     for (_, packed) in packed(content) {
         assert_reads(through(&packed), &[1.0, 3.0], &[2.0, 4.0]);
+    }
+}
+
+/// Samples, and the bytes of files that hold them and are read by position: many times as many as a pipe holds.
+fn tables() -> (Block, [(Kind, Vec<u8>); 2]) {
+    let mut samples = Block::default();
+    for x in (0..150_001).map(f64::from) {
+        samples.push((x, (x / 8.0).sin()));
+    }
+    let tables = [Kind::Parquet, Kind::Npy].map(|kind| {
+        let file = written(kind, &["x", "y"], &[&samples.x, &samples.y]);
+        (kind, std::fs::read(file.path()).unwrap())
+    });
+    (samples, tables)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_of_a_table_is_read_at_any_position() {
+    let (_folder, path) = pipe();
+    let (Block { x, y }, tables) = tables();
+    for (kind, bytes) in tables {
+        let told = AtomicU64::new(0);
+        let on_load = |bytes| {
+            told.fetch_add(bytes, Ordering::Relaxed);
+        };
+        let opened = through(&path, &bytes, &on_load).unwrap();
+        assert_eq!(told.into_inner(), bytes.len() as u64, "{kind:?}");
+        let mut last = Block::default();
+        opened.source.read(2, &mut last).unwrap();
+        assert_eq!(last.x, x[2 * BLOCK..], "{kind:?}");
+        assert_reads(Ok(opened), &x, &y);
+        // A pipe that breaks off holds no shorter file.
+        for length in [bytes.len() - 1, bytes.len() / 2, 100] {
+            let text = refusal(through(&path, &bytes[..length], &|_| {}));
+            assert!(text.starts_with(path.to_str().unwrap()), "{kind:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_table_comes_through_standard_input() {
+    let (_, tables) = tables();
+    for (kind, bytes) in tables {
+        let train = |folder: &Path, bytes: &[u8]| {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_fall-line"));
+            program.args("train - --engine cpu --epochs 1 --learning-rate 1e-12".split(' '));
+            program.args(["--format", "json"]).env("TMPDIR", folder);
+            program.stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
+            let mut input = child.stdin.take().unwrap();
+            let written = input.write_all(bytes);
+            drop(input);
+            (written, child.wait_with_output().unwrap())
+        };
+        let (written, output) = train(&std::env::temp_dir(), &bytes);
+        written.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{kind:?}: {said}");
+        let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(result["samples"], 150_001, "{kind:?}");
+        let (_, output) = train(&std::env::temp_dir(), &bytes[..bytes.len() / 2]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{kind:?}: {said}");
+        assert!(said.contains("standard input"), "{kind:?}: {said}");
+        // The copy has to lie somewhere; the name of this variable is another on other systems.
+        #[cfg(unix)]
+        {
+            let (_, output) = train(Path::new("/no/such/folder"), &bytes);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{kind:?}: {said}");
+            let place = "cannot copy standard input to a temporary file in /no/such/folder (TMPDIR";
+            assert!(said.contains(place), "{kind:?}: {said}");
+        }
     }
 }

@@ -62,11 +62,11 @@ done
 step "scripts"
 bash -n benches/gpu.sh
 if command -v python3 >/dev/null; then
-    for script in benches/*.py; do
+    for script in benches/*.py tests/golden/*.py tests/data/*.py; do
         python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], "exec")' "$script"
     done
 else
-    echo "no python3: benches/*.py are not read"
+    echo "no python3: the scripts in Python are not read"
 fi
 
 step "documentation"

@@ -136,19 +136,3 @@ impl Columns<'_> {
         }
     }
 }
-
-/// That there are rows enough: two for a line, one where x is alone.
-pub(super) fn enough(file: &str, rows: u64, request: &Request) -> Result<(), Error> {
-    let (least, needed) = if request.x_alone && request.y.is_none() {
-        (1, "a prediction needs one")
-    } else {
-        (2, "a line needs at least two")
-    };
-    if rows >= least {
-        return Ok(());
-    }
-    let plural = if rows == 1 { "" } else { "s" };
-    Err(Error::Data(format!(
-        "{file} has {rows} sample{plural}; {needed}"
-    )))
-}

@@ -9,11 +9,12 @@ use std::path::Path;
 use csv::ByteRecord;
 use rayon::prelude::*;
 
-use self::columns::{Column, Header, number};
+use self::columns::{Header, number};
 use self::cut::{Cutter, LONGEST, Trouble};
 use self::parse::{Fault, Parsed, Shape, What, line_ends, reader};
-use super::file::{Opened, too_few};
-use super::rows::{Axis, Request, Skipped};
+use super::columns::Columns;
+use super::file::Opened;
+use super::rows::{Axis, Request, Skipped, enough};
 use super::store::Store;
 use crate::error::Error;
 
@@ -71,17 +72,23 @@ fn read_in_chunks(
     }
     let header = Header::detect(&first, request);
     if first.len() <= usize::from(header.named) {
-        return Err(too_few(name, 0, &Skipped::default(), request));
+        // Nothing to tell columns by.
+        enough(name, 0, &Skipped::default(), request)?;
     }
     if request.delimiter.is_none() {
         header.suspect_separator(name, &first, request, delimiter)?;
     }
-    let (x, y) = header.choose(name, request)?;
+    let columns = header.columns(name);
+    let (x, y) = columns.choose(request).map_err(|error| match error {
+        Error::Data(text) if columns.columns.len() == 1 => {
+            Error::Data(text + "; --delimiter says what separates columns")
+        }
+        other => other,
+    })?;
     let mut table = Table {
-        name,
+        columns,
         skip_bad: request.skip_bad,
-        width: header.columns.len(),
-        store: Store::new(title(name, &x, y.as_ref(), header.named)),
+        store: Store::new(title(columns, x, y)),
         x,
         y,
         lines: 0,
@@ -93,20 +100,19 @@ fn read_in_chunks(
     table.fill(&mut text, delimiter)?;
     Ok(Opened {
         source: Box::new(table.store),
-        x: table.x.name,
-        y: table.y.map(|y| y.name).unwrap_or_default(),
+        x: columns.name(x),
+        y: y.map(|y| columns.name(y)).unwrap_or_default(),
         skipped: table.skipped,
     })
 }
 
 /// The samples so far.
 struct Table<'a> {
-    name: &'a str,
+    columns: Columns<'a>,
     skip_bad: bool,
-    /// Fields of a record.
-    width: usize,
-    x: Column,
-    y: Option<Column>,
+    /// The column of x.
+    x: usize,
+    y: Option<usize>,
     store: Store,
     /// Lines so far.
     lines: u64,
@@ -119,9 +125,9 @@ impl Table<'_> {
         let skip_bad = self.skip_bad;
         let shape = Shape {
             delimiter,
-            width: self.width,
-            x: self.x.index,
-            y: self.y.as_ref().map(|y| y.index),
+            width: self.columns.columns.len(),
+            x: self.x,
+            y: self.y,
         };
         let chunks = (CHUNKS_A_THREAD * rayon::current_num_threads()).min(MOST_CHUNKS);
         let mut batch = text.batch(chunks);
@@ -143,7 +149,7 @@ impl Table<'_> {
         }
         self.keep(&before)?;
         match text.trouble.take() {
-            Some(trouble) => Err(explain(self.name, self.lines + 1, trouble)),
+            Some(trouble) => Err(explain(self.columns.file, self.lines + 1, trouble)),
             None => Ok(()),
         }
     }
@@ -172,20 +178,21 @@ impl Table<'_> {
     /// What is wrong with a record, and where that can be told, what to do about it.
     fn complaint(&self, fault: &Fault) -> (String, Option<&'static str>) {
         let line = self.lines + fault.line + 1;
-        let at = format!("{}, line {line}", self.name);
+        let at = format!("{}, line {line}", self.columns.file);
         match &fault.what {
             What::Fields(fields) => {
                 let plural = if *fields == 1 { "" } else { "s" };
-                let width = self.width;
+                let width = self.columns.columns.len();
                 let text =
                     format!("{at}: {fields} column{plural}, where the first line has {width}");
                 (text, None)
             }
             What::Value(axis, reason, field) => {
-                let column = match (axis, &self.y) {
+                let column = match (axis, self.y) {
                     (Axis::Y, Some(y)) => y,
-                    _ => &self.x,
+                    _ => self.x,
                 };
+                let column = self.columns.titled(column);
                 let hint = if decimal_comma(field) {
                     Some("; write numbers without commas, decimals with a point")
                 } else if line == 1 {
@@ -193,7 +200,7 @@ impl Table<'_> {
                 } else {
                     None
                 };
-                let text = format!("{at}, {}: {} {reason}", column.titled(), quoted(field));
+                let text = format!("{at}, {column}: {} {reason}", quoted(field));
                 (text, hint)
             }
         }
@@ -220,14 +227,19 @@ fn usual_delimiter(name: &str) -> u8 {
 }
 
 /// For a headline: `cars.csv: dist over speed`.
-fn title(name: &str, x: &Column, y: Option<&Column>, named: bool) -> String {
-    let file = Path::new(name);
-    let over = y.map(|y| format!("{} over ", y.name)).unwrap_or_default();
+fn title(columns: Columns, x: usize, y: Option<usize>) -> String {
+    let file = Path::new(columns.file);
+    let over = y.map(|y| format!("{} over ", columns.name(y)));
     format!(
-        "{}: {over}{}{}",
+        "{}: {}{}{}",
         file.file_name().unwrap_or(file.as_os_str()).display(),
-        x.name,
-        if named { "" } else { ", no header" },
+        over.unwrap_or_default(),
+        columns.name(x),
+        if columns.unnamed.is_none() {
+            ""
+        } else {
+            ", no header"
+        },
     )
 }
 

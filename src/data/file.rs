@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::npy::Npy;
 use super::parquet::Parquet;
-use super::rows::{self, Request, Rows, Skipped};
+use super::rows::{self, Request, Rows, Skipped, enough};
 use super::{OnLoad, Source, csv};
 use crate::error::Error;
 
@@ -76,10 +76,7 @@ pub fn open(path: &Path, request: &Request, on_load: OnLoad) -> Result<Opened, E
         Kind::Npy => table(path, input, request, Npy::from_file, Npy::columns)?,
         Kind::Gzip | Kind::Zstd | Kind::Text => csv::read(&name, input.text()?, request)?,
     };
-    let samples = opened.source.samples();
-    if samples < needed(request) {
-        return Err(too_few(&name, samples, &opened.skipped, request));
-    }
+    enough(&name, opened.source.samples(), &opened.skipped, request)?;
     Ok(opened)
 }
 
@@ -225,26 +222,4 @@ impl Read for Counted<'_> {
         (self.on_load)(read as u64);
         Ok(read)
     }
-}
-
-/// How many samples are needed: two for a line, one where only x is read.
-fn needed(request: &Request) -> u64 {
-    if request.x_alone { 1 } else { 2 }
-}
-
-/// That there are too few samples, and how many rows were left out.
-pub(super) fn too_few(name: &str, samples: u64, skipped: &Skipped, request: &Request) -> Error {
-    let plural = if samples == 1 { "" } else { "s" };
-    let needs = match needed(request) {
-        1 => "",
-        _ => "; a line needs at least two",
-    };
-    let skipped = match (&skipped.first, skipped.counts.values().sum::<u64>()) {
-        (None, _) => String::new(),
-        (Some(first), 1) => format!("; 1 row was left out: {first}"),
-        (Some(first), rows) => format!("; {rows} rows were left out, the first: {first}"),
-    };
-    Error::Data(format!(
-        "{name} has {samples} sample{plural}{needs}{skipped}"
-    ))
 }

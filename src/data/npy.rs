@@ -5,8 +5,8 @@ use std::path::Path;
 
 use self::array::Array;
 use self::header::Header;
-use super::columns::{Columns, enough};
-use super::rows::{Axis, Bad, Reason, Request, Rows, judge};
+use super::columns::Columns;
+use super::rows::{Axis, Bad, Reason, Request, Rows, Skipped, enough, judge};
 use super::{BLOCK, Block, positions};
 use crate::error::Error;
 
@@ -61,7 +61,7 @@ impl Npy {
             unnamed: header.unnamed,
         };
         let (x, y) = columns.choose(request)?;
-        enough(&name, header.rows, request)?;
+        enough(&name, header.rows, &Skipped::default(), request)?;
         let column = |at| {
             let array = header.array(at).ok_or_else(|| {
                 let (title, listed) = (columns.titled(at), columns.listed());
@@ -95,7 +95,7 @@ impl Npy {
                 x.file, y.file
             )));
         }
-        enough(&x.file, x_rows, &Request::default())?;
+        enough(&x.file, x_rows, &Skipped::default(), &Request::default())?;
         Ok(Npy {
             rows: x_rows,
             title: format!("{}, {}", short(&x.file), short(&y.file)),
@@ -140,13 +140,6 @@ impl Column {
             ))),
         }
     }
-
-    fn read(&self, rows: std::ops::Range<u64>, numbers: &mut Vec<f64>) -> Result<(), Error> {
-        self.array.read(rows, numbers).map_err(|source| Error::Io {
-            doing: format!("cannot read {}", self.file),
-            source,
-        })
-    }
 }
 
 impl Rows for Npy {
@@ -157,10 +150,25 @@ impl Rows for Npy {
     fn read(&self, index: u64, block: &mut Block, bad: &mut Vec<Bad>) -> Result<(), Error> {
         let rows = positions(index, self.rows);
         block.clear();
-        self.x.read(rows.clone(), &mut block.x)?;
+        let x = (&self.x.array, &mut block.x);
+        let read = |columns: &mut [_], file| {
+            array::read(columns, rows.clone()).map_err(|source| Error::Io {
+                doing: format!("cannot read {file}"),
+                source,
+            })
+        };
         match &self.y {
-            Some(y) => y.read(rows, &mut block.y)?,
-            None => block.y.resize(block.x.len(), 0.0),
+            Some(y) if y.array.beside(&self.x.array) => {
+                read(&mut [x, (&y.array, &mut block.y)], &y.file)?;
+            }
+            Some(y) => {
+                read(&mut [x], &self.x.file)?;
+                read(&mut [(&y.array, &mut block.y)], &y.file)?;
+            }
+            None => {
+                read(&mut [x], &self.x.file)?;
+                block.y.resize(block.x.len(), 0.0);
+            }
         }
         judge(block, &[], &[], bad);
         Ok(())

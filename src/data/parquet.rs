@@ -10,8 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use self::cursor::Cursor;
 use self::table::Table;
-use super::columns::enough;
-use super::rows::{Axis, Bad, Reason, Request, Rows, judge};
+use super::rows::{Axis, Bad, Reason, Request, Rows, Skipped, enough, judge};
 use super::{BLOCK, Block, positions};
 use crate::error::Error;
 
@@ -55,7 +54,7 @@ impl Parquet {
     /// See [`Parquet::open`].
     pub fn from_file(file: File, name: String, request: &Request) -> Result<Self, Error> {
         let table = Table::open(file, name, request)?;
-        enough(table.file(), table.rows(), request)?;
+        enough(table.file(), table.rows(), &Skipped::default(), request)?;
         Ok(Parquet {
             table,
             idle: Mutex::default(),

@@ -13,11 +13,12 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request<'a> {
     /// The column of x: a name, or a position from 1. Without it, and without `y`, the file must have
-    /// just two numeric columns.
+    /// just two numeric columns, x first.
     pub x: Option<&'a str>,
     /// The column of y, likewise.
     pub y: Option<&'a str>,
-    /// x is all that is needed: without a `y`, y is 0 in every sample.
+    /// x is all that is needed: without a `y`, y is 0 in every sample, and without an `x` the file must
+    /// have one numeric column or two.
     pub x_alone: bool,
     /// What stands between two columns of a text file; without it a tab where the file's name ends in
     /// `.tsv`, else a comma.
@@ -96,6 +97,33 @@ pub struct Skipped {
     pub counts: BTreeMap<Reason, u64>,
     /// What the error would have said of the first one.
     pub first: Option<String>,
+}
+
+/// That a file has samples enough: two for a line, one where x is all that is needed; the error says how many rows were
+/// left out.
+pub(super) fn enough(
+    file: &str,
+    samples: u64,
+    skipped: &Skipped,
+    request: &Request,
+) -> Result<(), Error> {
+    let (least, needs) = if request.x_alone {
+        (1, "")
+    } else {
+        (2, "; a line needs at least two")
+    };
+    if samples >= least {
+        return Ok(());
+    }
+    let plural = if samples == 1 { "" } else { "s" };
+    let left_out = match (&skipped.first, skipped.counts.values().sum::<u64>()) {
+        (None, _) => String::new(),
+        (Some(first), 1) => format!("; 1 row was left out: {first}"),
+        (Some(first), rows) => format!("; {rows} rows were left out, the first: {first}"),
+    };
+    Err(Error::Data(format!(
+        "{file} has {samples} sample{plural}{needs}{left_out}"
+    )))
 }
 
 /// A table that yields its rows by position, any block at any time from any thread.

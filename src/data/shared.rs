@@ -25,6 +25,11 @@ impl SharedFile {
         })
     }
 
+    /// Whether both are one file, opened once.
+    pub(super) fn same(&self, other: &SharedFile) -> bool {
+        Arc::ptr_eq(&self.file, &other.file)
+    }
+
     /// Its length in bytes when it was opened.
     pub(super) fn length(&self) -> u64 {
         self.length

@@ -106,42 +106,57 @@ fn every<const SIZE: usize>(
     numbers: &mut Vec<f64>,
     number: impl Fn([u8; SIZE]) -> f64,
 ) {
-    let values = bytes.chunks(stride).filter_map(<[u8]>::first_chunk);
+    // None is shorter than a number, but an iterator that left such out would not know its length, and the vector
+    // would look for room at each number.
+    let values = bytes
+        .chunks(stride)
+        .map(|bytes| bytes.first_chunk().copied().unwrap_or([0; SIZE]));
     if big_endian {
-        numbers.extend(values.map(|&(mut value)| {
+        numbers.extend(values.map(|mut value| {
             value.reverse();
             number(value)
         }));
     } else {
-        numbers.extend(values.map(|&value| number(value)));
+        numbers.extend(values.map(number));
     }
 }
 
 impl Array {
-    /// Adds the numbers of these rows.
-    pub(super) fn read(&self, rows: Range<u64>, numbers: &mut Vec<f64>) -> io::Result<()> {
-        // Far apart, each is read by itself.
-        let stride = if self.stride > PIECE {
-            self.number.size()
-        } else {
-            self.stride
-        };
-        let at_once = if self.stride > PIECE {
-            1
-        } else {
-            PIECE / stride
-        };
-        let mut bytes = Vec::new();
-        let mut row = rows.start;
-        while row < rows.end {
-            let count = at_once.min(rows.end - row);
-            let length = (count - 1) * stride + self.number.size();
-            bytes.resize(length as usize, 0);
-            let position = self.start + row * self.stride;
-            self.file.read_exact_at(&mut bytes, position)?;
-            self.number.decode(&bytes, stride as usize, numbers);
-            row += count;
-        }
-        Ok(())
+    /// Whether both stand in the same rows of a file, which are short enough to be read as they are.
+    pub(super) fn beside(&self, other: &Array) -> bool {
+        self.file.same(&other.file)
+            && self.stride == other.stride
+            && self.start.abs_diff(other.start) < self.stride
+            && self.stride <= PIECE
     }
+}
+
+/// Adds the numbers of these rows, of one column or of some that stand beside each other.
+pub(super) fn read(columns: &mut [(&Array, &mut Vec<f64>)], rows: Range<u64>) -> io::Result<()> {
+    let Some(first) = columns.iter().map(|(a, _)| *a).min_by_key(|a| a.start) else {
+        return Ok(());
+    };
+    let ends = columns.iter().map(|(a, _)| a.start + a.number.size());
+    let width = ends.max().unwrap_or(first.start) - first.start;
+    // Far apart, each is read by itself.
+    let (stride, at_once) = if first.stride > PIECE {
+        (width, 1)
+    } else {
+        (first.stride, PIECE / first.stride)
+    };
+    let mut bytes = Vec::new();
+    let mut row = rows.start;
+    while row < rows.end {
+        let count = at_once.min(rows.end - row);
+        let length = (count - 1) * stride + width;
+        bytes.resize(length as usize, 0);
+        let position = first.start + row * first.stride;
+        first.file.read_exact_at(&mut bytes, position)?;
+        for (array, numbers) in columns.iter_mut() {
+            let bytes = &bytes[(array.start - first.start) as usize..];
+            array.number.decode(bytes, stride as usize, numbers);
+        }
+        row += count;
+    }
+    Ok(())
 }
