@@ -228,3 +228,31 @@ fn an_interrupt_leaves_no_half_a_file() {
     );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+/// Columns without names are called by their place, in a model too.
+#[test]
+fn a_model_of_columns_without_names_finds_them_again() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(at("points.csv"), "9,1,5\n9,2,7\n9,3,9\n").unwrap();
+    for data in ["points.csv", "points.npy"] {
+        if data.ends_with("npy") {
+            ran(&format!(
+                "generate {} --samples 3 --noise 0 --slope 2 --intercept 3",
+                at(data)
+            ));
+        }
+        let [x, y] = if data.ends_with("npy") {
+            [1, 2]
+        } else {
+            [2, 3]
+        };
+        let (data, model) = (at(data), at("model.json"));
+        ran(&format!(
+            "train {data} --x {x} --y {y} --engine cpu -q --save {model}"
+        ));
+        let text = ran(&format!("predict {model} {data} --y {y} --format json"));
+        let summary: Value = serde_json::from_str(&text).unwrap();
+        assert!(summary["rmse"].as_f64().unwrap() < 1e-6, "{summary}");
+    }
+}
