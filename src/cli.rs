@@ -13,8 +13,8 @@ use fall_line::loss::Loss;
 pub use self::bench::{Bench, Files};
 pub use self::files::{Generate, Predict};
 use self::parse::*;
-pub use self::parse::{Every, Rate};
-pub use self::train::{Columns, OptimizerChoice, Output, ScheduleChoice, Train};
+pub use self::parse::{Every, Rate, Way};
+pub use self::train::{Columns, Output, Train};
 
 mod bench;
 mod files;

@@ -29,7 +29,7 @@ pub enum Error {
     /// The loss, w or b stopped being a finite number.
     #[error(
         "diverged at epoch {epoch}: {what} is not finite; the last finite line is w = {:?}, b = {:?}; \
-         --learning-rate auto or a smaller one helps, or --standardize",
+         --learning-rate auto or a smaller one helps, --standardize, or a start nearer to the data",
         .last.w, .last.b
     )]
     Diverged {
@@ -40,14 +40,17 @@ pub enum Error {
         /// The last model whose w and b were finite.
         last: Model,
     },
+    /// The epochs are over, and there may be more to gain.
+    #[error("{0}")]
+    NotConverged(String),
     /// Engines that hold the same samples computed different sums.
     #[error("{0}")]
     Disagree(String),
 }
 
 impl Error {
-    /// The program's exit code for this error: 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged, 7
-    /// engines disagree.
+    /// The program's exit code for this error: 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged, 6
+    /// not converged, 7 engines disagree.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Io { .. } => 1,
@@ -55,6 +58,7 @@ impl Error {
             Error::Data(_) => 3,
             Error::Gpu(_) => 4,
             Error::Diverged { .. } => 5,
+            Error::NotConverged(_) => 6,
             Error::Disagree(_) => 7,
         }
     }

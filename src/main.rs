@@ -28,13 +28,12 @@ mod commands;
 mod interrupts;
 mod open;
 mod report;
+mod run;
 
 /// What shells say of a program that SIGINT ended.
 const INTERRUPTED: u8 = 130;
 /// What Rust programs end with after a panic.
 const FAULT: u8 = 101;
-/// With `--strict`.
-const NOT_CONVERGED: u8 = 6;
 
 /// What a panic said.
 static PANIC: Mutex<String> = Mutex::new(String::new());

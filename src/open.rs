@@ -17,7 +17,7 @@ use fall_line::engine::gpu::plan::plan;
 use fall_line::engine::gpu::stream::Streamed;
 use fall_line::engine::gpu::tuning::{Tuning, cache};
 use fall_line::engine::gpu::{GpuEngine, Options};
-use fall_line::engine::{Chosen, Description, Engine};
+use fall_line::engine::{Chosen, Description, Engine, cpu, gpu};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
@@ -124,29 +124,42 @@ fn open_pair(flags: &Columns, request: &Request) -> Result<File, Error> {
     })
 }
 
-/// Refuses an x that does not vary; where engines see the columns as they are tells of one that f32 is too coarse for.
+/// Refuses an x that does not vary, and tells of a column that numbers of the engine's kind are too coarse for.
 pub fn judge(args: &Train, opened: &Opened, statistics: &Statistics) -> Result<(), Error> {
     let x = &statistics.x;
-    let in_f32 = !args.standardizes() && x.least as f32 == x.greatest as f32;
-    if !x.varies() || in_f32 {
-        let of_f32 = match x.varies() {
-            false => "",
-            true => ", to the digits of f32 (--standardize casts them later)",
+    let [least, greatest] = match args.standardizes() {
+        true => [x.least, x.greatest],
+        false => [x.least, x.greatest].map(|end| f64::from(end as f32)),
+    };
+    if least == greatest {
+        let digits = match (x.least == x.greatest, x.coarse_at(x.least).is_some()) {
+            (false, _) => ", to the digits of f32 (--standardize casts it later)",
+            (true, true) => ", to the digits of f64",
+            (true, false) => "",
         };
         return Err(Error::Data(format!(
-            "{}: x is {:?} in every sample{of_f32}; a line needs an x that varies",
+            "{}: x is {:?} in every sample{digits}; a line needs an x that varies",
             opened.source.title(),
             x.least,
         )));
     }
-    if args.standardizes() || args.output.quiet {
-        return Ok(());
+    if !x.varies() {
+        return Err(Error::Data(format!(
+            "{}: x runs from {:?} to {:?}, too little for f64 to square: bring it to larger units",
+            opened.source.title(),
+            x.least,
+            x.greatest,
+        )));
     }
     for (name, column) in [(&opened.x, x), (&opened.y, &statistics.y)] {
-        if let Some(step) = column.coarse_in_f32() {
+        let (kind, step, cure) = match (column.coarse_in_f64(), column.coarse_in_f32()) {
+            (Some(step), _) => ("f64", step, "subtract the least value from it in the file"),
+            (None, Some(step)) if !args.standardizes() => ("f32", step, "--standardize keeps them"),
+            _ => continue,
+        };
+        if !args.output.quiet {
             report::notice(format!(
-                "{name} runs from {:?} to {:?}, where f32 has steps of {step:?}: the line will lack digits that \
-                 --standardize keeps",
+                "warning: {name} runs from {:?} to {:?}, where {kind} has steps of {step:?}: the line lacks digits; {cure}",
                 column.least, column.greatest,
             ));
         }
@@ -275,8 +288,41 @@ pub fn load<'a>(
     }
 }
 
+/// What an engine would take for so many samples, in bytes.
+#[derive(Debug, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Memory {
+    Gpu(gpu::plan::Plan),
+    Cpu(cpu::Plan),
+}
+
+/// What the chosen engine would be, and what it would take. Opens no device, and measures nothing.
+pub fn memory(
+    args: &Train,
+    chosen: &Chosen,
+    samples: u64,
+    batches: bool,
+) -> Result<(Description, Memory), Error> {
+    match chosen {
+        Chosen::Gpu(adapter) => {
+            let tuned = !args.engine.on_gpu.no_tune && samples >= cache::WORTH;
+            let options = options(args, tuned.then(|| cache::kept(adapter)).flatten());
+            let plan = plan(adapter, samples, &options)?;
+            if batches {
+                plan.placement.keeps_the_line()?;
+            }
+            let description = adapter.info().description(options.storage);
+            Ok((description, Memory::Gpu(plan)))
+        }
+        Chosen::Cpu { .. } => {
+            let threads = rayon::current_num_threads();
+            Ok((cpu::description(threads), Memory::Cpu(cpu::plan(samples))))
+        }
+    }
+}
+
 /// What the GPU engine is told.
-pub fn options(args: &Train, tuning: Option<Tuning>) -> Options {
+fn options(args: &Train, tuning: Option<Tuning>) -> Options {
     Options {
         storage: args.engine.on_gpu.storage.into(),
         tuning,

@@ -21,7 +21,6 @@ pub mod plan;
 pub mod plot;
 pub mod predict;
 pub mod progress;
-pub mod result;
 pub mod table;
 pub mod text;
 pub mod train;
@@ -73,7 +72,7 @@ pub fn error(error: &Error) {
     notice(format!("error: {error}"));
 }
 
-/// That the files that are asked for can be written, and none of them replaces the data or another.
+/// That the files that are asked for can be written, and none of them replaces another, or what is read.
 pub fn check_files(args: &Train) -> Result<(), Error> {
     let Output {
         history,
@@ -81,29 +80,36 @@ pub fn check_files(args: &Train) -> Result<(), Error> {
         save,
         ..
     } = &args.output;
-    if let Some(path) = history {
-        file::check("--history", path, history::ENDINGS)?;
-    }
-    if let Some(path) = plot {
-        file::check("--plot", path, plot::ENDINGS)?;
-    }
-    let mut written = vec![("--history", history), ("--plot", plot), ("--save", save)];
-    written.push(("--checkpoint", &args.checkpoints.checkpoint));
-    let files = || [&args.columns.x, &args.columns.y].into_iter().flatten();
-    for (at, (flag, path)) in written.iter().enumerate() {
+    let checkpoint = &args.checkpoints.checkpoint;
+    let written = [
+        ("--history", history, Some(history::ENDINGS)),
+        ("--plot", plot, Some(plot::ENDINGS)),
+        ("--save", save, None),
+        ("--checkpoint", checkpoint, None),
+    ];
+    for (at, (flag, path, endings)) in written.iter().enumerate() {
         let Some(path) = path else {
             continue;
         };
-        file::check_writable(path)?;
-        refuse_to_replace(flag, path, args.data.as_deref())?;
-        if args.data.is_none() {
-            files().try_for_each(|data| refuse_to_replace(flag, path, Some(Path::new(data))))?;
+        match endings {
+            Some(endings) => file::check(flag, path, endings)?,
+            None => file::check_writable(path)?,
         }
-        for (other, there) in &written[..at] {
-            if there
+        refuse_to_replace(
+            flag,
+            path,
+            "the data",
+            args.columns.files(args.data.as_deref()),
+        )?;
+        if *flag != "--checkpoint" {
+            let resume = args.checkpoints.resume.as_deref();
+            refuse_to_replace(flag, path, "the checkpoint of --resume", resume)?;
+        }
+        for (other, there, _) in &written[..at] {
+            let there = there
                 .as_deref()
-                .is_some_and(|there| file::same_target(there, path))
-            {
+                .filter(|there| file::same_place(there, path));
+            if there.is_some() {
                 return Err(Error::Usage(format!(
                     "{flag} {} would replace what {other} writes",
                     path.display()
@@ -114,14 +120,19 @@ pub fn check_files(args: &Train) -> Result<(), Error> {
     Ok(())
 }
 
-/// That a file that is to be written is not the one that is read.
-pub fn refuse_to_replace(flag: &str, path: &Path, data: Option<&Path>) -> Result<(), Error> {
-    match data {
-        Some(data) if file::same(path, data) => Err(Error::Usage(format!(
-            "{flag} {} would replace the data",
+/// That a file that is to be written is none of those that are read.
+pub fn refuse_to_replace<'a>(
+    flag: &str,
+    path: &Path,
+    what: &str,
+    read: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), Error> {
+    match read.into_iter().any(|read| file::same(path, read)) {
+        false => Ok(()),
+        true => Err(Error::Usage(format!(
+            "{flag} {} would replace {what}",
             path.display()
         ))),
-        _ => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::data::fit::Fit;
@@ -58,8 +59,7 @@ pub struct Metrics {
     pub loss: f64,
     /// The mean loss of y = mean y; none where that is not known.
     pub baseline_loss: Option<f64>,
-    /// RMSE, MAE and R², in f64; none where the samples never were on the host.
-    #[serde(flatten)]
+    /// RMSE, MAE and R², in f64; none where the samples never were on the host, or the run was broken off.
     pub fit: Option<Fit>,
 }
 
@@ -84,29 +84,42 @@ impl Saved {
     /// # Errors
     /// [`Error::Io`] where it can't be read, [`Error::Data`] where it holds no model that this version knows.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = fs::read(path).map_err(|source| Error::Io {
-            doing: format!("cannot read {}", path.display()),
-            source,
-        })?;
-        let no_model = |why: String| Error::Data(format!("{} {why}", path.display()));
-        #[derive(Deserialize)]
-        struct Head {
-            schema: String,
-        }
-        let head: Head = serde_json::from_slice(&text)
-            .map_err(|_| no_model("is no model: train --save writes one".to_owned()))?;
-        if head.schema != Self::SCHEMA {
-            return Err(no_model(format!(
-                "has schema {:?}, and this version of fall-line reads {:?}",
-                head.schema,
-                Self::SCHEMA
-            )));
-        }
-        let saved: Saved = serde_json::from_slice(&text)
-            .map_err(|error| no_model(format!("is damaged: {error}")))?;
+        let no_model = |why: &str| Error::Data(format!("{} {why}", path.display()));
+        let saved: Saved = read(path, Self::SCHEMA, "is no model: train --save writes one")?
+            .map_err(|error| no_model(&format!("is damaged: {error}")))?;
         match saved.model {
             Model { w, b } if w.is_finite() && b.is_finite() => Ok(saved),
-            _ => Err(no_model("is damaged: w or b is not finite".to_owned())),
+            _ => Err(no_model("is damaged: w or b is not finite")),
         }
     }
+}
+
+/// Reads a JSON object whose `schema` says what it is; the inner error is that the rest is not what that promises.
+///
+/// # Errors
+/// [`Error::Io`] where the file can't be read, [`Error::Data`] where it has no schema, which `none` says in words, or
+/// another.
+pub fn read<T: DeserializeOwned>(
+    path: &Path,
+    schema: &str,
+    none: &str,
+) -> Result<Result<T, serde_json::Error>, Error> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: String,
+    }
+    let name = path.display();
+    let text = fs::read(path).map_err(|source| Error::Io {
+        doing: format!("cannot read {name}"),
+        source,
+    })?;
+    let head: Head =
+        serde_json::from_slice(&text).map_err(|_| Error::Data(format!("{name} {none}")))?;
+    if head.schema == schema {
+        return Ok(serde_json::from_slice(&text));
+    }
+    Err(Error::Data(format!(
+        "{name} has the schema {:?}, and this version of fall-line reads {schema:?}",
+        head.schema,
+    )))
 }

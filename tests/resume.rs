@@ -169,7 +169,7 @@ fn a_damaged_or_foreign_checkpoint_is_refused() {
     fs::write(&path, "").unwrap();
     assert!(refused(3, &resume("")).contains("no checkpoint"));
     fs::write(&path, "{\"w\": 3}").unwrap();
-    assert!(refused(3, &resume("")).contains("train --checkpoint writes one"));
+    assert!(refused(3, &resume("")).contains("train --checkpoint writes them"));
     fs::write(&path, good.replace("checkpoint 1", "checkpoint 99")).unwrap();
     assert!(refused(3, &resume("")).contains("checkpoint 99"));
     fs::remove_file(&path).unwrap();
@@ -206,4 +206,52 @@ fn a_damaged_or_foreign_checkpoint_is_refused() {
     let swapped = folder.path().join("cars.csv");
     fs::write(&swapped, lines.join("\n")).unwrap();
     assert!(other(&format!("{} --loss mae --engine cpu", swapped.display())).contains("data"));
+}
+
+#[test]
+fn the_history_goes_on_too() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    for file in ["h.csv", "h.json"] {
+        let train = |flags: &str, history: &str| {
+            ran(&format!(
+                "train --engine cpu --samples 1e4 -q {flags} --history {}",
+                at(history)
+            ));
+            fs::read_to_string(at(history)).unwrap()
+        };
+        let unbroken = train("--epochs 20", &format!("unbroken-{file}"));
+        let checkpoint = at("c.json");
+        train(&format!("--epochs 9 --checkpoint {checkpoint}"), file);
+        // Later epochs of another run's end are left out.
+        let on = train(&format!("--epochs 20 --resume {checkpoint}"), file);
+        assert_eq!(on, unbroken);
+        let again = train(&format!("--epochs 20 --resume {checkpoint}"), file);
+        assert_eq!(again, unbroken);
+        fs::write(at(file), "a file of mine\n").unwrap();
+        let args = format!(
+            "train --engine cpu --samples 1e4 --resume {checkpoint} --history {}",
+            at(file)
+        );
+        assert!(refused(3, &args).contains("no history"), "{args}");
+        assert_eq!(fs::read_to_string(at(file)).unwrap(), "a file of mine\n");
+    }
+}
+
+/// The sums of integers are the same in any order, and so are all statistics but their checksum.
+#[test]
+fn samples_in_another_order_are_other_data() {
+    let folder = TempDir::new().unwrap();
+    let (data, checkpoint) = (folder.path().join("d.csv"), folder.path().join("c.json"));
+    let mut rows: Vec<String> = (0..200_000_u64)
+        .map(|i| format!("{},{}\n", i % 1000, (7 * i) % 1013))
+        .collect();
+    fs::write(&data, rows.concat()).unwrap();
+    let train = format!("train {} --engine cpu --epochs 3 -q", data.display());
+    ran(&format!("{train} --checkpoint {}", checkpoint.display()));
+    ran(&format!("{train} --resume {}", checkpoint.display()));
+    rows.swap(100_000, 100_001);
+    fs::write(&data, rows.concat()).unwrap();
+    let text = refused(2, &format!("{train} --resume {}", checkpoint.display()));
+    assert!(text.contains("not the same data;"), "{text}");
 }

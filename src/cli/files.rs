@@ -21,7 +21,7 @@ pub struct Predict {
     /// Write x, y where it is given, and the prediction to FILE.csv, FILE.parquet or FILE.npy
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// How to print how well the line fits
+    /// How to print how many there are and how well the line fits; json does that in place of printing the predictions
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
     /// Print the result and errors, nothing else

@@ -1,13 +1,14 @@
 //! The flags of `train`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use fall_line::data::rows::Request;
 use fall_line::engine;
 use fall_line::error::Error;
+use fall_line::train::{Descent, Schedule};
 
 use super::parse::*;
 use super::{EXIT_CODES, Format, Generator, LossChoice, OnGpu, StorageChoice, Synthetic};
@@ -43,7 +44,7 @@ pub struct Train {
     #[command(flatten)]
     pub training: Training,
     #[command(flatten)]
-    pub descent: Descent,
+    pub descent: Steps,
     #[command(flatten)]
     pub engine: Engine,
     #[command(flatten)]
@@ -85,13 +86,13 @@ pub enum HeaderChoice {
 pub struct Training {
     #[command(flatten)]
     pub loss: LossChoice,
-    /// Passes over all samples at the most, each with one update [default: 50, of files 2000]
+    /// Passes over all samples at the most, each with one update [default: 50; of files 2000]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub epochs: Option<u64>,
-    /// End where N epochs (see --patience) make the loss less by no more than this share; 0: never [default: 0, of files 1e-9]
+    /// End where the loss falls by no more than this share for so many epochs (see --patience); 0: never, but a cutting plane where it leaves no line [default: 0; of files 1e-9]
     #[arg(long, value_name = "SHARE", value_parser = not_negative)]
     pub tolerance: Option<f64>,
-    /// For how many epochs nothing has to improve [default: 10, of other steps than gd's at a constant rate 100]
+    /// For how many epochs nothing has to improve [default: 10 for gd at a constant rate, else 100]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub patience: Option<u64>,
     /// Make it an error, exit code 6, not to have converged; --tolerance is then 1e-9 for synthetic data too
@@ -109,50 +110,29 @@ pub struct Training {
     /// b before the first epoch [default: a normal draw; of standardised data the mean of y]
     #[arg(long, value_name = "B", value_parser = finite)]
     pub init_b: Option<f64>,
-    /// Print what would be done and what memory it would take, and do nothing of it
-    #[arg(long)]
+    /// Read the data, print how they would be trained on and what memory that would take, and leave it at that
+    #[arg(long, conflicts_with = "resume")]
     pub plan: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Descent")]
-pub struct Descent {
-    /// How w and b get from one epoch to the next [default: gd; of files cutting-plane, but for mse]
-    #[arg(long, value_name = "NAME")]
-    pub optimizer: Option<OptimizerChoice>,
-    /// What the gradient is multiplied by, or auto: the best constant step that the data allow [default: 0.1, of files auto]
+pub struct Steps {
+    /// How w and b get from one epoch to the next: gd by learning rate × gradient, momentum by keeping 0.9 of the step before, adam by its running moments, cutting-plane to the centre of all lines that no epoch has ruled out, without any rate [default: gd; of files and for other losses than mse cutting-plane, unless a flag of steps is given]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Descent::NAMES).map(way))]
+    pub optimizer: Option<Way>,
+    /// What the gradient is multiplied by, or auto: the best constant step that the data allow [default: 0.1; of files auto]
     #[arg(long, value_name = "RATE|auto", value_parser = rate)]
     pub learning_rate: Option<Rate>,
     /// How the learning rate changes: adaptive halves it where the loss rises, and keeps the best line [default: constant, for mae and quantile at rate auto adaptive]
-    #[arg(long, value_name = "NAME")]
-    pub schedule: Option<ScheduleChoice>,
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Schedule::ALL.map(Schedule::name)).try_map(schedule))]
+    pub schedule: Option<Schedule>,
     /// Go on with a learning rate above that beyond which descent is not stable
     #[arg(long)]
     pub force: bool,
     /// Epochs a read-back, up to 1,000,000; above 1 the line stays on the GPU meanwhile, for gd at a constant rate only
     #[arg(long, value_name = "K", default_value = "1", value_parser = batch)]
     pub sync_every: u64,
-}
-
-/// Of `--optimizer`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OptimizerChoice {
-    /// Steps of learning rate × gradient
-    Gd,
-    /// Gradient descent that keeps 0.9 of its speed (Polyak 1964)
-    Momentum,
-    /// Steps scaled by the gradient's running moments (Kingma and Ba 2015)
-    Adam,
-    /// The centre of all lines that no loss and gradient seen so far rules out; takes no learning rate, and knows how far off it is
-    CuttingPlane,
-}
-
-/// Of `--schedule`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ScheduleChoice {
-    Constant,
-    InverseTime,
-    Adaptive,
 }
 
 #[derive(Debug, Args)]
@@ -190,7 +170,7 @@ pub struct Checkpoints {
     /// How often: after so many epochs (1000), or after so long (30s, 5m)
     #[arg(long, value_name = "N|TIME", default_value = "1m", value_parser = every, requires = "checkpoint")]
     pub checkpoint_every: Every,
-    /// Go on from a checkpoint, of the same data and the same flags
+    /// Go on from a checkpoint, of the same data and the same flags; --history goes on too
     #[arg(long, value_name = "FILE")]
     pub resume: Option<PathBuf>,
 }
@@ -213,12 +193,19 @@ pub struct Output {
     /// How to print the result
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
-    /// Print the result and errors, nothing else
+    /// Print the result, that it is not right where that is known, and errors; nothing else
     #[arg(long, short)]
     pub quiet: bool,
 }
 
 impl Columns {
+    /// The files that are read: DATA, or without it those of the columns.
+    pub fn files<'a>(&'a self, data: Option<&'a Path>) -> impl Iterator<Item = &'a Path> {
+        let own = [&self.x, &self.y].into_iter().flatten().map(Path::new);
+        let own = own.filter(move |_| data.is_none());
+        data.into_iter().chain(own)
+    }
+
     /// What to look for in a file.
     pub fn request(&self) -> Request<'_> {
         Request {
@@ -286,13 +273,10 @@ impl Train {
     }
 }
 
-impl Descent {
-    /// Whether nothing is said that steps along the gradient alone have.
-    pub fn takes_no_steps(&self) -> bool {
-        self.learning_rate.is_none_or(|rate| rate == Rate::Auto)
-            && self.schedule.is_none()
-            && self.sync_every == 1
-            && !self.force
+impl Steps {
+    /// Whether something is said that steps along the gradient alone have.
+    pub fn are_asked_for(&self) -> bool {
+        self.learning_rate.is_some() || self.schedule.is_some() || self.sync_every > 1
     }
 }
 

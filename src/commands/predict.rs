@@ -21,8 +21,9 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
     if let Some(path) = &args.output {
         write::kind(path)?;
         file::check_writable(path)?;
-        report::refuse_to_replace("--output", path, args.data.as_deref())?;
-        report::refuse_to_replace("--output", path, Some(&args.model))?;
+        let data = args.columns.files(args.data.as_deref());
+        report::refuse_to_replace("--output", path, "the data", data)?;
+        report::refuse_to_replace("--output", path, "the model", [args.model.as_path()])?;
     }
     set_threads(args.threads)?;
     let request = Request {
@@ -65,13 +66,16 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
         // The summary is what was asked for.
         (None, Format::Json) => ExitCode::SUCCESS,
     };
+    if code != ExitCode::SUCCESS {
+        return Ok(code);
+    }
     let summary = Summary::new(&saved, source.samples(), &opened.skipped, fit);
     match args.format {
         Format::Json => report::json::print(&summary)?,
-        Format::Text if args.quiet => {}
         Format::Text if args.output.is_some() => report::line(summary)?,
         // Stdout holds the predictions.
-        Format::Text => report::notice(summary),
+        Format::Text if !args.quiet => report::notice(summary),
+        Format::Text => {}
     }
     Ok(code)
 }

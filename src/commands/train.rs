@@ -1,46 +1,34 @@
 //! `fall-line train`.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fall_line::data::scaling::Scaled;
 use fall_line::data::statistics::{Observed, Statistics};
 use fall_line::data::synthetic::Recipe;
-use fall_line::engine::{self, Chosen, Description, Engine};
+use fall_line::data::{Block, Source};
+use fall_line::engine::{self, Chosen, Engine};
 use fall_line::error::Error;
 use fall_line::train::{self, Ended, Epoch, Trained, Walk};
 
 use self::checkpoint::{Checkpoint, Checkpoints, Fingerprint};
-use self::setup::{Known, Setup};
-use self::truth::Truth;
 use crate::cli::{Format, Train};
 use crate::interrupts::Interrupts;
 use crate::open::{self, Loaded, Opened, load, set_threads};
+use crate::report::history;
 use crate::report::progress::Progress;
-use crate::report::result::Outcome;
-use crate::{INTERRUPTED, NOT_CONVERGED, report};
+use crate::run::Run;
+use crate::run::outcome::Outcome;
+use crate::run::setup::{Known, Setup};
+use crate::run::truth::Truth;
+use crate::{INTERRUPTED, report};
 
-pub mod checkpoint;
-pub mod setup;
-pub mod truth;
+mod checkpoint;
 
 /// So few synthetic samples are read in a moment: their statistics say more than what they are drawn to.
 const FEW: u64 = 1 << 20;
-
-/// A run, from the first epoch on.
-pub struct Run<'a> {
-    pub args: &'a Train,
-    pub opened: &'a Opened,
-    pub setup: &'a Setup,
-    /// As far as they are known before the end.
-    pub statistics: Option<Statistics>,
-    pub engine: Description,
-    /// From opening the data to an engine that is ready.
-    pub load: Duration,
-    /// Epochs of the run that this one goes on with.
-    pub epochs_before: u64,
-}
 
 pub fn train(args: &Train) -> Result<ExitCode, Error> {
     let Train {
@@ -50,6 +38,10 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     report::check_files(args)?;
     let resumed = args.checkpoints.resume.as_deref();
     let resumed = resumed.map(Checkpoint::read).transpose()?;
+    let history = match (&output.history, &resumed) {
+        (Some(path), Some(checkpoint)) => history::up_to(path, checkpoint.epochs())?,
+        _ => Vec::new(),
+    };
     set_threads(args.engine.threads)?;
     let chosen = engine::choose(args.engine.engine.into(), args.engine.adapter.as_deref())?;
     match chosen {
@@ -64,7 +56,8 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     let recipe = args.synthetic.recipe();
     let setup = Setup::new(args, loss, Known::of(known.as_ref(), &recipe), opened.start)?;
     if training.plan {
-        report::plan::print(args, chosen, &opened, known.as_ref(), &setup)?;
+        let (engine, memory) = open::memory(args, &chosen, source.samples(), setup.in_batches())?;
+        report::plan::print(args, &opened, known.as_ref(), &setup, engine, memory)?;
         return Ok(ExitCode::SUCCESS);
     }
     // What is not known by now comes with loading.
@@ -82,10 +75,10 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
         &scaled,
         setup.scaling.loss(loss),
         args,
-        setup.config.sync_every.min(setup.config.epochs) > 1,
+        setup.in_batches(),
         resumed.as_ref().and_then(Checkpoint::tuning),
     )?;
-    let fingerprint = Fingerprint::new(args, source, known.as_ref(), &setup, &identity)?;
+    let fingerprint = Fingerprint::new(args, source, known.as_ref(), &setup, &identity);
     let from = match resumed {
         Some(checkpoint) => checkpoint.resume(&fingerprint)?,
         None => Walk::new(&setup.config),
@@ -105,40 +98,74 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
 
     let interrupts = Interrupts::listen()?;
     let checkpoints = Checkpoints::new(args, &setup, &from, fingerprint, identity.tuning);
-    let mut walked = walk(&mut *engine, &setup, from, checkpoints, args, &interrupts);
-    // Files first: they hold what was reached, whatever went wrong on the way.
-    let mut unwritten = interrupts.held(|| {
-        let mut unwritten = report::write_files(output, &walked.history, loss, source);
-        unwritten.extend(walked.checkpoints.finish().err());
-        unwritten
-    });
-    run.statistics = run.statistics.or_else(|| observed.statistics());
-    let outcome = walked.outcome.and_then(|trained| {
-        let truth = Truth::of(&run, &mut *engine, &trained)?;
+    let mut walked = Walked {
+        history,
+        checkpoints,
+        first_loss: None,
+    };
+    let outcome = walk(&mut *engine, &run, from, &mut walked, &interrupts);
+    // From here on the first Ctrl-C cuts short what is not needed, and the next one ends the program.
+    let mut failed = Vec::new();
+    let ended = interrupts.held(|| {
+        failed = report::write_files(output, &walked.history, loss, source);
+        failed.extend(walked.checkpoints.finish().err());
+        let trained = outcome?;
+        run.statistics = run.statistics.or_else(|| observed.statistics());
+        let mut truth = Truth::new(&run, &trained);
+        if trained.ended != Ended::BrokenOff {
+            let source = Interruptible {
+                source,
+                interrupts: &interrupts,
+            };
+            let measured = truth.measure(&run, &trained, &mut *engine, &source);
+            failed.extend(measured.err().filter(|_| !interrupts.came()));
+        }
         let outcome = Outcome::new(&run, &trained, truth);
+        if let Some(path) = &output.save {
+            failed.extend(report::json::save(path, &outcome.saved()).err());
+        }
         match output.format {
             Format::Text => report::train::result(&run, &outcome, &trained)?,
             Format::Json => report::json::print(&outcome)?,
         }
-        if let Some(path) = &output.save {
-            let saved = interrupts.held(|| report::json::save(path, &outcome.saved()));
-            unwritten.extend(saved.err());
+        if interrupts.came() || trained.ended == Ended::BrokenOff {
+            report::notice(format!("interrupted after epoch {}", trained.epochs));
+            return Ok(INTERRUPTED.into());
         }
-        Ok((trained, outcome.converged))
+        report::train::verdict(&run, &outcome, trained.ended, walked.first_loss)?;
+        Ok(ExitCode::SUCCESS)
     });
-    unwritten.iter().for_each(report::error);
-    let (trained, converged) = outcome?;
-    if let Some(unwritten) = unwritten.first() {
-        return Ok(unwritten.exit_code().into());
+    failed.iter().for_each(report::error);
+    match failed.first() {
+        Some(failed) if ended.is_ok() => Ok(failed.exit_code().into()),
+        _ => ended,
     }
-    if trained.ended == Ended::BrokenOff {
-        report::notice(format!("interrupted after epoch {}", trained.epochs));
-        return Ok(INTERRUPTED.into());
+}
+
+/// Samples that can't be read any more once Ctrl-C came.
+struct Interruptible<'a> {
+    source: &'a dyn Source,
+    interrupts: &'a Interrupts,
+}
+
+impl Source for Interruptible<'_> {
+    fn samples(&self) -> u64 {
+        self.source.samples()
     }
-    Ok(match converged {
-        Some(false) if training.strict => NOT_CONVERGED.into(),
-        _ => ExitCode::SUCCESS,
-    })
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        if self.interrupts.came() {
+            return Err(Error::Io {
+                doing: "cannot read on".to_owned(),
+                source: io::ErrorKind::Interrupted.into(),
+            });
+        }
+        self.source.read(index, block)
+    }
+
+    fn title(&self) -> String {
+        self.source.title()
+    }
 }
 
 impl<'a> Known<'a> {
@@ -166,40 +193,43 @@ fn known_before(args: &Train, opened: &Opened) -> Result<Option<Statistics>, Err
     Ok(Some(statistics))
 }
 
-/// What the epochs came to, and what of them is to be written.
+/// What the epochs leave behind beside the line.
 struct Walked {
+    /// Every epoch, in the data's units, where a file wants them.
     history: Vec<Epoch>,
     checkpoints: Checkpoints,
-    outcome: Result<Trained, Error>,
+    /// The loss that the first of them saw.
+    first_loss: Option<f64>,
 }
 
-/// Trains, telling of every so many epochs; Ctrl-C ends it after the epoch in hand. Every epoch where a
-/// file wants them, in the data's units.
+/// Trains, telling of every so many epochs; Ctrl-C ends it after the epoch in hand.
 fn walk(
     engine: &mut dyn Engine,
-    setup: &Setup,
+    run: &Run,
     mut walk: Walk,
-    mut checkpoints: Checkpoints,
-    args: &Train,
+    walked: &mut Walked,
     interrupts: &Interrupts,
-) -> Walked {
+) -> Result<Trained, Error> {
+    let Run { args, setup, .. } = run;
     let (output, of_files) = (&args.output, args.has_files());
     let keeps_history = output.history.is_some() || output.plot.is_some();
-    let mut history = Vec::new();
     let mut printed = Ok(());
     let progress = Progress::new("epochs", setup.config.epochs, output.quiet);
     progress.advance(walk.epochs());
     let outcome = train::train(engine, &setup.config, &mut walk, &mut |epoch, walk| {
         let epoch = &setup.outside(epoch);
+        walked.first_loss.get_or_insert(epoch.loss);
         if keeps_history {
-            history.push(*epoch);
+            walked.history.push(*epoch);
         }
         progress.advance(1);
         let every = output.log_every;
         if output.talks() && every > 0 && epoch.epoch.is_multiple_of(every) {
             printed = progress.aside(|| report::train::epoch(epoch, of_files));
         }
-        if let Err(error) = checkpoints.tell(walk) {
+        if let Err(error) = walked.checkpoints.tell(walk)
+            && !output.quiet
+        {
             progress.aside(|| report::notice(format!("warning: {error}")));
         }
         if printed.is_err() || interrupts.came() {
@@ -208,11 +238,7 @@ fn walk(
             ControlFlow::Continue(())
         }
     });
-    Walked {
-        history,
-        checkpoints,
-        outcome: outcome
-            .map_err(|error| setup.outside_error(error))
-            .and_then(|trained| printed.map(|()| trained)),
-    }
+    outcome
+        .map_err(|error| setup.outside_error(error))
+        .and_then(|trained| printed.map(|()| trained))
 }

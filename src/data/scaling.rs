@@ -94,13 +94,18 @@ impl Scaling {
 
     /// The loss and its gradient by w and b over x and y, from those over x′ and y′.
     pub fn evaluation(&self, loss: Loss, inside: Evaluation) -> Evaluation {
-        let size = self.y_scale.powi(degree(loss));
+        let size = self.outside_loss(loss, 1.0);
         let db = inside.db * (size / self.y_scale);
         Evaluation {
             loss: inside.loss * size,
             dw: self.x_center * db + self.x_scale * (inside.dw * (size / self.y_scale)),
             db,
         }
+    }
+
+    /// The loss over x and y, from that over x′ and y′.
+    pub fn outside_loss(&self, loss: Loss, inside: f64) -> f64 {
+        inside * self.y_scale.powi(degree(loss))
     }
 
     /// The learning rate over x′ and y′ that takes the steps of this one over x′ and y not scaled.

@@ -27,6 +27,9 @@ pub struct Statistics {
     pub y: Column,
     /// Σ (x − mean x)·(y − mean y).
     pub products: f64,
+    /// CRC-32 of the samples' bits, block by block, of each all x and then all y: means are the same for samples in another
+    /// order.
+    pub checksum: u32,
 }
 
 /// One column's part of [`Statistics`].
@@ -91,6 +94,7 @@ impl Statistics {
             x: column(&block.x, x_mean, x, xx),
             y: column(&block.y, y_mean, y, yy),
             products: xy - x * y / n,
+            checksum: checksum(block),
         }
     }
 
@@ -123,6 +127,7 @@ impl Statistics {
             x: column(self.x, other.x),
             y: column(self.y, other.y),
             products: self.products + other.products + a * share * apart,
+            checksum: joined(self, other),
         }
     }
 
@@ -168,7 +173,7 @@ impl Statistics {
 }
 
 impl Column {
-    /// Whether there are two values in it.
+    /// Whether there are two values in it, so far apart that f64 holds the square of their distance.
     pub fn varies(&self) -> bool {
         self.least < self.greatest && self.squares > 0.0
     }
@@ -176,11 +181,47 @@ impl Column {
     /// The distance of neighbours in f32 at the greatest size, if fewer than 4096 of them lie between the ends: rounding
     /// then costs a line its fourth digit.
     pub fn coarse_in_f32(&self) -> Option<f64> {
-        let size = self.least.abs().max(self.greatest.abs()) as f32;
-        let step = f64::from(size) - f64::from(size.next_down());
+        let size = self.size() as f32;
+        self.coarse(f64::from(size) - f64::from(size.next_down()))
+    }
+
+    /// Likewise in f64: values that a file holds with more digits, integers above 2^53 among them, have lost theirs.
+    pub fn coarse_in_f64(&self) -> Option<f64> {
+        self.coarse(self.size() - self.size().next_down())
+    }
+
+    /// Whether f64 has no digits behind the point at a value: other integers may have been rounded to it.
+    pub fn coarse_at(&self, value: f64) -> Option<f64> {
+        let step = value.abs() - value.abs().next_down();
+        (step >= 1.0).then_some(step)
+    }
+
+    fn size(&self) -> f64 {
+        self.least.abs().max(self.greatest.abs())
+    }
+
+    fn coarse(&self, step: f64) -> Option<f64> {
         let range = self.greatest - self.least;
         (range > 0.0 && range < 4096.0 * step).then_some(step)
     }
+}
+
+fn checksum(block: &Block) -> u32 {
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(bytemuck::cast_slice(&block.x));
+    checksum.update(bytemuck::cast_slice(&block.y));
+    checksum.finalize()
+}
+
+/// Of the bits of both parts, one after the other.
+fn joined(one: Statistics, other: Statistics) -> u32 {
+    let of = |part: Statistics| {
+        let bytes = part.samples * 2 * size_of::<f64>() as u64;
+        crc32fast::Hasher::new_with_initial_len(part.checksum, bytes)
+    };
+    let mut joined = of(one);
+    joined.combine(&of(other));
+    joined.finalize()
 }
 
 /// The sums of some terms over a block's samples.

@@ -26,7 +26,7 @@ pub fn same(one: &Path, other: &Path) -> bool {
 }
 
 /// Whether two paths lead to one place, be there a file or not.
-pub fn same_target(one: &Path, other: &Path) -> bool {
+pub fn same_place(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| {
         let folder = match path.parent() {
             Some(folder) if folder != Path::new("") => folder,

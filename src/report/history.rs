@@ -1,5 +1,7 @@
 //! `--history`: every epoch, as CSV or JSON.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 
 use fall_line::error::Error;
@@ -9,6 +11,8 @@ use super::file;
 
 /// The endings that [`write`] knows.
 pub const ENDINGS: &[&str] = &["csv", "json"];
+
+const COLUMNS: [&str; 6] = ["epoch", "loss", "w", "b", "dw", "db"];
 
 /// Writes `epoch, loss, w, b, dw, db` of each epoch, in full precision, to a path with one of [`ENDINGS`].
 pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
@@ -21,8 +25,7 @@ pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
             .has_headers(false)
             .from_writer(out);
         // By hand, so that a run that diverged in its first epoch leaves a header too.
-        csv.write_record(["epoch", "loss", "w", "b", "dw", "db"])
-            .map_err(file::csv_error)?;
+        csv.write_record(COLUMNS).map_err(file::csv_error)?;
         for Epoch {
             epoch,
             loss,
@@ -37,4 +40,31 @@ pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
         }
         csv.flush()
     })
+}
+
+/// The epochs of a history that [`write`] wrote, up to this one: what a run that goes on adds to. None where there is no
+/// file.
+pub fn up_to(path: &Path, epoch: u64) -> Result<Vec<Epoch>, Error> {
+    let Ok(file) = File::open(path) else {
+        return Ok(Vec::new());
+    };
+    let epochs: Option<Vec<Epoch>> = if file::ending(path) == "json" {
+        serde_json::from_reader(BufReader::new(file)).ok()
+    } else {
+        let mut csv = csv::Reader::from_reader(file);
+        match csv.headers() {
+            Ok(header) if *header == COLUMNS[..] => {
+                csv.deserialize().collect::<Result<_, _>>().ok()
+            }
+            _ => None,
+        }
+    };
+    let mut epochs = epochs.ok_or_else(|| {
+        Error::Data(format!(
+            "--history {} is there and no history, which --resume would go on with: name another file",
+            path.display()
+        ))
+    })?;
+    epochs.retain(|known| known.epoch <= epoch);
+    Ok(epochs)
 }

@@ -2,9 +2,7 @@
 
 use fall_line::data::scaling::Scaling;
 use fall_line::data::statistics::Statistics;
-use fall_line::engine::gpu::plan::{self as gpu, plan};
-use fall_line::engine::gpu::tuning::cache;
-use fall_line::engine::{Chosen, Description, cpu};
+use fall_line::engine::Description;
 use fall_line::error::Error;
 use fall_line::model::Model;
 use fall_line::train::{Config, Stop};
@@ -13,10 +11,10 @@ use serde::Serialize;
 
 use super::line;
 use super::text::number;
-use super::train::{data, descent, named};
+use super::train::{batches, data, descent, named};
 use crate::cli::{Format, Train};
-use crate::commands::train::setup::{LearningRate, Setup};
-use crate::open::{Opened, options};
+use crate::open::{Memory, Opened};
+use crate::run::setup::{LearningRate, Setup};
 
 /// What `fall-line train --plan --format json` prints.
 #[derive(Debug, Serialize)]
@@ -39,48 +37,22 @@ struct Plan {
     fits: Option<bool>,
 }
 
-/// In bytes.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Memory {
-    Gpu(gpu::Plan),
-    Cpu(cpu::Plan),
-}
-
-/// Prints it. Opens no device and takes no memory for samples.
+/// Prints it.
 pub fn print(
     args: &Train,
-    chosen: Chosen,
     opened: &Opened,
     statistics: Option<&Statistics>,
     setup: &Setup,
+    engine: Description,
+    memory: Memory,
 ) -> Result<(), Error> {
-    let samples = opened.source.samples();
-    let (engine, memory) = match chosen {
-        Chosen::Gpu(adapter) => {
-            // Nothing is measured for a plan.
-            let kept = (!args.engine.on_gpu.no_tune && samples >= cache::WORTH)
-                .then(|| cache::kept(&adapter))
-                .flatten();
-            let options = options(args, kept);
-            let plan = plan(&adapter, samples, &options)?;
-            (
-                adapter.info().description(options.storage),
-                Memory::Gpu(plan),
-            )
-        }
-        Chosen::Cpu { .. } => (
-            cpu::description(rayon::current_num_threads()),
-            Memory::Cpu(cpu::plan(samples)),
-        ),
-    };
     let fits = match &memory {
         Memory::Gpu(plan) => plan.memory.map(|_| plan.placement.streamed == 0),
         Memory::Cpu(plan) => plan.available.map(|available| plan.bytes <= available),
     };
     let plan = Plan {
         data: opened.source.title(),
-        samples,
+        samples: opened.source.samples(),
         statistics: statistics.copied(),
         least_squares: statistics.and_then(Statistics::line),
         scaling: setup.scaling,
@@ -105,6 +77,9 @@ pub fn print(
 
 impl Plan {
     fn descent(&self, setup: &Setup) -> Result<(), Error> {
+        if let Some(Model { w, b }) = self.least_squares {
+            line(format!("        least squares: w = {w:?}, b = {b:?}"))?;
+        }
         let Config { epochs, stop, .. } = self.config;
         let ends = match stop {
             Some(Stop {
@@ -114,9 +89,10 @@ impl Plan {
             None => String::new(),
         };
         line(format!(
-            "loss:   {}, {} epochs at the most{ends}",
+            "loss:   {}, {} epochs at the most{ends}{}",
             descent(setup),
-            HumanCount(epochs)
+            HumanCount(epochs),
+            batches(setup),
         ))?;
         if let Some(LearningRate {
             limit: Some(limit), ..

@@ -20,7 +20,6 @@ pub struct Summary {
     /// Rows left out, by reason.
     pub skipped: BTreeMap<String, u64>,
     /// None where no y was asked for.
-    #[serde(flatten)]
     pub fit: Option<Fit>,
     pub version: &'static str,
 }
@@ -30,7 +29,7 @@ impl Summary {
         Summary {
             model: saved.model,
             samples,
-            skipped: super::result::by_reason(skipped),
+            skipped: crate::run::outcome::by_reason(skipped),
             fit,
             version: env!("CARGO_PKG_VERSION"),
         }

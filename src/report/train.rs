@@ -8,17 +8,18 @@ use fall_line::data::statistics::{Column, Statistics};
 use fall_line::engine::Description;
 use fall_line::engine::gpu::program::Storage;
 use fall_line::error::Error;
+use fall_line::loss::Loss;
 use fall_line::model::Model;
 use fall_line::train::{Descent, Ended, Epoch, Optimizer, Schedule, Trained};
 use indicatif::{DecimalBytes, HumanCount};
 
-use super::result::Outcome;
 use super::text::{digits, number, plain, precise, time};
 use super::{line, notice};
 use crate::cli::Train;
-use crate::commands::train::Run;
-use crate::commands::train::setup::Setup;
 use crate::open::Opened;
+use crate::run::Run;
+use crate::run::outcome::Outcome;
+use crate::run::setup::Setup;
 
 /// What runs, on what, and how.
 pub fn headline(run: &Run) -> Result<(), Error> {
@@ -47,7 +48,7 @@ pub fn headline(run: &Run) -> Result<(), Error> {
     ))
 }
 
-fn batches(setup: &Setup) -> String {
+pub fn batches(setup: &Setup) -> String {
     match setup.config.sync_every {
         1 => String::new(),
         every => format!(", {} at a time on the device", HumanCount(every)),
@@ -153,9 +154,6 @@ pub fn result(run: &Run, outcome: &Outcome, trained: &Trained) -> Result<(), Err
     if talks && outcome.converged == Some(true) {
         line(format!("converged at epoch {}", HumanCount(outcome.epochs)))?;
     }
-    if outcome.converged == Some(false) && trained.ended != Ended::BrokenOff {
-        not_converged(run, outcome, trained.ended);
-    }
     let show = |value| match run.args.has_files() {
         true => digits(value, needed(run)),
         false => number(value),
@@ -186,12 +184,28 @@ fn needed(run: &Run) -> usize {
     SEVEN + size.max(1.0).log10().ceil().min(10.0) as usize
 }
 
-/// A warning, or with `--strict` an error, with what would help.
-fn not_converged(run: &Run, outcome: &Outcome, ended: Ended) {
+/// Whether that is the line that was asked for: a warning where not, with what would help, or with `--strict` an error.
+pub fn verdict(
+    run: &Run,
+    outcome: &Outcome,
+    ended: Ended,
+    first_loss: Option<f64>,
+) -> Result<(), Error> {
     let (args, setup) = (run.args, run.setup);
-    if args.output.quiet && !args.training.strict {
-        return;
-    }
+    let epochs = match outcome.epochs {
+        1 => "1 epoch".to_owned(),
+        epochs => format!("{} epochs", HumanCount(epochs)),
+    };
+    let what = match (outcome.converged, ended) {
+        _ if first_loss.is_some_and(|first| outcome.final_loss > first) => {
+            format!("the loss has risen over {epochs}")
+        }
+        (Some(false), Ended::Converged) => {
+            format!("the loss falls no more after {epochs}, but there are lines of a lower one")
+        }
+        (Some(false), _) => format!("not converged after {epochs}"),
+        (Some(true) | None, _) => return Ok(()),
+    };
     let mut helps = Vec::new();
     if !args.standardizes() && !args.draws_on_the_device() {
         helps.push("--standardize");
@@ -199,24 +213,22 @@ fn not_converged(run: &Run, outcome: &Outcome, ended: Ended) {
     if setup.learning_rate.is_some_and(|learning| !learning.auto) {
         helps.push("--learning-rate auto");
     }
-    if setup.learning_rate.is_some() {
+    if setup.learning_rate.is_some() && setup.loss != Loss::Mse {
         helps.push("--optimizer cutting-plane");
     }
-    let epochs = HumanCount(outcome.epochs);
-    let what = match ended {
-        Ended::Converged => format!(
-            "stopped at epoch {epochs}, where the loss falls no more, but the line of least squares has a lower one"
-        ),
-        Ended::OutOfEpochs | Ended::BrokenOff => {
-            helps.push("more --epochs");
-            format!("not converged after {epochs} epochs")
-        }
+    if ended == Ended::OutOfEpochs && outcome.converged.is_some() {
+        helps.push("more --epochs");
+    }
+    let helps = match helps.is_empty() {
+        true => String::new(),
+        false => format!("; {} would help", helps.join(" or ")),
     };
-    let kind = match args.training.strict {
-        true => "error",
-        false => "warning",
-    };
-    notice(format!("{kind}: {what}; {} would help", helps.join(" or ")));
+    let text = what + &helps;
+    if args.training.strict && outcome.converged == Some(false) {
+        return Err(Error::NotConverged(text));
+    }
+    notice(format!("warning: {text}"));
+    Ok(())
 }
 
 fn truth(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error> {

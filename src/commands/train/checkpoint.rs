@@ -1,22 +1,22 @@
 //! What it takes to go on with a run.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use fall_line::data::Source;
 use fall_line::data::statistics::Statistics;
-use fall_line::data::{BLOCK, Block, Source};
 use fall_line::engine::gpu::tuning::Tuning;
 use fall_line::error::Error;
+use fall_line::saved;
 use fall_line::train::Walk;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::setup::Setup;
 use crate::cli::{Every, Train};
 use crate::open::Identity;
 use crate::report;
+use crate::run::setup::Setup;
 
 /// Its number grows when a key goes or changes its meaning.
 const SCHEMA: &str = "fall-line checkpoint 1";
@@ -51,10 +51,10 @@ impl Fingerprint {
         statistics: Option<&Statistics>,
         setup: &Setup,
         engine: &Identity,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let config = &setup.config;
         let drawn = (!args.has_files()).then(|| (source.title(), args.synthetic.drawn()));
-        let data = json!([drawn, source.samples(), statistics, ends(source)?]);
+        let data = json!([drawn, source.samples(), statistics]);
         let parts = [
             ("version", json!(env!("CARGO_PKG_VERSION"))),
             ("data", data),
@@ -70,7 +70,7 @@ impl Fingerprint {
             ("engine", json!(engine)),
         ];
         let parts = parts.map(|(name, part)| (name.to_owned(), part));
-        Ok(Fingerprint(parts.into()))
+        Fingerprint(parts.into())
     }
 
     /// The names of what differs.
@@ -81,23 +81,6 @@ impl Fingerprint {
             .map(|(name, _)| name.as_str())
             .collect()
     }
-}
-
-/// CRC-32 of the first and the last block: statistics are the same for other orders of the samples.
-fn ends(source: &dyn Source) -> Result<[u32; 2], Error> {
-    let mut block = Block::default();
-    let mut checksum = |index| {
-        source.read(index, &mut block)?;
-        let mut checksum = crc32fast::Hasher::new();
-        for value in block.x.iter().chain(&block.y) {
-            checksum.update(&value.to_le_bytes());
-        }
-        Ok(checksum.finalize())
-    };
-    Ok([
-        checksum(0)?,
-        checksum((source.samples() - 1) / BLOCK as u64)?,
-    ])
 }
 
 /// A checkpoint that was read.
@@ -113,29 +96,16 @@ impl Checkpoint {
     /// [`Error::Io`] where it can't be read, [`Error::Data`] where it is none, a damaged one, or one that this version
     /// doesn't know.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let name = path.display();
-        let text = fs::read(path).map_err(|source| Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        })?;
-        let refuse = |why: &str| Error::Data(format!("{name} {why}"));
-        let value: Value = serde_json::from_slice(&text).map_err(|_| {
-            refuse("is no checkpoint, or a damaged one: begin anew, without --resume")
-        })?;
-        match value["schema"].as_str() {
-            Some(SCHEMA) => {}
-            Some(other) => {
-                return Err(refuse(&format!(
-                    "has the schema {other:?}, and this version of fall-line goes on from {SCHEMA:?}"
-                )));
-            }
-            None => return Err(refuse("is no checkpoint: train --checkpoint writes one")),
-        }
-        let damaged =
-            || refuse("is damaged, its checksum is another: begin anew, without --resume");
+        let none = "is no checkpoint, or a damaged one: train --checkpoint writes them";
+        let damaged = || {
+            let name = path.display();
+            Error::Data(format!(
+                "{name} is damaged, its checksum is another: begin anew, without --resume"
+            ))
+        };
         let Written {
             checksum, content, ..
-        } = serde_json::from_value(value).map_err(|_| damaged())?;
+        } = saved::read(path, SCHEMA, none)?.map_err(|_| damaged())?;
         if self::checksum(&content)? != checksum {
             return Err(damaged());
         }
@@ -148,6 +118,11 @@ impl Checkpoint {
     /// How the sums of its run were cut.
     pub fn tuning(&self) -> Option<Tuning> {
         self.content.tuning
+    }
+
+    /// How many epochs its run had done.
+    pub fn epochs(&self) -> u64 {
+        self.content.walk.epochs()
     }
 
     /// Where its run stood, if that is the run of this fingerprint.

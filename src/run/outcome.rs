@@ -1,4 +1,4 @@
-//! What training came to: printed, as JSON, and saved.
+//! What training came to: printed, as JSON or saved.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use fall_line::saved::{Metrics, Saved, Units};
 use fall_line::train::{Descent, Ended, Schedule, Trained};
 use serde::Serialize;
 
-use crate::commands::train::Run;
-use crate::commands::train::truth::Truth;
+use super::Run;
+use super::truth::Truth;
 
 /// What `fall-line train --format json` prints; lines and losses are in the data's units.
 #[derive(Debug, Serialize)]
@@ -23,6 +23,8 @@ pub struct Outcome<'a> {
     pub final_loss: f64,
     /// Epochs run, those before a checkpoint too.
     pub epochs: u64,
+    /// Those before a checkpoint.
+    pub epochs_before: u64,
     /// Whether nothing improved any more; none where nobody asked.
     pub converged: Option<bool>,
     #[serde(flatten)]
@@ -65,7 +67,7 @@ pub struct Outcome<'a> {
 pub struct Seconds {
     /// From opening the data to an engine that is ready: drawing or reading, upload, shaders.
     pub load: f64,
-    /// All epochs.
+    /// All epochs but those before a checkpoint.
     pub train: f64,
 }
 
@@ -88,6 +90,7 @@ impl<'a> Outcome<'a> {
             model: setup.scaling.outside(trained.model),
             final_loss,
             epochs: trained.epochs,
+            epochs_before: run.epochs_before,
             converged: setup.may_converge().then_some(converged),
             truth,
             loss: setup.loss.name(),

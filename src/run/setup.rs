@@ -12,11 +12,8 @@ use fall_line::train::{
 };
 use serde::Serialize;
 
-use crate::cli::{OptimizerChoice, Rate, ScheduleChoice, Train};
-use crate::report::text::number;
+use crate::cli::{Rate, Train, Way};
 
-/// Epochs at the most: of synthetic data, and of files.
-const EPOCHS: [u64; 2] = [50, 2000];
 /// Of synthetic data, whose x lies between 0 and 2 unless one says so.
 const LEARNING_RATE: f64 = 0.1;
 /// Where the steps are plain gradient descent's at a constant rate: its loss only falls, until rounding is all there is.
@@ -64,7 +61,7 @@ impl Setup {
     /// # Errors
     /// [`Error::Usage`] for flags that contradict each other, and for a rate above the limit.
     pub fn new(args: &Train, loss: Loss, known: Known, drawn: Model) -> Result<Self, Error> {
-        let (training, descent) = (&args.training, &args.descent);
+        let training = &args.training;
         let (scaling, default) = match known {
             Known::Statistics(statistics) if args.standardizes() => {
                 (Scaling::standard(statistics, loss), statistics.constant())
@@ -75,42 +72,39 @@ impl Setup {
             w: training.init_w.unwrap_or(default.w),
             b: training.init_b.unwrap_or(default.b),
         };
-        let files = usize::from(args.has_files());
-        let optimizer = optimizer(args, loss);
-        let learning_rate = learning_rate(args, optimizer, loss, known, &scaling)?;
-        let descent = match learning_rate {
-            Some(LearningRate { rate, auto, .. }) => Descent::Steps {
-                optimizer: stepping(optimizer),
-                schedule: schedule(descent.schedule, auto, loss),
-                learning_rate: match optimizer {
-                    // Its steps are the rate itself, whatever the gradient's size.
-                    OptimizerChoice::Adam => rate / scaling.y_scale,
-                    _ => scaling.learning_rate(loss, rate),
-                },
-            },
-            None => Descent::CuttingPlane {
-                reach: reach(known, &scaling, start),
-            },
+        let (learning_rate, descent) = match way(args, loss)? {
+            Way::CuttingPlane => {
+                let reach = reach(known, &scaling, start);
+                (None, Descent::CuttingPlane { reach })
+            }
+            Way::Steps(optimizer) => {
+                let learning_rate = learning_rate(args, optimizer, loss, known, &scaling)?;
+                let descent = Descent::Steps {
+                    optimizer,
+                    schedule: args.descent.schedule.unwrap_or(match loss {
+                        // A gradient that does not shrink towards the optimum needs steps that do.
+                        Loss::Mae | Loss::Quantile { .. } if learning_rate.auto => {
+                            Schedule::Adaptive
+                        }
+                        _ => Schedule::Constant,
+                    }),
+                    learning_rate: match optimizer {
+                        // Its steps are the rate itself, whatever the gradient's size.
+                        Optimizer::Adam => learning_rate.rate / scaling.y_scale,
+                        Optimizer::Gd | Optimizer::Momentum => {
+                            scaling.learning_rate(loss, learning_rate.rate)
+                        }
+                    },
+                };
+                (Some(learning_rate), descent)
+            }
         };
-        let default = [if training.strict { TOLERANCE } else { 0.0 }, TOLERANCE];
-        let tolerance = training.tolerance.unwrap_or(default[files]);
-        let patience = training.patience.unwrap_or(match descent {
-            Descent::Steps {
-                optimizer: Optimizer::Gd,
-                schedule: Schedule::Constant,
-                ..
-            } => PATIENCE_OF_GD,
-            _ => PATIENCE,
-        });
         let config = Config {
-            epochs: training.epochs.unwrap_or(EPOCHS[files]),
+            epochs: (training.epochs).unwrap_or(if args.has_files() { 2000 } else { 50 }),
             start: scaling.inside(start),
             sync_every: args.descent.sync_every,
+            stop: stop(args, descent)?,
             descent,
-            stop: (tolerance > 0.0).then_some(Stop {
-                tolerance,
-                patience,
-            }),
         };
         config.check()?;
         Ok(Setup {
@@ -125,6 +119,11 @@ impl Setup {
     /// Whether the descent is to end where it gains no more: steps without a tolerance go on for all their epochs.
     pub fn may_converge(&self) -> bool {
         self.config.stop.is_some() || self.learning_rate.is_none()
+    }
+
+    /// Whether the device is to take many epochs at once.
+    pub fn in_batches(&self) -> bool {
+        self.config.sync_every.min(self.config.epochs) > 1
     }
 
     /// An epoch in the data's units.
@@ -150,9 +149,7 @@ impl Setup {
 
     /// A loss in the data's units.
     pub fn outside_loss(&self, loss: f64) -> f64 {
-        let (dw, db) = (0.0, 0.0);
-        let inside = Evaluation { loss, dw, db };
-        self.scaling.evaluation(self.loss, inside).loss
+        self.scaling.outside_loss(self.loss, loss)
     }
 
     /// An error in the data's units.
@@ -187,105 +184,113 @@ impl Known<'_> {
 }
 
 /// Of files the line itself is wanted, which for all losses but mse a cutting plane finds.
-fn optimizer(args: &Train, loss: Loss) -> OptimizerChoice {
+fn way(args: &Train, loss: Loss) -> Result<Way, Error> {
+    let descent = &args.descent;
     let default = match loss {
         Loss::Mae | Loss::Huber { .. } | Loss::LogCosh | Loss::Quantile { .. }
-            if args.has_files() && args.descent.takes_no_steps() =>
+            if args.has_files() && !descent.are_asked_for() =>
         {
-            OptimizerChoice::CuttingPlane
+            Way::CuttingPlane
         }
-        _ => OptimizerChoice::Gd,
+        _ => Way::Steps(Optimizer::Gd),
     };
-    args.descent.optimizer.unwrap_or(default)
+    match descent.optimizer.unwrap_or(default) {
+        Way::CuttingPlane if descent.are_asked_for() || descent.force => Err(Error::Usage(
+            "--optimizer cutting-plane takes no steps along the gradient: leave out --learning-rate, --schedule, \
+             --sync-every and --force, or choose another optimizer"
+                .to_owned(),
+        )),
+        way => Ok(way),
+    }
 }
 
-/// The learning rate, none for an optimizer that takes none.
+/// The learning rate of an optimizer.
 fn learning_rate(
     args: &Train,
-    optimizer: OptimizerChoice,
+    optimizer: Optimizer,
     loss: Loss,
     known: Known,
     scaling: &Scaling,
-) -> Result<Option<LearningRate>, Error> {
+) -> Result<LearningRate, Error> {
     let descent = &args.descent;
-    if optimizer == OptimizerChoice::CuttingPlane {
-        return match descent.takes_no_steps() {
-            true => Ok(None),
-            false => Err(Error::Usage(
-                "--optimizer cutting-plane takes no steps along the gradient: leave out --learning-rate, --schedule, \
-                 --sync-every and --force, or choose another optimizer"
-                    .to_owned(),
-            )),
-        };
-    }
     let (mean, square) = known.moments(scaling);
     let curvature = Curvature::new(loss, mean, square);
     let limit = curvature.and_then(|curvature| match optimizer {
-        OptimizerChoice::Gd => Some(curvature.limit()),
+        Optimizer::Gd => Some(curvature.limit()),
         // Of the heavy ball: 2 (1 + β) / λmax (Polyak 1964).
-        OptimizerChoice::Momentum => Some((1.0 + MOMENTUM) * curvature.limit()),
-        OptimizerChoice::Adam | OptimizerChoice::CuttingPlane => None,
+        Optimizer::Momentum => Some((1.0 + MOMENTUM) * curvature.limit()),
+        Optimizer::Adam => None,
     });
     let auto = match (optimizer, curvature) {
-        (OptimizerChoice::Adam, _) => 0.1 * known.y_deviation(),
-        (OptimizerChoice::Momentum, Some(curvature)) => (1.0 - MOMENTUM) * curvature.best(),
-        (_, Some(curvature)) => curvature.best(),
+        (Optimizer::Adam, _) => 0.1 * known.y_deviation(),
+        (Optimizer::Momentum, Some(curvature)) => (1.0 - MOMENTUM) * curvature.best(),
+        (Optimizer::Gd, Some(curvature)) => curvature.best(),
         // The gradient by b is 1 at the most: one step crosses the data, and the schedule makes them smaller.
-        (_, None) => known.y_deviation() / (1.0 + square),
+        (Optimizer::Gd | Optimizer::Momentum, None) => known.y_deviation() / (1.0 + square),
     };
+    // There is no way to go where y doesn't vary.
+    let auto = if auto > 0.0 { auto } else { 1.0 };
     let wanted = descent.learning_rate.unwrap_or(match args.has_files() {
         true => Rate::Auto,
         false => Rate::Given(LEARNING_RATE),
     });
-    let rate = match wanted {
-        Rate::Auto if auto > 0.0 => auto,
-        // There is no way to go where y doesn't vary.
-        Rate::Auto => 1.0,
-        Rate::Given(rate) => rate,
-    };
-    let adapts = descent.schedule == Some(ScheduleChoice::Adaptive);
-    match limit {
-        Some(limit) if rate > limit && !adapts && !descent.force => Err(Error::Usage(format!(
-            "learning rate {rate} is above {}, beyond which {} on {loss} over these data is not stable: take a smaller \
-             --learning-rate, --learning-rate auto ({}), --schedule adaptive{}, or --force to go on all the same",
-            number(limit),
-            stepping(optimizer).name(),
-            number(auto),
-            if args.standardizes() {
+    let of = |rate, auto| LearningRate { rate, auto, limit };
+    let adapts = descent.schedule == Some(Schedule::Adaptive);
+    match (wanted, limit) {
+        (Rate::Auto, _) => Ok(of(auto, true)),
+        (Rate::Given(rate), Some(limit)) if rate >= limit && !adapts && !descent.force => {
+            let name = optimizer.name();
+            let standardize = if args.standardizes() {
                 ""
             } else {
                 ", --standardize"
-            },
-        ))),
-        _ => Ok(Some(LearningRate {
-            rate,
-            auto: wanted == Rate::Auto,
-            limit,
-        })),
+            };
+            Err(Error::Usage(format!(
+                "learning rate {rate} is not below {limit:.4e}, from which on {name} on {loss} over these data is not \
+                 stable: take a smaller --learning-rate, --learning-rate auto ({auto:.4e}), --schedule \
+                 adaptive{standardize}, or --force to go on all the same"
+            )))
+        }
+        (Rate::Given(rate), _) => Ok(of(rate, false)),
     }
 }
 
-fn stepping(optimizer: OptimizerChoice) -> Optimizer {
-    match optimizer {
-        OptimizerChoice::Momentum => Optimizer::Momentum,
-        OptimizerChoice::Adam => Optimizer::Adam,
-        OptimizerChoice::Gd | OptimizerChoice::CuttingPlane => Optimizer::Gd,
+/// When to end; none for all epochs, as of synthetic data unless one says so.
+fn stop(args: &Train, descent: Descent) -> Result<Option<Stop>, Error> {
+    let training = &args.training;
+    let by_default = match args.has_files() || training.strict {
+        true => TOLERANCE,
+        false => 0.0,
+    };
+    let tolerance = training.tolerance.unwrap_or(by_default);
+    let default = match descent {
+        Descent::Steps {
+            optimizer: Optimizer::Gd,
+            schedule: Schedule::Constant,
+            ..
+        } => PATIENCE_OF_GD,
+        Descent::Steps { .. } | Descent::CuttingPlane { .. } => PATIENCE,
+    };
+    let stop = Stop {
+        tolerance,
+        patience: training.patience.unwrap_or(default),
+    };
+    let steps = matches!(descent, Descent::Steps { .. });
+    for (flag, given) in [
+        ("--patience", training.patience.is_some()),
+        ("--strict", training.strict && steps),
+    ] {
+        if given && tolerance == 0.0 {
+            return Err(Error::Usage(format!(
+                "{flag} needs a --tolerance above 0, such as 1e-9: without one no loss is too flat to go on"
+            )));
+        }
     }
-}
-
-/// A gradient that does not shrink towards the optimum needs steps that do.
-fn schedule(choice: Option<ScheduleChoice>, auto: bool, loss: Loss) -> Schedule {
-    match (choice, loss) {
-        (Some(ScheduleChoice::Constant), _) => Schedule::Constant,
-        (Some(ScheduleChoice::InverseTime), _) => Schedule::InverseTime,
-        (Some(ScheduleChoice::Adaptive), _) => Schedule::Adaptive,
-        (None, Loss::Mae | Loss::Quantile { .. }) if auto => Schedule::Adaptive,
-        (None, _) => Schedule::Constant,
-    }
+    Ok((tolerance > 0.0).then_some(stop))
 }
 
 /// Half the widths of the box in which to look first, around the start; it grows where the line lies outside.
-fn reach(known: Known, scaling: &Scaling, start: Model) -> Model {
+pub fn reach(known: Known, scaling: &Scaling, start: Model) -> Model {
     let start = scaling.inside(start);
     let deviation = known.y_deviation() / scaling.y_scale;
     let around = |start: f64| (2.0 * start.abs() + REACH * deviation).max(f64::MIN_POSITIVE);
