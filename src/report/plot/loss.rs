@@ -48,7 +48,7 @@ impl Picture for LossCurve<'_> {
                 .into_iter()
                 .map(|(epoch, loss)| (epoch, loss.max(least_above)))
                 .collect();
-            draw_on(area, &points, title, y, &decade_label)
+            draw_on(area, &points, title, y, &decade_label, 0)
         } else {
             // Room above and below, also around a loss that never moved.
             let room = match (most - least, most.abs()) {
@@ -63,7 +63,9 @@ impl Picture for LossCurve<'_> {
                 0.0 | 1e-3..1e6 => format!("{loss:.decimals$}"),
                 _ => format!("{loss:.2e}"),
             };
-            draw_on(area, &points, title, y, &label)
+            // Some nine pixels a digit, and the axis' name.
+            let width = 34 + 9 * label(most).len() as u32;
+            draw_on(area, &points, title, y, &label, width)
         }
     }
 }
@@ -74,6 +76,7 @@ fn draw_on<B, Y>(
     title: &str,
     y: Y,
     label: &dyn Fn(f64) -> String,
+    label_width: u32,
 ) -> Drawn
 where
     B: DrawingBackend,
@@ -81,14 +84,15 @@ where
     Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: ValueFormatter<f64>,
 {
+    let first = points.first().map_or(1, |point| point.0);
     let last = points.last().map_or(1, |point| point.0);
     let mut chart = ChartBuilder::on(area)
         .caption(shortened(title), ("sans-serif", 22))
         .margin(16)
         .margin_right(40)
         .x_label_area_size(48)
-        .y_label_area_size(88)
-        .build_cartesian_2d(1..last.max(2), y)?;
+        .y_label_area_size(label_width.max(88))
+        .build_cartesian_2d(first..last.max(first + 1), y)?;
     chart
         .configure_mesh()
         .x_desc("epoch")
