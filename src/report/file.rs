@@ -52,6 +52,11 @@ pub fn check(flag: &str, path: &Path, endings: &[&str]) -> Result<(), Error> {
 
 /// That a file can be written to `path`: better known before an hour of training than after.
 pub fn check_writable(path: &Path) -> Result<(), Error> {
+    if path == Path::new("-") {
+        return Err(Error::Usage(
+            "- is standard input, and no file to write: name one".to_owned(),
+        ));
+    }
     target(path)
         .and_then(|target| temporary(&target))
         .map(drop)

@@ -243,7 +243,7 @@ fn truth(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error> {
                 distance.w.abs(),
                 distance.b.abs()
             ),
-            None => String::new(),
+            None => " (the line of mse)".to_owned(),
         };
         line(format!(
             "least squares: w = {}, b = {}{off}",
