@@ -11,7 +11,7 @@ use fall_line::loss::Loss;
 use fall_line::train::Epoch;
 use indicatif::HumanCount;
 
-use crate::cli::{Output, Train};
+use crate::cli::{Columns, Output, Train};
 
 pub mod bench;
 pub mod file;
@@ -89,15 +89,16 @@ pub fn check_files(args: &Train) -> Result<(), Error> {
     }
     let mut written = vec![("--history", history), ("--plot", plot), ("--save", save)];
     written.push(("--checkpoint", &args.checkpoints.checkpoint));
-    let files = || [&args.columns.x, &args.columns.y].into_iter().flatten();
+    let resume = args.checkpoints.resume.as_deref();
     for (at, (flag, path)) in written.iter().enumerate() {
         let Some(path) = path else {
             continue;
         };
         file::check_writable(path)?;
-        refuse_to_replace(flag, path, args.data.as_deref())?;
-        if args.data.is_none() {
-            files().try_for_each(|data| refuse_to_replace(flag, path, Some(Path::new(data))))?;
+        refuse_to_replace_data(flag, path, args.data.as_deref(), &args.columns)?;
+        // One checkpoint may follow another.
+        if let Some(from) = resume.filter(|_| *flag != "--checkpoint") {
+            refuse_to_replace(flag, path, "the checkpoint", from)?;
         }
         for (other, there) in &written[..at] {
             if there
@@ -114,14 +115,31 @@ pub fn check_files(args: &Train) -> Result<(), Error> {
     Ok(())
 }
 
-/// That a file that is to be written is not the one that is read.
-pub fn refuse_to_replace(flag: &str, path: &Path, data: Option<&Path>) -> Result<(), Error> {
+/// That a file that is to be written is not the data: neither `data`, nor without it the files that --x and --y name.
+pub fn refuse_to_replace_data(
+    flag: &str,
+    path: &Path,
+    data: Option<&Path>,
+    columns: &Columns,
+) -> Result<(), Error> {
+    let refuse = |there| refuse_to_replace(flag, path, "the data", there);
     match data {
-        Some(data) if file::same(path, data) => Err(Error::Usage(format!(
-            "{flag} {} would replace the data",
+        Some(data) => refuse(data),
+        None => [&columns.x, &columns.y]
+            .into_iter()
+            .flatten()
+            .try_for_each(|file| refuse(Path::new(file))),
+    }
+}
+
+/// That a file that is to be written is not `there`, which is read.
+pub fn refuse_to_replace(flag: &str, path: &Path, what: &str, there: &Path) -> Result<(), Error> {
+    match file::same(path, there) {
+        true => Err(Error::Usage(format!(
+            "{flag} {} would replace {what}",
             path.display()
         ))),
-        _ => Ok(()),
+        false => Ok(()),
     }
 }
 

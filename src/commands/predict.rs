@@ -21,8 +21,8 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
     if let Some(path) = &args.output {
         write::kind(path)?;
         file::check_writable(path)?;
-        report::refuse_to_replace("--output", path, args.data.as_deref())?;
-        report::refuse_to_replace("--output", path, Some(&args.model))?;
+        report::refuse_to_replace_data("--output", path, args.data.as_deref(), &args.columns)?;
+        report::refuse_to_replace("--output", path, "the model", &args.model)?;
     }
     set_threads(args.threads)?;
     let request = Request {
