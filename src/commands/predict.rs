@@ -65,6 +65,10 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
         // The summary is what was asked for.
         (None, Format::Json) => ExitCode::SUCCESS,
     };
+    // What is interrupted is no table to be counted.
+    if code != ExitCode::SUCCESS {
+        return Ok(code);
+    }
     let summary = Summary::new(&saved, source.samples(), &opened.skipped, fit);
     match args.format {
         Format::Json => report::json::print(&summary)?,
