@@ -141,12 +141,9 @@ impl Header {
         Ok(())
     }
 
-    /// The column of this header name, or else of this 1-based position.
+    /// The column of this name, without a header what it is called all the same; or else of this 1-based position.
     fn find(&self, file: &str, wanted: &str) -> Result<&Column, Error> {
-        let mut of_name = self
-            .columns
-            .iter()
-            .filter(|column| self.named && column.name == wanted);
+        let mut of_name = self.columns.iter().filter(|column| column.name == wanted);
         match (of_name.next(), of_name.next()) {
             (Some(column), None) => return Ok(column),
             (Some(_), Some(_)) => {
