@@ -116,6 +116,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     let outcome = walked.outcome.and_then(|trained| {
         let truth = Truth::of(&run, &mut *engine, &trained)?;
         let outcome = Outcome::new(&run, &trained, truth);
+        report::train::not_converged(&run, &outcome, trained.ended);
         match output.format {
             Format::Text => report::train::result(&run, &outcome, &trained)?,
             Format::Json => report::json::print(&outcome)?,

@@ -153,9 +153,6 @@ pub fn result(run: &Run, outcome: &Outcome, trained: &Trained) -> Result<(), Err
     if talks && outcome.converged == Some(true) {
         line(format!("converged at epoch {}", HumanCount(outcome.epochs)))?;
     }
-    if outcome.converged == Some(false) && trained.ended != Ended::BrokenOff {
-        not_converged(run, outcome, trained.ended);
-    }
     let show = |value| match run.args.has_files() {
         true => digits(value, needed(run)),
         false => number(value),
@@ -186,10 +183,11 @@ fn needed(run: &Run) -> usize {
     SEVEN + size.max(1.0).log10().ceil().min(10.0) as usize
 }
 
-/// A warning, or with `--strict` an error, with what would help.
-fn not_converged(run: &Run, outcome: &Outcome, ended: Ended) {
+/// Where a line that was to converge did not: a warning, or with `--strict` an error, with what would help.
+pub fn not_converged(run: &Run, outcome: &Outcome, ended: Ended) {
     let (args, setup) = (run.args, run.setup);
-    if args.output.quiet && !args.training.strict {
+    let unwanted = args.output.quiet && !args.training.strict;
+    if outcome.converged != Some(false) || ended == Ended::BrokenOff || unwanted {
         return;
     }
     let mut helps = Vec::new();
