@@ -251,7 +251,7 @@ fn an_interrupt_leaves_no_half_a_file() {
         format!("generate {path} --samples 1e9"),
         format!("predict {model} {data} --x 1 -o {path}"),
     ] {
-        let child = fall_line()
+        let mut child = fall_line()
             .args(args.split(' '))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -263,6 +263,7 @@ fn an_interrupt_leaves_no_half_a_file() {
                 .any(|file| file.unwrap().metadata().unwrap().len() > 1 << 20)
         };
         while !begun() {
+            assert!(child.try_wait().unwrap().is_none(), "{args}");
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         let kill = Command::new("kill")
