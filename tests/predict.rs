@@ -126,6 +126,15 @@ fn predictions_are_the_line_in_every_kind_of_file() {
         assert!((one / other - 1.0).abs() < 1e-14, "{name}");
     }
     assert_eq!(stderr(&run(&format!("predict {path} {} -q", cars()))), "");
+    // What was left out is counted there too.
+    let bad = folder.path().join("bad.csv").display().to_string();
+    fs::write(&bad, "speed,dist\n1,2\n,3\nten,4\n5,6\n").unwrap();
+    let output = run(&format!("predict {path} {bad} --skip-bad -q --format json"));
+    let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(stderr(&output), "");
+    assert_eq!(summary["samples"], 2);
+    let skipped = serde_json::json!({"has no value": 1, "is no number": 1});
+    assert_eq!(summary["skipped"], skipped);
     // One x, under another name, from a pipe, beside one that is none.
     let mut child = fall_line()
         .args(["predict", &path, "-", "--x", "v", "--skip-bad"])
@@ -169,6 +178,36 @@ fn what_is_no_model_or_no_data_is_said() {
     assert!(text.contains("would replace the data"), "{text}");
     assert_eq!(fs::read(&copy).unwrap(), fs::read(&cars).unwrap());
     assert!(refused(1, &format!("predict {path} {cars} -o /nosuch/p.csv")).contains("/nosuch"));
+    // Nor the model, nor x where it is a file of its own.
+    let model = folder.path().join("model.csv");
+    fs::copy(&path, &model).unwrap();
+    let text = refused(2, &format!("predict {0} {cars} -o {0}", model.display()));
+    assert!(text.contains("would replace the model"), "{text}");
+    let x = folder.path().join("x.npy");
+    fs::copy(&model, &x).unwrap();
+    let text = refused(2, &format!("predict {path} --x {0} -o {0}", x.display()));
+    assert!(text.contains("would replace the data"), "{text}");
+    assert_eq!(fs::read(&x).unwrap(), good.as_bytes());
+}
+
+/// What was trained without names is predicted without naming anything.
+#[test]
+fn columns_without_names_are_found_again() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    ran(&format!("generate {} --samples 100", at("a.npy")));
+    fs::write(at("a.csv"), "1,30\n2,50\n3,70\n").unwrap();
+    for data in [at("a.npy"), at("a.csv")] {
+        let model = at("m.json");
+        ran(&format!("train {data} --engine cpu -q --save {model}"));
+        let found = ran(&format!("predict {model} {data} -q"));
+        let named = ran(&format!("predict {model} {data} -q --x 1"));
+        assert!(
+            found.starts_with("column 1,predicted column 2\n"),
+            "{found}"
+        );
+        assert_eq!(found, named);
+    }
 }
 
 /// The device's own draws differ from its twin's by roundings of the normal draw (tests/draw.rs); the twin is what is
@@ -201,32 +240,44 @@ fn what_is_generated_is_what_would_be_trained_on_bit_for_bit() {
 #[test]
 fn an_interrupt_leaves_no_half_a_file() {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("large.csv");
-    let child = fall_line()
-        .args(["generate", "--samples", "1e9"])
-        .arg(&path)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let begun = || {
-        fs::read_dir(folder.path())
-            .unwrap()
-            .any(|file| file.unwrap().metadata().unwrap().len() > 1 << 20)
-    };
-    while !begun() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
+    let (model, _) = saved(&folder);
+    let data = folder.path().join("data.npy").display().to_string();
+    ran(&format!("generate {data} --samples 3e6"));
+    // A folder of its own, where anything that is left is seen.
+    let here = folder.path().join("here");
+    fs::create_dir(&here).unwrap();
+    let path = here.join("large.csv").display().to_string();
+    for args in [
+        format!("generate {path} --samples 1e9"),
+        format!("predict {model} {data} --x 1 -o {path}"),
+    ] {
+        let mut child = fall_line()
+            .args(args.split(' '))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let begun = || {
+            fs::read_dir(&here)
+                .unwrap()
+                .any(|file| file.unwrap().metadata().unwrap().len() > 1 << 20)
+        };
+        while !begun() {
+            assert!(child.try_wait().unwrap().is_none(), "{args}");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let kill = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{args}");
+        let text = stderr(&output);
+        assert!(text.ends_with("large.csv is not written\n"), "{text}");
+        // Predictions that are nowhere are not counted.
+        assert_eq!(stdout(&output), "");
+        assert_eq!(fs::read_dir(&here).unwrap().count(), 0);
     }
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    assert!(
-        stderr(&output).contains("large.csv is not written"),
-        "{output:?}"
-    );
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 /// Columns without names are called by their place, in a model too.

@@ -4,9 +4,9 @@
 mod program;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use program::{engines, fall_line, json, ran, refused, stderr};
 use serde_json::Value;
@@ -68,28 +68,92 @@ fn a_run_that_goes_on_ends_in_the_same_bits() {
 #[test]
 fn a_run_that_was_killed_goes_on() {
     let folder = TempDir::new().unwrap();
-    let checkpoint = folder.path().join("c.json");
-    let args = "train --engine cpu --samples 1e6 --epochs 400 --threads 1 --format json";
-    let unbroken = json(args);
-    let mut child = fall_line()
-        .args(args.split(' '))
-        .args(["--checkpoint-every", "1", "--checkpoint"])
-        .arg(&checkpoint)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while !checkpoint.exists() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let text = fs::read_to_string(&checkpoint).unwrap();
-    let reached = &serde_json::from_str::<Value>(&text).unwrap()["content"]["walk"]["epochs"];
-    assert!((1..400).contains(&reached.as_u64().unwrap()), "{reached}");
+    let args = "train --engine cpu --samples 1e6 --epochs 400 --threads 1";
+    // How far the checkpoint was when the run was killed after so many epochs.
+    let killed = |args: &str, every: &str, after: u64| {
+        let checkpoint = folder.path().join(every);
+        let mut child = fall_line()
+            .args(args.split(' '))
+            .args(["--log-every", "1", "--checkpoint-every", every])
+            .arg("--checkpoint")
+            .arg(&checkpoint)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let line = format!("epoch {after}:");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        lines.find(|text| text.as_ref().unwrap().starts_with(&line));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let text = fs::read_to_string(&checkpoint).ok()?;
+        let written: Value = serde_json::from_str(&text).unwrap();
+        written["content"]["walk"]["epochs"].as_u64()
+    };
+    let reached = killed(args, "100", 150).unwrap();
+    assert!([100, 200, 300].contains(&reached), "{reached}");
+    let soon = killed(args, "1ms", 300).unwrap();
+    assert!((1..400).contains(&soon), "{soon}");
+    assert_eq!(killed(args, "1h", 20), None);
+    // Batches are written whole, after the one in which it was due.
+    let batches = "train --engine gpu --samples 1000 --epochs 1e6 --sync-every 100";
+    let reached = killed(batches, "101", 350).unwrap();
+    assert!(
+        (200..10_100).contains(&reached) && reached.is_multiple_of(100),
+        "{reached}"
+    );
     // With more threads: sums are the same.
     let on = args.replace("--threads 1", "--threads 3");
-    let on = json(&format!("{on} --resume {}", checkpoint.display()));
+    let on = json(&format!(
+        "{on} --format json --resume {}",
+        folder.path().join("100").display()
+    ));
+    assert_eq!(bits(&on), bits(&json(&format!("{args} --format json"))));
+}
+
+/// Its folder is gone: of a checkpoint meanwhile a warning, and at the end an error, beside the line that was found.
+#[test]
+fn what_can_not_be_written_in_the_end_is_an_error() {
+    for (flags, warned) in [
+        ("--checkpoint-every 50 --checkpoint", true),
+        ("--save", false),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let (here, gone) = (folder.path().join("here"), folder.path().join("gone"));
+        fs::create_dir(&here).unwrap();
+        let mut child = fall_line()
+            .args("train --engine cpu --samples 1e6 --epochs 300 --log-every 1".split(' '))
+            .args(flags.split(' '))
+            .arg(here.join("c.json"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        lines.find(|line| line.as_ref().unwrap().starts_with("epoch 1:"));
+        fs::rename(&here, &gone).unwrap();
+        assert!(lines.any(|line| line.unwrap().starts_with("w = ")));
+        lines.for_each(drop);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{flags}");
+        let text = stderr(&output);
+        let last = text.lines().last().unwrap();
+        assert!(last.starts_with("error: cannot write"), "{text}");
+        assert_eq!(text.starts_with("warning: cannot write"), warned, "{text}");
+    }
+}
+
+/// How the sums were cut is in the checkpoint: what is measured for the run that goes on is nothing to it.
+#[test]
+fn a_run_goes_on_with_its_tuning() {
+    let folder = TempDir::new().unwrap();
+    let checkpoint = folder.path().join("c.json").display().to_string();
+    // So many that it is measured what suits.
+    let train = "train --engine gpu --samples 4e6 --format json";
+    let unbroken = json(&format!("{train} --epochs 9"));
+    json(&format!("{train} --epochs 4 --checkpoint {checkpoint}"));
+    let on = json(&format!(
+        "{train} --epochs 9 --no-tune --resume {checkpoint}"
+    ));
     assert_eq!(bits(&on), bits(&unbroken));
 }
 
@@ -121,8 +185,27 @@ fn checkpoints_come_when_they_are_due_and_at_the_end() {
         "{text}"
     );
     assert_eq!(epochs(), 30);
-    let text = train(&format!("--epochs 30 --resume {}", path.display()));
+    // One of which nothing is left to run is written all the same.
+    let old = folder.path().join("old.json");
+    fs::rename(&path, &old).unwrap();
+    let text = train(&format!("--epochs 30 --resume {}", old.display()));
     assert!(text.contains("no epoch was left to run"), "{text}");
+    assert_eq!(epochs(), 30);
+    fs::remove_file(old).unwrap();
+    for flag in ["--save", "--history"] {
+        // Where a checkpoint may be called anything.
+        let old = folder.path().join("old.csv");
+        fs::copy(&path, &old).unwrap();
+        let text = refused(
+            2,
+            &format!(
+                "train --engine cpu --samples 1e4 --resume {0} {flag} {0}",
+                old.display()
+            ),
+        );
+        assert!(text.contains("would replace the checkpoint"), "{text}");
+        fs::remove_file(old).unwrap();
+    }
     // Nothing else is left in the folder.
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     refused(2, "train --engine cpu --checkpoint-every 5");
@@ -182,7 +265,7 @@ fn a_damaged_or_foreign_checkpoint_is_refused() {
         ("--tolerance 1e-4", "tolerance"),
         ("--init-w 1", "start"),
         ("--optimizer adam", "optimizer"),
-        ("--x dist --y speed", "data"),
+        ("--x dist --y speed", "not the same data, nor"),
     ] {
         let text = refused(2, &resume(flags));
         assert!(
@@ -196,16 +279,48 @@ fn a_damaged_or_foreign_checkpoint_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{args}");
         stderr(&output)
     };
-    assert!(other(&format!("{} --loss mae --engine gpu", cars())).contains("engine"));
-    assert!(other(&format!("{} --loss quantile --engine cpu", cars())).contains("loss"));
-    assert!(other("--samples 50 --loss mae --engine cpu").contains("data"));
-    // The same samples in another order.
-    let text = fs::read_to_string(cars()).unwrap();
-    let mut lines: Vec<&str> = text.lines().collect();
-    lines.swap(3, 40);
-    let swapped = folder.path().join("cars.csv");
-    fs::write(&swapped, lines.join("\n")).unwrap();
-    assert!(other(&format!("{} --loss mae --engine cpu", swapped.display())).contains("data"));
+    assert!(other(&format!("{} --loss mae --engine gpu", cars())).contains("the same engine;"));
+    assert!(other(&format!("{} --loss quantile --engine cpu", cars())).contains("the same loss;"));
+    assert!(other("--samples 50 --loss mae --engine cpu").contains("the same data, nor"));
+}
+
+/// What no other part of the run tells of: it alone is named.
+#[test]
+fn a_checkpoint_knows_its_samples_and_its_batches() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let checkpoint = at("c.json");
+    let is_other = |args: &str, other: &str, what: &str| {
+        ran(&format!(
+            "train {args} --epochs 8 -q --checkpoint {checkpoint}"
+        ));
+        let text = refused(2, &format!("train {other} --resume {checkpoint}"));
+        assert!(text.contains(&format!("not the same {what};")), "{text}");
+    };
+    // In another order; integers, of which all sums are exact, so that statistics are the same to the bit.
+    let mut rows = ["1,3", "2,5", "3,4", "4,8", "5,7", "6,9", "7,12", "8,16"];
+    let mut train = |name: &str| {
+        fs::write(at(name), rows.join("\n")).unwrap();
+        rows.swap(2, 5);
+        format!("{} --engine cpu", at(name))
+    };
+    is_other(&train("one.csv"), &train("other.csv"), "data");
+    // Another sample in the middle, whose block is neither the first nor the last.
+    ran(&format!("generate {} --samples 200k", at("one.npy")));
+    let mut bytes = fs::read(at("one.npy")).unwrap();
+    let middle = bytes.len() - 16 * 100_000;
+    bytes[middle + 3] ^= 1;
+    fs::write(at("other.npy"), bytes).unwrap();
+    let train = |name| {
+        let path = at(name);
+        format!("{path} --engine cpu --no-standardize --learning-rate 0.1 --init-w 0")
+    };
+    is_other(&train("one.npy"), &train("other.npy"), "data");
+    let gpu = "--engine gpu --samples 1000";
+    let every = |batch: u64| format!("{gpu} --sync-every {batch}");
+    is_other(&every(4), &every(8), "sync-every");
+    let [half, whole] = ["f16", "f32"].map(|storage| format!("{gpu} --storage {storage}"));
+    is_other(&half, &whole, "engine");
 }
 
 #[test]

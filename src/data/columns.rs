@@ -66,7 +66,7 @@ impl Columns<'_> {
         }
     }
 
-    /// The place of the column of this name, or else at this position from 1.
+    /// The place of the column of this name, `column 2` where it has none, or else at this position from 1.
     fn find(&self, wanted: &str) -> Result<usize, Error> {
         let mut of_name = (0..self.columns.len()).filter(|&at| self.name(at) == wanted);
         match (of_name.next(), of_name.next()) {

@@ -39,6 +39,9 @@ pub struct Truth {
     /// A loss so small that it is rounding.
     #[serde(skip)]
     rounding: f64,
+    /// The share of the loss by which a line may be worse than the best.
+    #[serde(skip)]
+    tolerance: f64,
 }
 
 impl Truth {
@@ -58,6 +61,12 @@ impl Truth {
             rounding: run.statistics.as_ref().map_or(0.0, |statistics| {
                 rounding(run.setup.loss, statistics.y_deviation())
             }),
+            // Who is content with less has said so.
+            tolerance: run
+                .setup
+                .config
+                .stop
+                .map_or(CERTAIN, |stop| stop.tolerance.max(CERTAIN)),
             ..Truth::default()
         }
     }
@@ -103,7 +112,7 @@ impl Truth {
     /// Whether a line of this loss can't be the best: a descent by steps may stand still far from it.
     pub fn rules_out(&self, loss: f64) -> bool {
         self.least_loss
-            .is_some_and(|least| least < (1.0 - CERTAIN) * loss - self.rounding)
+            .is_some_and(|least| least < (1.0 - self.tolerance) * loss - self.rounding)
     }
 }
 
