@@ -9,6 +9,7 @@ use fall_line::data::statistics::{Observed, Statistics};
 use fall_line::data::synthetic::Recipe;
 use fall_line::engine::{self, Chosen, Description, Engine};
 use fall_line::error::Error;
+use fall_line::train::rough::Rough;
 use fall_line::train::{self, Ended, Epoch, Trained, Walk};
 
 use self::checkpoint::{Checkpoint, Checkpoints, Fingerprint};
@@ -62,7 +63,14 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     let source = &*opened.source;
     let known = known_before(args, &opened)?;
     let recipe = args.synthetic.recipe();
-    let setup = Setup::new(args, loss, Known::of(known.as_ref(), &recipe), opened.start)?;
+    let rough = setup::wants_rough(args, loss).then(|| Rough::of(source, loss));
+    let setup = Setup::new(
+        args,
+        loss,
+        Known::of(known.as_ref(), &recipe),
+        rough.transpose()?,
+        opened.start,
+    )?;
     if training.plan {
         report::plan::print(args, chosen, &opened, known.as_ref(), &setup)?;
         return Ok(ExitCode::SUCCESS);

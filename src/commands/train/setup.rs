@@ -7,6 +7,7 @@ use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Evaluation, Model};
 use fall_line::train::rate::Curvature;
+use fall_line::train::rough::Rough;
 use fall_line::train::{
     Config, Descent, Epoch, MOMENTUM, Optimizer, PATIENCE, Schedule, Stop, TOLERANCE,
 };
@@ -21,8 +22,9 @@ const EPOCHS: [u64; 2] = [50, 2000];
 const LEARNING_RATE: f64 = 0.1;
 /// Where the steps are plain gradient descent's at a constant rate: its loss only falls, until rounding is all there is.
 const PATIENCE_OF_GD: u64 = 10;
-/// Deviations of y within which a cutting plane's first box looks for the line.
-const REACH: f64 = 4.0;
+/// Deviations of y within which a cutting plane's first box looks for the line, and sizes of a residual where those are
+/// known: it starts near the line then.
+const REACH: [f64; 2] = [4.0, 1.0];
 
 /// What is known of the samples before they are loaded.
 #[derive(Clone, Copy, Debug)]
@@ -59,18 +61,32 @@ pub struct LearningRate {
 }
 
 impl Setup {
-    /// `drawn` is where the seed starts from.
+    /// `rough` is known where [`wants_rough`] says so, `drawn` is where the seed starts from.
     ///
     /// # Errors
-    /// [`Error::Usage`] for flags that contradict each other, and for a rate above the limit.
-    pub fn new(args: &Train, loss: Loss, known: Known, drawn: Model) -> Result<Self, Error> {
+    /// [`Error::Usage`] for flags that contradict each other, and for a rate above the limit; and what
+    /// [`Scaling::robust`] says.
+    pub fn new(
+        args: &Train,
+        loss: Loss,
+        known: Known,
+        rough: Option<Rough>,
+        drawn: Model,
+    ) -> Result<Self, Error> {
         let (training, descent) = (&args.training, &args.descent);
-        let (scaling, default) = match known {
-            Known::Statistics(statistics) if args.standardizes() => {
+        let (scaling, mut default) = match (known, rough) {
+            (Known::Statistics(statistics), Some(Rough { line, size })) if args.standardizes() => (
+                Scaling::robust(statistics, loss, line, size)?,
+                statistics.constant(),
+            ),
+            (Known::Statistics(statistics), None) if args.standardizes() => {
                 (Scaling::standard(statistics, loss), statistics.constant())
             }
-            Known::Statistics(_) | Known::Recipe(_) => (Scaling::NONE, drawn),
+            (Known::Statistics(_) | Known::Recipe(_), _) => (Scaling::NONE, drawn),
         };
+        if let (Some(rough), OptimizerChoice::CuttingPlane) = (rough, optimizer(args, loss)) {
+            default = rough.line;
+        }
         let start = Model {
             w: training.init_w.unwrap_or(default.w),
             b: training.init_b.unwrap_or(default.b),
@@ -89,7 +105,8 @@ impl Setup {
                 },
             },
             None => Descent::CuttingPlane {
-                reach: reach(known, &scaling, start),
+                reach: reach(known, rough, &scaling, start),
+                fine: fine(known, rough, &scaling),
             },
         };
         let default = [if training.strict { TOLERANCE } else { 0.0 }, TOLERANCE];
@@ -285,12 +302,39 @@ fn schedule(choice: Option<ScheduleChoice>, auto: bool, loss: Loss) -> Schedule 
 }
 
 /// Half the widths of the box in which to look first, around the start; it grows where the line lies outside.
-fn reach(known: Known, scaling: &Scaling, start: Model) -> Model {
+fn reach(known: Known, rough: Option<Rough>, scaling: &Scaling, start: Model) -> Model {
     let start = scaling.inside(start);
-    let deviation = known.y_deviation() / scaling.y_scale;
-    let around = |start: f64| (2.0 * start.abs() + REACH * deviation).max(f64::MIN_POSITIVE);
+    let size = match rough {
+        Some(rough) => REACH[1] * rough.size,
+        None => REACH[0] * known.y_deviation(),
+    };
+    let size = size / scaling.y_scale;
+    let around = |start: f64| (2.0 * start.abs() + size).max(f64::MIN_POSITIVE);
     Model {
         w: around(start.w),
         b: around(start.b),
     }
+}
+
+/// How far from the best line the one that is found may be.
+fn fine(known: Known, rough: Option<Rough>, scaling: &Scaling) -> Model {
+    let size = known.y_deviation();
+    let fine = rough
+        .unwrap_or(Rough {
+            line: scaling.outside(Model { w: 0.0, b: 0.0 }),
+            size,
+        })
+        .fine();
+    let b = (fine / scaling.y_scale).max(f64::MIN_POSITIVE);
+    let (_, square) = known.moments(scaling);
+    Model {
+        w: (b / square.sqrt()).clamp(f64::MIN_POSITIVE, f64::MAX),
+        b,
+    }
+}
+
+/// Whether it matters where the samples' bulk lies.
+pub fn wants_rough(args: &Train, loss: Loss) -> bool {
+    loss != Loss::Mse
+        && (args.standardizes() || optimizer(args, loss) == OptimizerChoice::CuttingPlane)
 }
