@@ -70,6 +70,31 @@ impl Loss {
         }
     }
 
+    /// Loss value and loss derivative of one residual, in f64.
+    pub(crate) fn terms(self, residual: f64) -> (f64, f64) {
+        let size = residual.abs();
+        match self {
+            Loss::Mse => (residual * residual, 2.0 * residual),
+            Loss::Mae if residual == 0.0 => (0.0, 0.0),
+            Loss::Mae => (size, residual.signum()),
+            Loss::Huber { delta } => {
+                let clamped = residual.clamp(-delta, delta);
+                (clamped * (residual - 0.5 * clamped), clamped)
+            }
+            Loss::LogCosh => {
+                // ln cosh r = ln(1 + 2 sinh²(r/2)), whose squares would overflow far out.
+                let value = match size < 1.0 {
+                    true => (2.0 * (0.5 * residual).sinh().powi(2)).ln_1p(),
+                    false => size + (-2.0 * size).exp().ln_1p() - std::f64::consts::LN_2,
+                };
+                (value, residual.tanh())
+            }
+            Loss::Quantile { .. } if residual == 0.0 => (0.0, 0.0),
+            Loss::Quantile { tau } if residual > 0.0 => ((1.0 - tau) * residual, 1.0 - tau),
+            Loss::Quantile { tau } => (-tau * residual, -tau),
+        }
+    }
+
     /// δ of huber, τ of quantile.
     pub fn parameter(self) -> Option<f64> {
         match self {

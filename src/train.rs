@@ -13,6 +13,7 @@ mod cutting_plane;
 mod descent;
 mod polygon;
 pub mod rate;
+pub mod rough;
 mod steps;
 mod stop;
 mod walk;

@@ -32,6 +32,7 @@ fn config(descent: Descent) -> Config {
 fn descents() -> Vec<Descent> {
     let mut descents = vec![Descent::CuttingPlane {
         reach: Model { w: 2.0, b: 1.0 },
+        fine: Model { w: 1e-6, b: 1e-6 },
     }];
     for optimizer in Optimizer::ALL {
         // The longest is too long, so that the adaptive one goes back.

@@ -1,6 +1,8 @@
 //! The cutting plane against the exact optimum of golden/optima.py, on every engine.
 
 mod common;
+#[path = "common/standard.rs"]
+mod standard;
 
 use std::f64::consts::PI;
 use std::ops::ControlFlow;
@@ -8,8 +10,6 @@ use std::ops::ControlFlow;
 use common::{Reference, Samples, all, on_every_engine};
 use fall_line::data::host::Columns;
 use fall_line::data::rows::Request;
-use fall_line::data::scaling::{Scaled, Scaling};
-use fall_line::data::statistics::Statistics;
 use fall_line::data::{Block, Source, file};
 use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
@@ -20,6 +20,7 @@ use fall_line::train::{Config, Descent, Ended, Stop, Trained, Walk, train};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
+use standard::Standard;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -133,14 +134,15 @@ impl Case {
     }
 }
 
-/// The default stop, from the line y = 0.
-fn cutting_plane(start: Model, reach: f64) -> Config {
+/// The default stop.
+fn cutting_plane(start: Model, reach: f64, fine: f64) -> Config {
     Config {
         epochs: 2000,
         start,
         sync_every: 1,
         descent: Descent::CuttingPlane {
             reach: Model { w: reach, b: reach },
+            fine: Model { w: fine, b: fine },
         },
         stop: Some(Stop::default()),
     }
@@ -170,14 +172,12 @@ fn the_cutting_plane_finds_the_optimum_of_every_loss() {
     for case in &golden.cases {
         assert_eq!(case.optima.len(), 10);
         let samples = case.samples();
-        let statistics = Statistics::of(&samples, &|_| {}).unwrap();
         for known in &case.optima {
             let loss = known.loss();
-            let scaling = Scaling::standard(&statistics, loss);
-            let source = Scaled::new(&samples, scaling);
-            let reach = 4.0 * statistics.least_deviation() / scaling.y_scale;
-            let config = cutting_plane(ZERO, reach);
-            on_every_engine(&source, scaling.loss(loss), |name, engine| {
+            let standard = Standard::new(&samples, loss);
+            let (scaling, source) = (standard.scaling, standard.inside());
+            let config = standard.cutting_plane();
+            on_every_engine(&source, standard.loss(), |name, engine| {
                 let trained = run(engine, &config);
                 let inside = Reference::exact(&source, scaling.loss(loss), trained.model);
                 let found = scaling.evaluation(loss, inside.sums.means(source.samples()));
@@ -250,7 +250,7 @@ fn the_cutting_plane_finds_the_optimum_of_few_samples_from_anywhere() {
         let reach = [4.0, 1e-3, 1e6][round / 60 % 3];
         let columns = Columns { x: &x, y: &y };
         let mut engine = CpuEngine::new(&columns, Loss::Quantile { tau }, &|_| {}).unwrap();
-        let trained = run(&mut engine, &cutting_plane(start, reach));
+        let trained = run(&mut engine, &cutting_plane(start, reach, 1e-6));
         let best = best_of_all_lines(&x, &y, tau);
         let found = pinball(&x, &y, tau, trained.model);
         // Where all samples lie on a line, what f32 leaves of it counts: 2^-24 of y, of w x and of b.
@@ -319,7 +319,7 @@ fn the_cutting_plane_bears_noise() {
                 share,
                 random: ChaCha8Rng::seed_from_u64(round),
             };
-            let trained = run(&mut noisy, &cutting_plane(ZERO, 4.0));
+            let trained = run(&mut noisy, &cutting_plane(ZERO, 4.0, 1e-6));
             let best = best_of_all_lines(&x, &y, 0.5);
             worst = worst.max(pinball(&x, &y, 0.5, trained.model) / best - 1.0);
         }

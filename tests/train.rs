@@ -329,6 +329,7 @@ fn batches_are_for_plain_steps_alone() {
     assert_eq!(refused, 8);
     let reach = |w, b| Descent::CuttingPlane {
         reach: Model { w, b },
+        fine: Model { w: 1.0, b: 1.0 },
     };
     let with = |descent| Config {
         descent,
@@ -342,6 +343,12 @@ fn batches_are_for_plain_steps_alone() {
     usage(batches, "--sync-every 2");
     usage(with(reach(0.0, 1.0)), "reach in w");
     usage(with(reach(1.0, f64::INFINITY)), "reach in b");
+    let fine = |w, b| Descent::CuttingPlane {
+        reach: Model { w: 1.0, b: 1.0 },
+        fine: Model { w, b },
+    };
+    usage(with(fine(-1.0, 1.0)), "how fine w");
+    usage(with(fine(1.0, 0.0)), "how fine b");
     usage(with(Descent::gd(f64::NAN)), "learning rate");
     let stop = |tolerance, patience| Config {
         stop: Some(Stop {
@@ -406,6 +413,7 @@ fn a_walk_goes_on_only_as_it_began() {
     let by_cuts = Config {
         descent: Descent::CuttingPlane {
             reach: Model { w: 1.0, b: 1.0 },
+            fine: Model { w: 1e-6, b: 1e-6 },
         },
         ..by_steps
     };

@@ -11,6 +11,7 @@ use fall_line::data::synthetic::Recipe;
 use fall_line::data::{Block, Source};
 use fall_line::engine::{self, Chosen, Engine};
 use fall_line::error::Error;
+use fall_line::train::rough::Rough;
 use fall_line::train::{self, Ended, Epoch, Trained, Walk};
 
 use self::checkpoint::{Checkpoint, Checkpoints, Fingerprint};
@@ -21,7 +22,7 @@ use crate::report::history;
 use crate::report::progress::Progress;
 use crate::run::Run;
 use crate::run::outcome::Outcome;
-use crate::run::setup::{Known, Setup};
+use crate::run::setup::{Known, Setup, wants_rough};
 use crate::run::truth::Truth;
 use crate::{INTERRUPTED, report};
 
@@ -54,7 +55,14 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     let source = &*opened.source;
     let known = known_before(args, &opened)?;
     let recipe = args.synthetic.recipe();
-    let setup = Setup::new(args, loss, Known::of(known.as_ref(), &recipe), opened.start)?;
+    let rough = wants_rough(args, loss)?.then(|| Rough::of(source, loss));
+    let setup = Setup::new(
+        args,
+        loss,
+        Known::of(known.as_ref(), &recipe),
+        rough.transpose()?,
+        opened.start,
+    )?;
     if training.plan {
         let (engine, memory) = open::memory(args, &chosen, source.samples(), setup.in_batches())?;
         report::plan::print(args, &opened, known.as_ref(), &setup, engine, memory)?;

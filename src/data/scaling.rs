@@ -8,6 +8,15 @@ use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::{Evaluation, Model};
 
+/// What a sum of losses may come to: a 34th of f32's greatest number.
+const LARGEST_SUM: f64 = 1e37;
+/// The smallest residual of whose square, halved, what f32 flushes to 0, 2^-126, is no more than 2^-22: what is not
+/// certain of a loss anyhow.
+const SMALLEST_RESIDUAL: f64 = 1.0 / (1_u64 << 51) as f64;
+/// The smallest δ, as a share of a residual, whose product with it likewise is large enough: 2^-104, and some room for x
+/// near 0.
+const SMALLEST_DELTA: f64 = 1.0 / (1_u128 << 100) as f64;
+
 /// How the samples that an engine sees stand to the data:
 ///
 /// x′ = (x − x_center) / x_scale, y′ = (y − y_center − trend·(x − x_center)) / y_scale, in f64, before any cast to f32.
@@ -62,6 +71,71 @@ impl Scaling {
             y_center: statistics.y.mean,
             y_scale,
             trend: line.w,
+        }
+    }
+
+    /// Brings x to mean 0 and standard deviation 1, and y to distances from `line` of about 1, most of which are about
+    /// `size`: for data some of whose samples are far off, which the line of least squares follows. The log-cosh loss has
+    /// a size of its own, and leaves y's as it is.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where huber's δ, and [`Error::Data`] where for log-cosh y is of a size that f32 has no place for.
+    pub fn robust(
+        statistics: &Statistics,
+        loss: Loss,
+        line: Model,
+        size: f64,
+    ) -> Result<Self, Error> {
+        if !statistics.x.varies() || size == 0.0 {
+            return Ok(Self::standard(statistics, loss));
+        }
+        let (x, y) = (&statistics.x, &statistics.y);
+        let y_center = line.predict(x.mean);
+        let x_scale = statistics.x_deviation();
+        // The mean distance from the line is no more than this, and no loss but mse grows faster.
+        let far = statistics.y_deviation() + (y.mean - y_center).abs() + (line.w * x_scale).abs();
+        let sum = statistics.samples as f64 * far / LARGEST_SUM;
+        let least = match loss {
+            Loss::LogCosh => 1.0,
+            Loss::Mse | Loss::Huber { .. } => {
+                let slope = loss.parameter().unwrap_or(far).min(far);
+                size.max((sum * slope).sqrt())
+            }
+            Loss::Mae | Loss::Quantile { .. } => size.max(sum),
+        };
+        // A power of two; up, where it has to be that large.
+        let down = if least > size {
+            least.log2().ceil()
+        } else {
+            least.log2().floor()
+        };
+        let scaling = Scaling {
+            x_center: x.mean,
+            x_scale,
+            y_center,
+            y_scale: if loss == Loss::LogCosh {
+                1.0
+            } else {
+                down.exp2()
+            },
+            trend: line.w,
+        };
+        match scaling.loss(loss) {
+            Loss::Huber { delta } if !(SMALLEST_DELTA..=1.0 / SMALLEST_DELTA).contains(&delta) => {
+                let ends = [SMALLEST_DELTA, 1.0 / SMALLEST_DELTA].map(|end| end * scaling.y_scale);
+                Err(Error::Usage(format!(
+                    "--delta {:e} is too far from the size of y's residuals, about {size:.1e}, for f32: take one between \
+                     {:.0e} and {:.0e}, or --loss mae or mse",
+                    loss.parameter().unwrap_or(delta),
+                    ends[0],
+                    ends[1],
+                )))
+            }
+            Loss::LogCosh if size < SMALLEST_RESIDUAL => Err(Error::Data(format!(
+                "y is too small for --loss log-cosh, whose squares of residuals of about {size:.1e} are none in f32: give y in \
+                 a smaller unit, or take --loss huber with a --delta of that size",
+            ))),
+            _ => Ok(scaling),
         }
     }
 

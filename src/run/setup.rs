@@ -7,6 +7,7 @@ use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Evaluation, Model};
 use fall_line::train::rate::Curvature;
+use fall_line::train::rough::Rough;
 use fall_line::train::{
     Config, Descent, Epoch, MOMENTUM, Optimizer, PATIENCE, Schedule, Stop, TOLERANCE,
 };
@@ -18,7 +19,7 @@ use crate::cli::{Rate, Train, Way};
 const LEARNING_RATE: f64 = 0.1;
 /// Where the steps are plain gradient descent's at a constant rate: its loss only falls, until rounding is all there is.
 const PATIENCE_OF_GD: u64 = 10;
-/// Deviations of y within which a cutting plane's first box looks for the line.
+/// Deviations of y within which a cutting plane's first box looks for the line, where none is known to be near.
 const REACH: f64 = 4.0;
 
 /// What is known of the samples before they are loaded.
@@ -43,6 +44,17 @@ pub struct Setup {
     pub start: Model,
     /// None where the optimizer takes none.
     pub learning_rate: Option<LearningRate>,
+    /// How a cutting plane goes, or would.
+    pub plane: Plane,
+}
+
+/// Sizes of a cutting plane, in the engines' coordinates.
+#[derive(Clone, Copy, Debug)]
+pub struct Plane {
+    /// What half the sides of the box in which it looks first have beyond the start; it grows where the line lies outside.
+    size: f64,
+    /// How far from the best line the one that is found may be.
+    fine: Model,
 }
 
 /// The learning rate, for x as engines see it and y as it is.
@@ -56,27 +68,41 @@ pub struct LearningRate {
 }
 
 impl Setup {
-    /// `drawn` is where the seed starts from.
+    /// `rough` is known where [`wants_rough`] says so, `drawn` is where the seed starts from.
     ///
     /// # Errors
-    /// [`Error::Usage`] for flags that contradict each other, and for a rate above the limit.
-    pub fn new(args: &Train, loss: Loss, known: Known, drawn: Model) -> Result<Self, Error> {
+    /// [`Error::Usage`] for flags that contradict each other, and for a rate above the limit; and what
+    /// [`Scaling::robust`] says.
+    pub fn new(
+        args: &Train,
+        loss: Loss,
+        known: Known,
+        rough: Option<Rough>,
+        drawn: Model,
+    ) -> Result<Self, Error> {
         let training = &args.training;
-        let (scaling, default) = match known {
-            Known::Statistics(statistics) if args.standardizes() => {
+        let (scaling, constant) = match (known, rough) {
+            (Known::Statistics(statistics), Some(Rough { line, size })) if args.standardizes() => (
+                Scaling::robust(statistics, loss, line, size)?,
+                statistics.constant(),
+            ),
+            (Known::Statistics(statistics), None) if args.standardizes() => {
                 (Scaling::standard(statistics, loss), statistics.constant())
             }
-            Known::Statistics(_) | Known::Recipe(_) => (Scaling::NONE, drawn),
+            (Known::Statistics(_) | Known::Recipe(_), _) => (Scaling::NONE, drawn),
         };
+        let way = way(args, loss)?;
+        let default = match (rough, way) {
+            (Some(rough), Way::CuttingPlane) => rough.line,
+            _ => constant,
+        };
+        let plane = Plane::new(known, rough, &scaling);
         let start = Model {
             w: training.init_w.unwrap_or(default.w),
             b: training.init_b.unwrap_or(default.b),
         };
-        let (learning_rate, descent) = match way(args, loss)? {
-            Way::CuttingPlane => {
-                let reach = reach(known, &scaling, start);
-                (None, Descent::CuttingPlane { reach })
-            }
+        let (learning_rate, descent) = match way {
+            Way::CuttingPlane => (None, plane.descent(scaling.inside(start))),
             Way::Steps(optimizer) => {
                 let learning_rate = learning_rate(args, optimizer, loss, known, &scaling)?;
                 let descent = Descent::Steps {
@@ -113,6 +139,7 @@ impl Setup {
             config,
             start,
             learning_rate,
+            plane,
         })
     }
 
@@ -289,13 +316,40 @@ fn stop(args: &Train, descent: Descent) -> Result<Option<Stop>, Error> {
     Ok((tolerance > 0.0).then_some(stop))
 }
 
-/// Half the widths of the box in which to look first, around the start; it grows where the line lies outside.
-pub fn reach(known: Known, scaling: &Scaling, start: Model) -> Model {
-    let start = scaling.inside(start);
-    let deviation = known.y_deviation() / scaling.y_scale;
-    let around = |start: f64| (2.0 * start.abs() + REACH * deviation).max(f64::MIN_POSITIVE);
-    Model {
-        w: around(start.w),
-        b: around(start.b),
+impl Plane {
+    fn new(known: Known, rough: Option<Rough>, scaling: &Scaling) -> Self {
+        let deviation = known.y_deviation();
+        let (size, rough) = match rough {
+            Some(rough) => (rough.size, rough),
+            None => {
+                let line = scaling.outside(Model { w: 0.0, b: 0.0 });
+                let size = deviation;
+                (REACH * deviation, Rough { line, size })
+            }
+        };
+        let b = (rough.fine() / scaling.y_scale).max(f64::MIN_POSITIVE);
+        let (_, square) = known.moments(scaling);
+        let w = (b / square.sqrt()).clamp(f64::MIN_POSITIVE, f64::MAX);
+        Plane {
+            size: size / scaling.y_scale,
+            fine: Model { w, b },
+        }
     }
+
+    /// From a line.
+    pub fn descent(&self, from: Model) -> Descent {
+        let around = |from: f64| (2.0 * from.abs() + self.size).max(f64::MIN_POSITIVE);
+        Descent::CuttingPlane {
+            reach: Model {
+                w: around(from.w),
+                b: around(from.b),
+            },
+            fine: self.fine,
+        }
+    }
+}
+
+/// Whether it matters where the samples' bulk lies.
+pub fn wants_rough(args: &Train, loss: Loss) -> Result<bool, Error> {
+    Ok(loss != Loss::Mse && (args.standardizes() || way(args, loss)? == Way::CuttingPlane))
 }

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 
 use fall_line::data::Source;
 use fall_line::data::fit::Fit;
-use fall_line::data::statistics::Statistics;
 use fall_line::engine::Engine;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
@@ -13,7 +12,6 @@ use fall_line::train::{Config, Descent, Ended, PATIENCE, Stop, Trained, Walk, tr
 use serde::Serialize;
 
 use super::Run;
-use super::setup::{Known, reach};
 use crate::cli::Format;
 
 /// The share of a loss that f32 sums can tell for certain.
@@ -97,7 +95,7 @@ impl Truth {
                 self.least_loss = Some(loss_at(engine, line)?);
             }
             (_, _, Descent::Steps { .. }) if stood_still => {
-                self.least_loss = Some(least_loss(run, statistics, trained, engine)?);
+                self.least_loss = Some(least_loss(run, trained, engine)?);
             }
             _ => {}
         }
@@ -126,21 +124,13 @@ fn rounding(loss: Loss, y_deviation: f64) -> f64 {
 }
 
 /// The least loss there is, by a cutting plane from where a descent by steps stood still.
-fn least_loss(
-    run: &Run,
-    statistics: &Statistics,
-    trained: &Trained,
-    engine: &mut dyn Engine,
-) -> Result<f64, Error> {
+fn least_loss(run: &Run, trained: &Trained, engine: &mut dyn Engine) -> Result<f64, Error> {
     let setup = run.setup;
-    let at = setup.scaling.outside(trained.model);
     let config = Config {
         epochs: CHECKS,
         start: trained.model,
         sync_every: 1,
-        descent: Descent::CuttingPlane {
-            reach: reach(Known::Statistics(statistics), &setup.scaling, at),
-        },
+        descent: setup.plane.descent(trained.model),
         stop: Some(Stop {
             tolerance: CERTAIN,
             patience: PATIENCE,

@@ -6,7 +6,12 @@
 //! epoch tries its centre of gravity. A cut through there takes 1 − 1/e = 0.63 of the area to be left at the most
 //! (Grünbaum 1960), and the loss that can still be gained shrinks by the root of that an epoch (Levin 1965, Newman 1965):
 //! whatever the samples are, for losses with corners as for smooth ones, without a learning rate. Where nothing is left,
-//! no line is better.
+//! no line is better by more than what is certain of a loss.
+//!
+//! That is not yet the line: where a few samples are far off, what they add to the loss is more than all others can
+//! gain. Their gradient is not: it is bounded, as all terms are, and f32 sums of such terms are good to 1e-6 of what
+//! they are among the others. So the plane goes on to cut by gradients, through the lines that were tried themselves,
+//! until what is left is narrow, or no gradient says where to go.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +25,9 @@ const UNCERTAIN: f64 = 1.0 / (1 << 22) as f64;
 /// Likewise, of how far a cut's loss lies above the best: the rounding of sums whose samples are far from the line,
 /// which would else shift the cut by more than the best loss is certain to.
 const UNCERTAIN_FAR: f64 = 1e-6;
+/// The share of it that an f32 sum of losses is off by at the worst, as engines are tested to: what differs by more
+/// differs for certain.
+const ROUNDING: f64 = 1.0 / (1 << 19) as f64;
 /// What the box grows by.
 const GROWTH: f64 = 4.0;
 /// How often it grows before what it holds nothing of is taken not to be: 4^10 = 1e6 boxes further out. A line that is
@@ -37,6 +45,8 @@ pub(super) struct CuttingPlane {
     reach: Model,
     /// Each line tried.
     cuts: Vec<Seen>,
+    /// Whether gradients alone tell lines apart.
+    by_gradient: bool,
     /// Whether no line is left to try.
     done: bool,
 }
@@ -47,45 +57,110 @@ impl CuttingPlane {
             start,
             reach,
             cuts: Vec::new(),
+            by_gradient: false,
             done: false,
         }
     }
 
-    /// Whether no line is better than the best by more than the tolerance and f32's rounding.
+    /// Whether no line is better than the best, as far as the tolerance and f32 tell.
     pub(super) fn done(&self) -> bool {
         self.done
     }
 
-    /// The line to try after `seen`, rounded to f32 as the engine will; the best one where none is left.
-    pub(super) fn next(&mut self, seen: Seen, best: Seen, tolerance: f64) -> Model {
+    /// Whether no line has a loss that is lower for certain, and gradients alone tell.
+    pub(super) fn by_gradient(&self) -> bool {
+        self.by_gradient
+    }
+
+    /// The line to try after `seen`, rounded to f32 as the engine will; the best one where none is left. Where the
+    /// tolerance is below what f32 tells of the loss, none is left only when the best line is known to `fine`.
+    pub(super) fn next(&mut self, seen: Seen, tolerance: f64, fine: Model) -> Model {
         self.cuts.push(seen);
-        // Near its sides the box may be what keeps the best line from being found.
-        while (best.model.w - self.start.w).abs() > 0.5 * self.reach.w
-            || (best.model.b - self.start.b).abs() > 0.5 * self.reach.b
-        {
-            self.grow();
+        let mut next = self.next_by_loss(tolerance, 0);
+        self.by_gradient = next.is_none() && tolerance <= UNCERTAIN;
+        if self.by_gradient {
+            next = self.next_by_gradient(fine);
         }
-        let mut left = self.left(best, tolerance).centroid();
-        // As it may be where it is so small that there is nothing to gain within it.
-        for _ in 0..BEYOND {
-            if left.is_some() {
-                break;
-            }
-            self.grow();
-            left = self.left(best, tolerance).centroid();
-        }
-        let next = left
-            .map(|[w, b]| {
-                rounded(Model {
-                    w: best.model.w + w,
-                    b: best.model.b + b,
-                })
-            })
-            .filter(|next| next.w.is_finite() && next.b.is_finite())
-            // Else f32 knows no line there that is new.
-            .filter(|next| self.cuts.iter().all(|cut| cut.model != *next));
+        let next = next.or_else(|| self.next_by_loss(tolerance, BEYOND));
         self.done = next.is_none();
-        next.unwrap_or(best.model)
+        next.unwrap_or(self.best(seen).model)
+    }
+
+    /// The line with the lowest loss. Among those whose losses f32 can't tell apart, once gradients alone tell: one
+    /// whose gradient says nothing any more, else the last one, for the later, the nearer. `seen` where none was tried.
+    pub(super) fn best(&self, seen: Seen) -> Seen {
+        let lowest = |one: Seen, other: &Seen| match other.at.loss < one.at.loss {
+            true => *other,
+            false => one,
+        };
+        let first = self.cuts.first().copied().unwrap_or(seen);
+        let lowest = self.cuts.iter().fold(first, lowest);
+        if !self.by_gradient {
+            return lowest;
+        }
+        let level = lowest.at.loss * (1.0 + UNCERTAIN);
+        let like = || self.cuts.iter().rev().filter(|cut| cut.at.loss <= level);
+        let flat = like().find(|cut| is_flat(cut));
+        flat.or(like().next()).copied().unwrap_or(lowest)
+    }
+
+    /// The middle of the lines that may be better by more than what is certain of the loss, in boxes that grow up to so
+    /// many times: it may be as it is so small that there is nothing to gain within it.
+    fn next_by_loss(&mut self, tolerance: f64, beyond: usize) -> Option<Model> {
+        let mut grown = self.clone();
+        let best = self.best(self.cuts.last().copied()?);
+        // Near its sides the box may be what keeps the best line from being found.
+        while (best.model.w - grown.start.w).abs() > 0.5 * grown.reach.w
+            || (best.model.b - grown.start.b).abs() > 0.5 * grown.reach.b
+        {
+            grown.grow();
+        }
+        for _ in 0..=beyond {
+            let middle = grown.better(best, tolerance).centroid();
+            if let Some(next) = middle.and_then(|middle| self.new_line(best, middle)) {
+                self.reach = grown.reach;
+                return Some(next);
+            }
+            grown.grow();
+        }
+        None
+    }
+
+    /// The middle of the lines that gradients leave, none where that is the best one.
+    fn next_by_gradient(&mut self, fine: Model) -> Option<Model> {
+        let best = self.best(self.cuts.last().copied()?);
+        if is_flat(&best) {
+            return None;
+        }
+        let (mut left, mut ends) = self.left(best)?;
+        let start = |from: &Self| {
+            let Model { w, b } = from.start;
+            [w - best.model.w, b - best.model.b]
+        };
+        // All in a box's outer half: what is beyond may be as good.
+        while (0..2).any(|i| {
+            let reach = 0.5 * [self.reach.w, self.reach.b][i];
+            let start = start(self)[i];
+            ends[i][0] > start + reach || ends[i][1] < start - reach
+        }) {
+            self.grow();
+            (left, ends) = self.left(best)?;
+        }
+        let far = ends.map(|[low, high]| high.max(-low));
+        if far[0] <= fine.w && far[1] <= fine.b {
+            return None;
+        }
+        self.new_line(best, left.centroid()?)
+    }
+
+    /// The line in f32 that is so far from the best one, unless f32 knows none there that is new.
+    fn new_line(&self, best: Seen, [w, b]: [f64; 2]) -> Option<Model> {
+        let next = rounded(Model {
+            w: best.model.w + w,
+            b: best.model.b + b,
+        });
+        let is_new = self.cuts.iter().all(|cut| cut.model != next);
+        (next.w.is_finite() && next.b.is_finite() && is_new).then_some(next)
     }
 
     fn grow(&mut self) {
@@ -93,8 +168,8 @@ impl CuttingPlane {
         self.reach.b *= GROWTH;
     }
 
-    /// The lines that may be better than the best one, as seen from there, so that a small rest keeps its digits.
-    fn left(&self, best: Seen, tolerance: f64) -> Polygon {
+    /// The box, as seen from the best line, so that a small rest keeps its digits.
+    fn all(&self, best: Seen) -> Polygon {
         let low = [
             self.start.w - self.reach.w - best.model.w,
             self.start.b - self.reach.b - best.model.b,
@@ -103,16 +178,54 @@ impl CuttingPlane {
             self.start.w + self.reach.w - best.model.w,
             self.start.b + self.reach.b - best.model.b,
         ];
-        let mut left = Polygon::rectangle(low, high);
+        Polygon::rectangle(low, high)
+    }
+
+    /// The lines whose loss may be lower than that of the best one, by more than is uncertain.
+    fn better(&self, best: Seen, tolerance: f64) -> Polygon {
+        let mut left = self.all(best);
         let level = best.at.loss * (1.0 - tolerance.max(UNCERTAIN));
         for cut in &self.cuts {
-            let at = [cut.model.w - best.model.w, cut.model.b - best.model.b];
+            let (at, gradient) = seen_from(cut, best);
             let above = (cut.at.loss - level) * (1.0 - UNCERTAIN_FAR);
-            let gradient = [cut.at.dw, cut.at.db];
             left.cut(gradient, gradient[0] * at[0] + gradient[1] * at[1] - above);
         }
         left
     }
+
+    /// The lines that may be the best as far as gradients tell, and losses where they are apart for certain; and their
+    /// least and greatest w and b. All as seen from `best`; none where nothing is left.
+    ///
+    /// A gradient that is off by e may rule out a line q that is better than p, by |e · (q − p)| at the most: no further off
+    /// than where the gradient is e itself, which is the nearest that gradients lead to. What their own last digit may
+    /// be off by stays, so that cuts from afar don't contradict each other over a rest that is long and narrow.
+    fn left(&self, best: Seen) -> Option<(Polygon, [[f64; 2]; 2])> {
+        let mut left = self.all(best);
+        let mut ends = left.ends()?;
+        for cut in &self.cuts {
+            let (at, gradient) = seen_from(cut, best);
+            let above = (cut.at.loss * (1.0 - ROUNDING) - best.at.loss * (1.0 + ROUNDING)).max(0.0);
+            let mut offset = -above;
+            for i in [0, 1] {
+                let farthest = (ends[i][1] - at[i]).max(at[i] - ends[i][0]);
+                offset += gradient[i] * at[i] + UNCERTAIN * gradient[i].abs() * farthest;
+            }
+            left.cut(gradient, offset);
+            ends = left.ends()?;
+        }
+        Some((left, ends))
+    }
+}
+
+/// Whether it is the best line, by its gradient.
+fn is_flat(cut: &Seen) -> bool {
+    cut.at.dw == 0.0 && cut.at.db == 0.0
+}
+
+/// Where a cut was made, and its gradient.
+fn seen_from(cut: &Seen, best: Seen) -> ([f64; 2], [f64; 2]) {
+    let at = [cut.model.w - best.model.w, cut.model.b - best.model.b];
+    (at, [cut.at.dw, cut.at.db])
 }
 
 /// As an engine rounds it.

@@ -25,6 +25,9 @@ pub enum Descent {
         /// How far from the start, in w and in b, the best line is looked for at first: half the sides of a box that
         /// grows where it has to; > 0.
         reach: Model,
+        /// How far from the line that it ends with, in w and in b, the best one may lie; > 0. Finer than f32's rounding
+        /// of the gradient it won't be, and coarser where the tolerance is above f32's rounding of the loss, 2^-22.
+        fine: Model,
     },
 }
 
@@ -110,9 +113,11 @@ impl Descent {
         };
         match *self {
             Descent::Steps { learning_rate, .. } => positive("the learning rate", learning_rate),
-            Descent::CuttingPlane { reach } => {
+            Descent::CuttingPlane { reach, fine } => {
                 positive("the reach in w", reach.w)?;
-                positive("the reach in b", reach.b)
+                positive("the reach in b", reach.b)?;
+                positive("how fine w is wanted", fine.w)?;
+                positive("how fine b is wanted", fine.b)
             }
         }
     }

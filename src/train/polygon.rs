@@ -41,6 +41,18 @@ impl Polygon {
         }
     }
 
+    /// The least and the greatest of each coordinate; none of a polygon without corners.
+    pub(super) fn ends(&self) -> Option<[[f64; 2]; 2]> {
+        let &first = self.corners.first()?;
+        let mut ends = first.map(|value| [value; 2]);
+        for corner in &self.corners {
+            for (ends, value) in ends.iter_mut().zip(corner) {
+                *ends = [ends[0].min(*value), ends[1].max(*value)];
+            }
+        }
+        Some(ends)
+    }
+
     /// The centre of gravity; none of a polygon without an area.
     pub(super) fn centroid(&self) -> Option<[f64; 2]> {
         let &first = self.corners.first()?;
@@ -67,6 +79,7 @@ mod tests {
     fn a_cut_leaves_its_side() {
         let square = || Polygon::rectangle([10.0, -1.0], [12.0, 1.0]);
         assert_eq!(square().centroid(), Some([11.0, 0.0]));
+        assert_eq!(square().ends(), Some([[10.0, 12.0], [-1.0, 1.0]]));
         // x + y < 11 leaves the corner's triangle (10, −1), (12, −1), (10, 1).
         let mut triangle = square();
         triangle.cut([1.0, 1.0], 11.0);
@@ -79,6 +92,7 @@ mod tests {
         // And one on the other side takes all; so does one whose border an edge lies on.
         triangle.cut([1.0, 0.0], 10.0);
         assert_eq!(triangle.centroid(), None);
+        assert_eq!(triangle.ends(), None);
         triangle.cut([1.0, 0.0], 20.0);
         assert_eq!(triangle.centroid(), None);
     }

@@ -45,7 +45,7 @@ impl Walk {
     pub fn new(config: &Config) -> Self {
         let (model, state) = match config.descent {
             Descent::Steps { .. } => (config.start, State::Steps(Steps::new())),
-            Descent::CuttingPlane { reach } => {
+            Descent::CuttingPlane { reach, .. } => {
                 // A cut holds where the engine really was.
                 let start = rounded(config.start);
                 (start, State::CuttingPlane(CuttingPlane::new(start, reach)))
@@ -70,7 +70,8 @@ impl Walk {
         self.model
     }
 
-    /// The lowest loss that they have seen, and where; of the last line nothing is known yet.
+    /// The lowest loss that they have seen, and where; of the last line nothing is known yet. Of a cutting plane, the
+    /// line that it holds to be the best: where f32 can't tell losses apart, gradients may.
     pub fn best(&self) -> Option<Seen> {
         self.best
     }
@@ -101,7 +102,7 @@ impl Walk {
             model: self.model,
             at,
         };
-        let best = match self.best {
+        let mut best = match self.best {
             Some(best) if best.at.loss <= at.loss => best,
             _ => seen,
         };
@@ -123,15 +124,21 @@ impl Walk {
                 *steps = after;
                 next
             }
-            (State::CuttingPlane(cutting_plane), Descent::CuttingPlane { .. }) => {
+            (State::CuttingPlane(cutting_plane), Descent::CuttingPlane { fine, .. }) => {
                 finite("the gradient", at.dw + at.db)?;
                 let tolerance = config.stop.map_or(0.0, |stop| stop.tolerance);
-                cutting_plane.next(seen, best, tolerance)
+                let next = cutting_plane.next(seen, tolerance, fine);
+                best = cutting_plane.best(seen);
+                next
             }
             _ => return Err(mismatch(config)),
         };
         self.best = Some(best);
-        self.idle.see(at.loss, config.stop);
+        // Where gradients alone tell, a loss that doesn't improve says nothing.
+        if !matches!(&self.state, State::CuttingPlane(cutting_plane) if cutting_plane.by_gradient())
+        {
+            self.idle.see(at.loss, config.stop);
+        }
         self.epochs = epoch;
         self.model = next;
         Ok(Epoch {

@@ -10,6 +10,7 @@ use fall_line::engine::Engine;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
 use fall_line::train::rate::Curvature;
+use fall_line::train::rough::Rough;
 use fall_line::train::{Config, Descent, Ended, Stop, Trained, Walk, train};
 
 /// A data set standardised for a loss.
@@ -17,16 +18,24 @@ pub struct Standard<'a> {
     source: &'a dyn Source,
     pub statistics: Statistics,
     pub scaling: Scaling,
+    /// Of the losses that are not led astray by samples far off.
+    pub rough: Option<Rough>,
     loss: Loss,
 }
 
 impl<'a> Standard<'a> {
     pub fn new(source: &'a dyn Source, loss: Loss) -> Self {
         let statistics = Statistics::of(source, &|_| {}).unwrap();
+        let rough = (loss != Loss::Mse).then(|| Rough::of(source, loss).unwrap());
+        let scaling = match rough {
+            Some(Rough { line, size }) => Scaling::robust(&statistics, loss, line, size).unwrap(),
+            None => Scaling::standard(&statistics, loss),
+        };
         Standard {
             source,
             statistics,
-            scaling: Scaling::standard(&statistics, loss),
+            scaling,
+            rough,
             loss,
         }
     }
@@ -63,18 +72,24 @@ impl<'a> Standard<'a> {
         self.config(Descent::gd(self.scaling.learning_rate(self.loss, rate)))
     }
 
-    /// The cutting plane, in a box with room for the start and for y.
+    /// The size of a residual, inside.
+    pub fn size(&self) -> f64 {
+        let size = self
+            .rough
+            .map_or(self.statistics.least_deviation(), |rough| rough.size);
+        size / self.scaling.y_scale
+    }
+
+    /// The cutting plane, from a rough line as far as residuals reach.
     pub fn cutting_plane(&self) -> Config {
-        let Model { w, b } = self.start();
-        let reach = |start: f64| {
-            2.0 * start.abs() + 4.0 * self.statistics.y_deviation() / self.scaling.y_scale
-        };
-        self.config(Descent::CuttingPlane {
-            reach: Model {
-                w: reach(w),
-                b: reach(b),
-            },
-        })
+        let both = |value: f64| Model { w: value, b: value };
+        Config {
+            start: both(0.0),
+            ..self.config(Descent::CuttingPlane {
+                reach: both(self.size()),
+                fine: both(self.size() / 16384.0),
+            })
+        }
     }
 
     /// What it comes to, inside, once converged, and the line over the data.
