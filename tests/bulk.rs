@@ -1,13 +1,19 @@
 //! The line of the bulk, however far off some samples are: against the exact one of golden/bulk.py, on every engine.
 
 mod common;
+#[path = "common/program.rs"]
+mod program;
 #[path = "common/standard.rs"]
 mod standard;
 
 use common::{Samples, on_every_engine};
-use fall_line::data::Block;
+use fall_line::data::scaling::Scaling;
+use fall_line::data::statistics::Statistics;
+use fall_line::data::{BLOCK, Block, Source, positions};
+use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
+use fall_line::train::rough::Rough;
 use serde::Deserialize;
 use standard::Standard;
 
@@ -91,6 +97,12 @@ impl Case {
     }
 }
 
+fn golden() -> Vec<Case> {
+    let golden: Golden = serde_json::from_str(include_str!("golden/bulk.json")).unwrap();
+    assert_eq!(golden.cases.len(), 11);
+    golden.cases
+}
+
 /// Half of the samples are that near to the line, moved so that half are above it, by what normal noise of deviation 1
 /// would have as 0.6745. It is the noise, but where a far x leads the line away from the bulk.
 fn deviation(Samples(Block { x, y }): &Samples, line: Model) -> f64 {
@@ -108,9 +120,7 @@ fn deviation(Samples(Block { x, y }): &Samples, line: Model) -> f64 {
 /// that gradients may be off by. Its loss can't tell: that of y = 1e28 alone is off by 1e18 times the noise.
 #[test]
 fn samples_far_off_leave_the_bulk_its_line() {
-    let golden: Golden = serde_json::from_str(include_str!("golden/bulk.json")).unwrap();
-    assert_eq!(golden.cases.len(), 11);
-    for case in &golden.cases {
+    for case in golden() {
         assert_eq!(case.lines.len(), 7);
         let samples = case.samples();
         for exact in &case.lines {
@@ -140,5 +150,146 @@ fn samples_far_off_leave_the_bulk_its_line() {
                 assert!(trained.epochs <= 60, "{what}");
             });
         }
+    }
+}
+
+/// From a file to what the program prints: 8 digits, of which the noise leaves 6.
+#[test]
+fn the_program_finds_the_line_of_the_bulk() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("far.csv");
+    let mut cases = golden().into_iter();
+    let case = cases.find(|case| case.recipe.far == 1e6).unwrap();
+    let Samples(Block { x, y }) = &case.samples();
+    let rows = x.iter().zip(y).map(|(x, y)| format!("{x},{y}\n"));
+    std::fs::write(&path, rows.collect::<String>()).unwrap();
+    for engine in program::engines() {
+        for exact in &case.lines {
+            let mut flags = format!("--loss {}", exact.loss);
+            match exact.loss() {
+                Loss::Huber { delta } => flags += &format!(" --delta {delta}"),
+                Loss::Quantile { tau } => flags += &format!(" --quantile {tau}"),
+                Loss::Mse | Loss::Mae | Loss::LogCosh => {}
+            }
+            let path = path.display();
+            let found = program::json(&format!("train {path} {flags} {engine} --format json"));
+            assert_eq!(found["converged"], true, "{found}");
+            for (name, exact) in [("w", exact.w), ("b", exact.b)] {
+                let off = found[name].as_f64().unwrap() - exact;
+                assert!(
+                    off.abs() < 3e-4 * case.noise,
+                    "{flags} {engine}: {name} is off by {off:e}"
+                );
+            }
+        }
+    }
+}
+
+/// A sample in 50 far off, y in steps that come again every 256 samples, and x sorted.
+struct Large;
+
+impl Source for Large {
+    fn samples(&self) -> u64 {
+        2_000_000
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        block.clear();
+        for position in positions(index, self.samples()) {
+            let x = position as f64 / self.samples() as f64;
+            let noise = (position % 256) as f64 / 256.0 - 0.5;
+            let far = position % 50 == 7;
+            block.push((x, if far { 1e20 } else { 3.0 - 2.0 * x + noise }));
+        }
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        "a large set".to_owned()
+    }
+}
+
+/// 4,000 samples of noise that is the same everywhere, 1 wide: their median is off by 1 / (2 √4000) = 0.008 of it, at the ends
+/// by twice that, and the 2 % that are far off, all above, move it by 0.01. Their median distance from it is 0.25.
+#[test]
+fn a_rough_line_is_that_of_the_bulk_of_all_blocks() {
+    assert!(Large.samples() > 16 * BLOCK as u64);
+    let Rough { line, size } = Rough::of(&Large, Loss::Mae).unwrap();
+    for (x, y) in [(0.0, 3.0), (1.0, 1.0)] {
+        let off = line.predict(x) - y;
+        assert!((-0.04..0.06).contains(&off), "{off} at {x}");
+    }
+    assert!((0.23..0.28).contains(&size), "{size}");
+}
+
+/// Most of y on a line, to f64's digits: 2^-24 of what it varies by, and where it is one value, nothing.
+#[test]
+fn a_rough_line_of_samples_on_a_line_is_that_line() {
+    let x: Vec<f64> = (0..100).map(f64::from).collect();
+    let on = |w: f64, far: f64| {
+        let mut y: Vec<f64> = x.iter().map(|x| w * x + 0.1).collect();
+        y[17] = far;
+        Samples::new(&x, &y)
+    };
+    for loss in [Loss::Mae, Loss::Quantile { tau: 0.9 }] {
+        let Rough { line, size } = Rough::of(&on(0.3, 1e30), loss).unwrap();
+        assert!((line.w - 0.3).abs() < 1e-14, "{line:?}");
+        assert!((line.b - 0.1).abs() < 1e-12, "{line:?}");
+        assert!((1e-8..1e-6).contains(&size), "{size}");
+    }
+    let Rough { line, size } = Rough::of(&on(0.0, 0.1), Loss::Mae).unwrap();
+    assert_eq!((line, size), (Model { w: 0.0, b: 0.1 }, 0.0));
+}
+
+/// What f32 can hold of y depends on all three: y, its unit, and the loss.
+#[test]
+fn sizes_that_f32_has_no_place_for_are_refused_in_plain_words() {
+    let x: Vec<f64> = (0..1000).map(f64::from).collect();
+    let of = |size: f64, far: f64| {
+        let mut y: Vec<f64> = x.iter().map(|x| size * (x * 7.0 % 10.0)).collect();
+        y[500] = far;
+        Samples::new(&x, &y)
+    };
+    let robust = |samples: &Samples, loss| {
+        let statistics = Statistics::of(samples, &|_| {}).unwrap();
+        let Rough { line, size } = Rough::of(samples, loss).unwrap();
+        Scaling::robust(&statistics, loss, line, size)
+    };
+    let refused = |samples: &Samples, loss| robust(samples, loss).unwrap_err();
+    let usage = |delta| match refused(&of(1.0, 1.0), Loss::Huber { delta }) {
+        Error::Usage(text) => text,
+        other => panic!("{other:?}"),
+    };
+    for delta in [1e-32, 1e34] {
+        let text = usage(delta);
+        assert!(
+            text.contains("--delta 1e") && text.contains("too far from"),
+            "{text}"
+        );
+        assert!(text.contains("take one between"), "{text}");
+    }
+    for (samples, why) in [
+        (of(1e-17, 0.0), "y is too small for --loss log-cosh"),
+        (of(1.0, 3e38), "some y are so far off"),
+    ] {
+        match refused(&samples, Loss::LogCosh) {
+            Error::Data(text) => assert!(text.contains(why) && text.contains("huber"), "{text}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    // And all that lies between is trained on, sums of 1000 times f32's end included.
+    for (samples, loss) in [
+        (of(1e-14, 0.0), Loss::LogCosh),
+        (of(1.0, 1e30), Loss::LogCosh),
+        (of(1e-30, 3e38), Loss::Mae),
+        (of(1.0, 3e38), Loss::Huber { delta: 1e-20 }),
+        (of(1.0, 3e38), Loss::Huber { delta: 1e20 }),
+    ] {
+        assert!(robust(&samples, loss).is_ok());
+        let standard = Standard::new(&samples, loss);
+        on_every_engine(&standard.inside(), standard.loss(), |engine, on| {
+            let (trained, line) = standard.train(on, &standard.cutting_plane());
+            assert!(trained.loss > 0.0, "{engine}: {trained:?}, {line:?}");
+        });
     }
 }

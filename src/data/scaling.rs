@@ -131,6 +131,10 @@ impl Scaling {
                     ends[1],
                 )))
             }
+            Loss::LogCosh if sum > 1.0 => Err(Error::Data(format!(
+                "some y are so far off, {far:.1e} in the mean, that their --loss log-cosh is beyond f32: give y in a \
+                 larger unit, or take --loss huber",
+            ))),
             Loss::LogCosh if size < SMALLEST_RESIDUAL => Err(Error::Data(format!(
                 "y is too small for --loss log-cosh, whose squares of residuals of about {size:.1e} are none in f32: give y in \
                  a smaller unit, or take --loss huber with a --delta of that size",

@@ -235,3 +235,58 @@ pub(super) fn rounded(model: Model) -> Model {
         b: f64::from(model.b as f32),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Evaluation;
+
+    fn seen(w: f64, b: f64, loss: f64, dw: f64, db: f64) -> Seen {
+        Seen {
+            model: Model { w, b },
+            at: Evaluation { loss, dw, db },
+        }
+    }
+
+    const START: Model = Model { w: 0.0, b: 0.0 };
+    const REACH: Model = Model { w: 1.0, b: 1.0 };
+    const FINE: Model = Model { w: 1e-3, b: 1e-3 };
+
+    /// 2^-22 of 1e30 is not gained even where the largest box ends: so the gradient alone says where to go, in the first.
+    #[test]
+    fn a_box_that_held_nothing_however_large_is_the_one_that_it_was() {
+        let mut plane = CuttingPlane::new(START, REACH);
+        let next = plane.next(seen(0.0, 0.0, 1e30, 1e-3, 0.0), 0.0, FINE);
+        assert!(plane.by_gradient() && !plane.done());
+        assert_eq!(plane.reach, REACH);
+        assert!(
+            (next.w + 0.5).abs() < 1e-3 && next.b.abs() < 1e-3,
+            "{next:?}"
+        );
+        // Whoever asks for no more than 1e-3 of the loss has it.
+        let mut plane = CuttingPlane::new(START, REACH);
+        let next = plane.next(seen(0.0, 0.0, 1e30, 1e-3, 0.0), 1e-3, FINE);
+        assert!(plane.done());
+        assert_eq!((next, plane.reach), (START, REACH));
+    }
+
+    /// The loss is the same for f32 everywhere; gradients point to (3, −5), outside the box.
+    #[test]
+    fn gradients_alone_lead_to_a_line_outside_the_box() {
+        let mut plane = CuttingPlane::new(START, REACH);
+        let (mut line, mut epochs) = (START, 0);
+        while !plane.done() {
+            line = plane.next(
+                seen(line.w, line.b, 1e9, line.w - 3.0, line.b + 5.0),
+                1e-9,
+                FINE,
+            );
+            epochs += 1;
+        }
+        assert!(
+            (line.w - 3.0).abs() <= 1e-3 && (line.b + 5.0).abs() <= 1e-3,
+            "{line:?}"
+        );
+        assert!(epochs < 50, "{epochs}");
+    }
+}

@@ -14,11 +14,10 @@ const BLOCKS: u64 = 16;
 /// How many of their samples are taken, all blocks together: those leave the line of the bulk open by some 1/64 of its
 /// noise, and take some milliseconds.
 const SAMPLES: usize = 4096;
-/// How often the line is looked for anew, near the last one and as much finer as its residuals are. One has f32's digits
-/// of what y varies by, so two have all of f64.
+/// How often the line is looked for anew, near the last one and as much finer as its residuals are.
 const ROUNDS: usize = 3;
-/// How fine, as a share of what y varies by: finer than the samples tell.
-const FINE: f64 = 1.0 / 256.0;
+/// How fine each time, as a share of what y varies by then: three times that is all of f64.
+const FINE: f64 = 1.0 / (1 << 20) as f64;
 
 /// A line to take distances from, and their size: of the samples' bulk, however far off some are.
 #[derive(Clone, Copy, Debug, PartialEq)]
