@@ -3,8 +3,9 @@
 #[path = "common/rows.rs"]
 mod rows;
 
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use fall_line::data::npy::Npy;
 use fall_line::data::rows::{Axis, Bad, Reason, Request, Rows, Strict};
@@ -260,7 +261,36 @@ fn a_file_that_shrinks_is_an_error() {
     let npy = Npy::open(file.path(), &Request::default()).unwrap();
     file.as_file().set_len(2 * 16 * BLOCK as u64).unwrap();
     let read = npy.read(2, &mut Block::default(), &mut Vec::new());
-    assert!(matches!(read, Err(Error::Io { .. })), "{read:?}");
+    assert!(refusal(read).contains("changed while it was read"));
+}
+
+#[test]
+fn a_file_that_is_written_to_is_an_error() {
+    let numbers = hard_numbers(3 * BLOCK);
+    let both = written(Kind::Npy, &["x", "y"], &[&numbers, &numbers]);
+    let one = written(Kind::Npy, &["x"], &[&numbers]);
+    let other = written(Kind::Npy, &["y"], &[&numbers]);
+    for (npy, changed) in [
+        (Npy::open(both.path(), &Request::default()), &both),
+        (Npy::open_pair(one.path(), other.path()), &other),
+    ] {
+        let npy = npy.unwrap();
+        let read = |index| npy.read(index, &mut Block::default(), &mut Vec::new());
+        read(0).unwrap();
+        // Longer than from one of the operating system's clock ticks to the next.
+        std::thread::sleep(Duration::from_millis(30));
+        let mut file = changed.reopen().unwrap();
+        file.seek(SeekFrom::End(-8)).unwrap();
+        file.write_all(&[0; 8]).unwrap();
+        for index in [1, 0] {
+            let text = refusal(read(index));
+            let path = changed.path().display();
+            assert!(
+                text.starts_with(&format!("{path} changed while it was read")),
+                "{text}"
+            );
+        }
+    }
 }
 
 #[test]

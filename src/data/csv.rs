@@ -325,10 +325,7 @@ fn quoted(field: &[u8]) -> String {
 /// Trouble in the user's words; `line` is that of the next record.
 fn explain(name: &str, line: u64, trouble: Trouble) -> Error {
     match trouble {
-        Trouble::Io(source) => Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        },
+        Trouble::Io(source) => Error::cannot_read(name)(source),
         Trouble::TooLong => Error::Data(format!(
             "{name}, line {line}: a record of more than {} MB; is there a quote that is not closed?",
             LONGEST / 1_000_000,

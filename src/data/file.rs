@@ -106,21 +106,12 @@ fn table<R: Rows + 'static>(
         }
     }
     let file = if whole {
-        File::open(path).map_err(|source| Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        })?
+        File::open(path).map_err(Error::cannot_read(&name))?
     } else {
         // A pipe is read only once, from its start to its end.
         tempfile::tempfile()
             .and_then(|mut copy| io::copy(&mut bytes, &mut copy).map(|_| copy))
-            .map_err(|source| Error::Io {
-                doing: format!(
-                    "cannot copy {name} to a temporary file in {} (TMPDIR names another folder)",
-                    std::env::temp_dir().display(),
-                ),
-                source,
-            })?
+            .map_err(cannot_copy(&name))?
     };
     let rows = open(file, name, request)?;
     let (x, y) = columns(&rows);
@@ -131,6 +122,17 @@ fn table<R: Rows + 'static>(
         y,
         skipped,
     })
+}
+
+/// That there is no room for a copy.
+pub(super) fn cannot_copy(name: &str) -> impl Fn(io::Error) -> Error {
+    move |source| Error::Io {
+        doing: format!(
+            "cannot copy {name} to a temporary file in {} (TMPDIR names another folder)",
+            std::env::temp_dir().display(),
+        ),
+        source,
+    }
 }
 
 /// A file of which the first bytes were read.
@@ -151,10 +153,7 @@ impl<'a> Input<'a> {
         } else {
             path.display().to_string()
         };
-        let cannot_read = |source| Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        };
+        let cannot_read = Error::cannot_read(&name);
         let (file, whole): (Box<dyn Read + Send>, bool) = if piped {
             (Box::new(io::stdin()), false)
         } else {

@@ -50,10 +50,7 @@ impl Header {
     /// Reads the header, and checks that the file is as long as it says.
     pub(super) fn read(file: File, name: &str) -> Result<Self, Error> {
         let bad = |what: &str| Error::Data(format!("{name} {what}"));
-        let cannot_read = |source| Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        };
+        let cannot_read = Error::cannot_read(name);
         let file = SharedFile::new(file).map_err(cannot_read)?;
         let (text, data) = match text(&file) {
             Ok(Some(found)) => found,
