@@ -202,6 +202,8 @@ fn what_is_no_table_is_refused() {
         assert!(refused.contains(text), "{name}: {refused}");
     }
     assert!(refusal(open("words", &asked("1", "2"))).contains("column 1 holds no numbers"));
+    let one = refusal(open("one", &Request::default()));
+    assert!(one.ends_with("--x a.npy --y b.npy"), "{one}");
     let missing = Npy::open(Path::new("no such file.npy"), &Request::default());
     assert!(matches!(missing, Err(Error::Io { .. })));
 }
@@ -229,6 +231,17 @@ fn damaged_files_are_refused_before_they_are_read() {
     assert!(header("(-1, 2)").contains("no plain table"));
     assert!(header("(2, 20000)").contains("(array.T)"));
     assert!(header("5").contains("no plain table"));
+    let records =
+        "{'descr': [('a', '<f8'), ('b', '<f8')], 'fortran_order': False, 'shape': (2, 2)}";
+    assert!(refused(with_header(records)).contains("records in two dimensions; save them in one"));
+    // As Python 2 wrote it.
+    let old = with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (4L, 2L)}");
+    assert_eq!(
+        all(&Npy::open(old.path(), &Request::default()).unwrap())
+            .0
+            .x,
+        [0.0; 4]
+    );
     assert!(refused(with_header("{'descr': '<f8'")).contains("no plain table"));
     assert!(
         refused(with_header(

@@ -214,6 +214,27 @@ fn columns_are_chosen_by_name_or_position() {
     assert!(refusal(open("encodings-none-1", &request)).contains("needs --y, for"));
 }
 
+/// It counts rows, and is no x that anybody asked for.
+#[test]
+fn an_index_of_pandas_is_not_guessed() {
+    let numbers = [1.0, 2.0, 3.0];
+    let index = "__index_level_0__";
+    let file = written(Kind::Parquet, &["x", "y", index], &[&numbers[..]; 3]);
+    let open = |request: &Request| Parquet::open(file.path(), request);
+    let names = |x: &str, y: &str| (x.to_owned(), y.to_owned());
+    assert_eq!(
+        open(&Request::default()).unwrap().columns(),
+        names("x", "y")
+    );
+    assert_eq!(
+        open(&asked(index, "y")).unwrap().columns(),
+        names(index, "y")
+    );
+    let file = written(Kind::Parquet, &["x", index], &[&numbers[..]; 2]);
+    let text = refusal(Parquet::open(file.path(), &Request::default()));
+    assert!(text.contains("needs --x and --y"), "{text}");
+}
+
 #[test]
 fn rows_that_are_no_samples_are_told_and_named() {
     let path = file("parquet/nested.parquet").display().to_string();

@@ -60,7 +60,12 @@ impl Npy {
             columns: &header.columns,
             unnamed: header.unnamed,
         };
-        let (x, y) = columns.choose(request)?;
+        let (x, y) = columns.choose(request).map_err(|error| match error {
+            Error::Data(text) if columns.columns.len() == 1 && request.x.is_none() => {
+                Error::Data(text + "; of two files each may be one: --x a.npy --y b.npy")
+            }
+            other => other,
+        })?;
         enough(&name, header.rows, &Skipped::default(), request)?;
         let column = |at| {
             let array = header.array(at).ok_or_else(|| {

@@ -71,6 +71,11 @@ impl Header {
         let (rows, width) = match shape[..] {
             [rows] => (rows, 1),
             [rows, width] if !structured => (rows, width),
+            [_, _] => {
+                return Err(bad(
+                    "has records in two dimensions; save them in one (array.ravel())",
+                ));
+            }
             _ => {
                 let text = format!("has {} dimensions; it must have one or two", shape.len());
                 return Err(bad(&text));
@@ -163,7 +168,11 @@ fn text(file: &SharedFile) -> io::Result<Option<(String, u64)>> {
 impl Dictionary {
     /// None where it says nothing of an array, or of one that is no table.
     fn parse(text: &str) -> Option<Self> {
-        let Ok(Value::Dict(entries)) = text.trim().parse() else {
+        let text = text.trim();
+        let parsed = text.parse();
+        // Python 2 wrote sizes as `100L`.
+        let parsed = parsed.or_else(|_| text.replace("L,", ",").replace("L)", ")").parse());
+        let Ok(Value::Dict(entries)) = parsed else {
             return None;
         };
         let entry = |wanted: &str| {
