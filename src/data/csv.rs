@@ -109,7 +109,8 @@ fn read_in_chunks(
     if header.named {
         table.lines = skip_header(&mut text, delimiter).map_err(|t| explain(name, 1, t))?;
     }
-    table.fill(&mut text, delimiter)?;
+    // As a whole on one thread, which so has all large buffers: the allocator keeps some for each that had any.
+    rayon::scope(|_| table.fill(&mut text, delimiter))?;
     Ok(Opened {
         source: Box::new(table.store),
         x: columns.name(x),
@@ -145,14 +146,14 @@ impl Table<'_> {
         let mut batch = text.batch(chunks, MOST_BYTES);
         let mut before = Vec::new();
         while !batch.is_empty() {
-            let (parsed, (kept, next)) = rayon::join(
+            let ((kept, next), parsed) = rayon::join(
+                || (self.keep(&before), text.batch(chunks, MOST_BYTES)),
                 || {
                     let chunks = batch.par_iter().with_max_len(1);
                     chunks
                         .map(|chunk| parse::parse(chunk, shape, skip_bad))
                         .collect()
                 },
-                || (self.keep(&before), text.batch(chunks, MOST_BYTES)),
             );
             kept?;
             before = parsed;
