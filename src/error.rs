@@ -1,5 +1,6 @@
 //! What can go wrong, in the user's words, and the exit code that goes with it.
 
+use std::fmt::Display;
 use std::io;
 
 use crate::model::Model;
@@ -49,6 +50,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// That what the operating system answered came of reading `what`, a path or a place in a file.
+    pub(crate) fn cannot_read(
+        what: &(impl Display + ?Sized),
+    ) -> impl Fn(io::Error) -> Error + Copy {
+        move |source| Error::Io {
+            doing: format!("cannot read {what}"),
+            source,
+        }
+    }
+
     /// The program's exit code for this error: 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged, 6
     /// not converged, 7 engines disagree.
     pub fn exit_code(&self) -> u8 {

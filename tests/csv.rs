@@ -84,6 +84,27 @@ fn a_header_is_told_from_a_sample() {
     assert!(text.contains("line 1, column 1: \"NA\""), "{text}");
 }
 
+/// As NumPy writes it, and pandas an index of that name.
+#[test]
+fn a_comment_of_as_many_fields_is_a_header() {
+    let (x, y) = (&[1.0, 2.0], &[2.0, 4.0]);
+    let yes = Some(true);
+    for (content, header) in [
+        ("# time,load\n1,2\n2,4\n", None),
+        ("#time,load\n1,2\n2,4\n", yes),
+    ] {
+        let opened = open_as(content, Request { header, ..PLAIN }).unwrap();
+        assert_eq!([&*opened.x, &*opened.y], ["time", "load"]);
+        assert_reads(Ok(opened), x, y);
+        assert_reads(open(content, Some("time"), Some("load")), x, y);
+    }
+    let content = "#,time,load\n0,1,2\n1,2,4\n";
+    assert_reads(open(content, Some("time"), Some("load")), x, y);
+    assert_reads(open(content, Some("time"), Some("#")), x, &[0.0, 1.0]);
+    // Brackets are no JSON.
+    assert_reads(open("[x],[y]\n1,2\n2,4\n", None, None), x, y);
+}
+
 #[test]
 fn it_reads_what_programs_write() {
     let (x, y) = (&[1.0, 3.0], &[2.0, 4.0]);
@@ -159,6 +180,17 @@ fn a_value_that_is_no_finite_number_is_named() {
         text.contains("line 3") && text.contains("beyond the range of f32"),
         "{text}"
     );
+    // Of a column of something else hardly a row would be left.
+    for values in ["2024-01-01,2024-01-02,2024-01-03", "one,two,3"] {
+        let values: String = values
+            .split(',')
+            .map(|value| format!("{value},1\n"))
+            .collect();
+        let text = refusal(open(format!("day,a\n{values}"), Some("day"), Some("a")));
+        assert!(text.contains("line 2, column \"day\":"), "{text}");
+        assert!(text.contains("which holds text or dates"), "{text}");
+        assert!(!text.contains("--skip-bad"), "{text}");
+    }
     // Lines are those of an editor, whatever ends them and whatever is in quotes.
     let text = refusal(open(
         "n,a,b\r\n\"x\r\ny\",1,2\r\n,3,4\r\n,5,?\r\n",
@@ -222,6 +254,18 @@ fn other_separators_are_suspected() {
         let text = refusal(open(content, None, None));
         assert!(text.contains(&format!("--delimiter {name}")), "{text}");
     }
+    // What decimal commas look like: columns that vary in number, columns without numbers.
+    for content in ["x;y\n1,5;2,5\n2,5;4,5\n", "x;y\n1,5;2\n2;4,5\n"] {
+        let text = refusal(open(content, None, None));
+        assert!(text.contains("write decimals with commas"), "{text}");
+        assert!(text.contains("say --delimiter ';'"), "{text}");
+        let text = refusal(open_as(content, separated_by(b';')));
+        let said = [
+            "decimal commas: write them with points",
+            "decimals with a point",
+        ];
+        assert!(said.iter().any(|said| text.ends_with(said)), "{text}");
+    }
     // A separator that was asked for is believed.
     let content = "\"a;b\",c\n1,2\n3,4\n";
     assert_reads(
@@ -260,12 +304,25 @@ fn broken_files_are_refused() {
     assert!(text.contains("UTF-16"), "{text}");
     let text = refusal(open(b"\0\x01,\x02\n", None, None));
     assert!(text.contains("no text file"), "{text}");
+    let garbage: Vec<u8> = (0..1000).map(|i| (1 + i * i * 7 % 251) as u8).collect();
+    assert!(refusal(open(garbage, None, None)).contains("no text file"));
+    let header = Some(true);
     for first in ["# made by hand", "sep=,", "My table"] {
-        let text = refusal(open(format!("{first}\nx,y\n1,2\n3,4\n"), None, None));
-        assert!(
-            text.contains("starts with a line that is not of its table"),
-            "{text}"
-        );
+        for request in [PLAIN, Request { header, ..PLAIN }] {
+            let text = refusal(open_as(format!("{first}\nx,y\n1,2\n3,4\n"), request));
+            assert!(
+                text.contains("starts with a line that is not of its table"),
+                "{text}"
+            );
+        }
+    }
+    for json in [
+        "{\"x\": [1, 2]}\n",
+        "[\n  {\"x\": 1, \"y\": 2}\n]\n",
+        "[[1, 2], [3, 4]]",
+    ] {
+        let text = refusal(open(json, None, None));
+        assert!(text.contains("seems to be JSON; save it as CSV"), "{text}");
     }
     for (path, said) in [
         ("no/such.csv", "cannot read no/such.csv"),

@@ -68,6 +68,42 @@ fn packed_files_are_unpacked_whatever_they_are_called() {
     }
 }
 
+/// As programs write packed files that others can skip in, and devices that fill up blocks.
+#[test]
+fn what_packers_add_is_passed_over() {
+    let content = "x,y\n1,2\n3,4\n";
+    let more = "5,6\n";
+    let [(_, gzip), (_, zstd)] = packed(content);
+    let [(_, gzip_more), (_, zstd_more)] = packed(more);
+    let skipped = [&b"\x5e\x2a\x4d\x18\x04\0\0\0"[..], b"abcd"].concat();
+    let zeros = vec![0; 300_000];
+    for file in [
+        [&skipped[..], &zstd, &skipped, &zstd_more, &skipped].concat(),
+        [&gzip[..], &zeros, &gzip_more, &[0]].concat(),
+        [gzip.clone(), gzip_more.clone(), zeros].concat(),
+    ] {
+        assert_reads(open(file, None, None), &[1.0, 3.0, 5.0], &[2.0, 4.0, 6.0]);
+    }
+    // Something else behind it is not.
+    let error = open([&gzip[..], b"\0more"].concat(), None, None).err();
+    assert!(matches!(error, Some(Error::Io { .. })), "{error:?}");
+}
+
+#[test]
+fn other_files_are_named() {
+    for (head, what) in [
+        (&b"PK\x03\x04and so on"[..], "is a ZIP archive, as NPZ"),
+        (b"BZh91AY", "is packed by bzip2"),
+        (b"\xfd7zXZ\0\0", "is packed by xz"),
+        (b"ARROW1\0\0", "is an Arrow or Feather file"),
+        (b"FEA1", "is a Feather file"),
+    ] {
+        let text = refusal(open(head, None, None));
+        assert!(text.contains(what), "{text}");
+        assert!(text.ends_with("Parquet or NPY"), "{text}");
+    }
+}
+
 #[test]
 fn the_name_tells_tabs_from_commas() {
     let folder = tempfile::tempdir().unwrap();
@@ -250,6 +286,30 @@ fn a_pipe_of_a_table_is_read_at_any_position() {
             let text = refusal(through(&path, &bytes[..length], &|_| {}));
             assert!(text.starts_with(path.to_str().unwrap()), "{kind:?}: {text}");
         }
+    }
+}
+
+/// A plain file is not copied, but one of which something was read before is no file from its start.
+#[cfg(unix)]
+#[test]
+fn standard_input_may_be_a_file() {
+    use std::io::{Seek, SeekFrom};
+
+    let (_, tables) = tables();
+    for (kind, bytes) in tables {
+        let train = |start| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&bytes).unwrap();
+            file.seek(SeekFrom::Start(start)).unwrap();
+            let mut program = Command::new(env!("CARGO_BIN_EXE_fall-line"));
+            program.args("train - --engine cpu --epochs 1 --learning-rate 1e-12".split(' '));
+            program.stdin(file).env("TMPDIR", "/no/such/folder");
+            program.output().unwrap()
+        };
+        let output = train(0);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{kind:?}: {said}");
+        assert!(!train(1).status.success());
     }
 }
 

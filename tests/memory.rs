@@ -1,6 +1,7 @@
 //! How much host memory training takes. On its own, because the peak is that of all children.
 #![cfg(target_os = "linux")]
 
+use std::io::Write;
 use std::process::Command;
 
 use fall_line::data::synthetic::{ChaCha, Recipe};
@@ -55,6 +56,21 @@ fn drawn(kind: Kind, samples: u64) -> NamedTempFile {
 #[test]
 fn a_data_set_never_stands_in_memory_twice() {
     const MB: u64 = 1_000_000;
+    // 360 MB of text in 40 records, of which eight threads would hold all if their number were what counts. Of 16 MB
+    // each there are a batch that is parsed, one that is read, and what was read beyond it.
+    let mut csv = NamedTempFile::with_suffix(".csv").unwrap();
+    let text = "a".repeat(9_000_000);
+    for i in 0..40 {
+        writeln!(csv, "{i},{i},\"{text}\"").unwrap();
+    }
+    train(&format!(
+        "{} --x 1 --y 2 --threads 8 --engine cpu --learning-rate 1e-7",
+        csv.path().display()
+    ));
+    let of_long = peak();
+    println!("CSV records of 9 MB: {} MB", of_long / MB);
+    assert!(of_long < 90 * MB);
+
     let csv = NamedTempFile::with_suffix(".csv").unwrap();
     let samples: String = (0..8_000_000)
         .map(|i| format!("{}.25,{}.5\n", i % 1000, i % 999))

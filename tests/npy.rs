@@ -3,8 +3,9 @@
 #[path = "common/rows.rs"]
 mod rows;
 
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use fall_line::data::npy::Npy;
 use fall_line::data::rows::{Axis, Bad, Reason, Request, Rows, Strict};
@@ -201,6 +202,8 @@ fn what_is_no_table_is_refused() {
         assert!(refused.contains(text), "{name}: {refused}");
     }
     assert!(refusal(open("words", &asked("1", "2"))).contains("column 1 holds no numbers"));
+    let one = refusal(open("one", &Request::default()));
+    assert!(one.ends_with("--x a.npy --y b.npy"), "{one}");
     let missing = Npy::open(Path::new("no such file.npy"), &Request::default());
     assert!(matches!(missing, Err(Error::Io { .. })));
 }
@@ -228,6 +231,17 @@ fn damaged_files_are_refused_before_they_are_read() {
     assert!(header("(-1, 2)").contains("no plain table"));
     assert!(header("(2, 20000)").contains("(array.T)"));
     assert!(header("5").contains("no plain table"));
+    let records =
+        "{'descr': [('a', '<f8'), ('b', '<f8')], 'fortran_order': False, 'shape': (2, 2)}";
+    assert!(refused(with_header(records)).contains("records in two dimensions; save them in one"));
+    // As Python 2 wrote it.
+    let old = with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (4L, 2L)}");
+    assert_eq!(
+        all(&Npy::open(old.path(), &Request::default()).unwrap())
+            .0
+            .x,
+        [0.0; 4]
+    );
     assert!(refused(with_header("{'descr': '<f8'")).contains("no plain table"));
     assert!(
         refused(with_header(
@@ -260,7 +274,36 @@ fn a_file_that_shrinks_is_an_error() {
     let npy = Npy::open(file.path(), &Request::default()).unwrap();
     file.as_file().set_len(2 * 16 * BLOCK as u64).unwrap();
     let read = npy.read(2, &mut Block::default(), &mut Vec::new());
-    assert!(matches!(read, Err(Error::Io { .. })), "{read:?}");
+    assert!(refusal(read).contains("changed while it was read"));
+}
+
+#[test]
+fn a_file_that_is_written_to_is_an_error() {
+    let numbers = hard_numbers(3 * BLOCK);
+    let both = written(Kind::Npy, &["x", "y"], &[&numbers, &numbers]);
+    let one = written(Kind::Npy, &["x"], &[&numbers]);
+    let other = written(Kind::Npy, &["y"], &[&numbers]);
+    for (npy, changed) in [
+        (Npy::open(both.path(), &Request::default()), &both),
+        (Npy::open_pair(one.path(), other.path()), &other),
+    ] {
+        let npy = npy.unwrap();
+        let read = |index| npy.read(index, &mut Block::default(), &mut Vec::new());
+        read(0).unwrap();
+        // Longer than from one of the operating system's clock ticks to the next.
+        std::thread::sleep(Duration::from_millis(30));
+        let mut file = changed.reopen().unwrap();
+        file.seek(SeekFrom::End(-8)).unwrap();
+        file.write_all(&[0; 8]).unwrap();
+        for index in [1, 0] {
+            let text = refusal(read(index));
+            let path = changed.path().display();
+            assert!(
+                text.starts_with(&format!("{path} changed while it was read")),
+                "{text}"
+            );
+        }
+    }
 }
 
 #[test]

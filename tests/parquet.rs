@@ -6,6 +6,7 @@ mod rows;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fall_line::data::parquet::Parquet;
 use fall_line::data::rows::{Axis, Bad, Reason, Request, Rows, Strict};
@@ -102,6 +103,7 @@ fn table(types: Vec<Type>, groups: &[usize], page: usize, write: WriteColumn) ->
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_data_page_row_count_limit(page)
+        .set_data_page_size_limit((8 * page).max(1 << 20))
         .set_write_batch_size(page)
         .build();
     let schema = Arc::new(schema.build().unwrap());
@@ -212,6 +214,27 @@ fn columns_are_chosen_by_name_or_position() {
     assert!(refusal(open("encodings-none-1", &request)).contains("needs --y, for"));
 }
 
+/// It counts rows, and is no x that anybody asked for.
+#[test]
+fn an_index_of_pandas_is_not_guessed() {
+    let numbers = [1.0, 2.0, 3.0];
+    let index = "__index_level_0__";
+    let file = written(Kind::Parquet, &["x", "y", index], &[&numbers[..]; 3]);
+    let open = |request: &Request| Parquet::open(file.path(), request);
+    let names = |x: &str, y: &str| (x.to_owned(), y.to_owned());
+    assert_eq!(
+        open(&Request::default()).unwrap().columns(),
+        names("x", "y")
+    );
+    assert_eq!(
+        open(&asked(index, "y")).unwrap().columns(),
+        names(index, "y")
+    );
+    let file = written(Kind::Parquet, &["x", index], &[&numbers[..]; 2]);
+    let text = refusal(Parquet::open(file.path(), &Request::default()));
+    assert!(text.contains("needs --x and --y"), "{text}");
+}
+
 #[test]
 fn rows_that_are_no_samples_are_told_and_named() {
     let path = file("parquet/nested.parquet").display().to_string();
@@ -315,7 +338,123 @@ fn a_file_that_shrinks_is_an_error() {
     let parquet = Parquet::open(file.path(), &Request::default()).unwrap();
     file.as_file().set_len(1000).unwrap();
     let read = parquet.read(0, &mut Block::default(), &mut Vec::new());
-    assert!(refusal(read).contains("cut short"));
+    assert!(refusal(read).contains("changed while it was read"));
+}
+
+#[test]
+fn a_file_that_is_written_to_is_an_error() {
+    let numbers = hard_numbers(3 * BLOCK);
+    let file = written(Kind::Parquet, &["x", "y"], &[&numbers, &numbers]);
+    let parquet = Parquet::open(file.path(), &Request::default()).unwrap();
+    let read = |index| parquet.read(index, &mut Block::default(), &mut Vec::new());
+    read(0).unwrap();
+    let content = std::fs::read(file.path()).unwrap();
+    // Longer than from one of the operating system's clock ticks to the next.
+    std::thread::sleep(Duration::from_millis(30));
+    std::fs::write(file.path(), content).unwrap();
+    for index in [1, 0] {
+        assert!(refusal(read(index)).contains("changed while it was read"));
+    }
+}
+
+fn optional_doubles() -> Vec<Type> {
+    let doubles = ["x", "y"].map(|name| {
+        let double = Type::primitive_type_builder(name, Physical::DOUBLE);
+        double
+            .with_repetition(Repetition::OPTIONAL)
+            .build()
+            .unwrap()
+    });
+    doubles.to_vec()
+}
+
+/// Missing values, and next to them NaNs and infinities.
+fn with_holes(column: usize, row: usize) -> Option<f64> {
+    match (row + column) % 70_001 {
+        0 => None,
+        1 => Some(-f64::NAN),
+        2 => Some(f64::INFINITY),
+        _ => Some(value(column, row)),
+    }
+}
+
+/// Pages of which so many threads would hold too much are read in another way, as the same numbers.
+#[test]
+fn large_pages_hold_the_same_numbers() {
+    const ROWS: usize = 1 << 20;
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(32);
+    let threads = threads.build().unwrap();
+    for request in [Request::default(), alone("y")] {
+        let [large, small] = [1 << 30, 10_000].map(|page| {
+            let file = table(
+                optional_doubles(),
+                &[ROWS, 17],
+                page,
+                |chunk, column, rows| {
+                    let numbers = rows.map(|row| with_holes(column, row));
+                    let (mut values, mut levels) = (Vec::new(), Vec::new());
+                    for number in numbers {
+                        values.extend(number);
+                        levels.push(number.is_some().into());
+                    }
+                    let chunk = chunk.typed::<DoubleType>();
+                    chunk.write_batch(&values, Some(&levels), None).unwrap();
+                },
+            );
+            let parquet = threads.install(|| Parquet::open(file.path(), &request));
+            let parquet = parquet.unwrap();
+            let read = all(&parquet);
+            // What became a copy doesn't ask for the file any more.
+            file.as_file().set_len(1000).unwrap();
+            let again = parquet.read(0, &mut Block::default(), &mut Vec::new());
+            assert_eq!(again.is_ok(), page == 1 << 30);
+            read
+        });
+        assert!(large.1.len() > 40);
+        assert_eq!(large.1, small.1);
+        let good = |block: &Block| {
+            let values = block.x.iter().chain(&block.y).copied();
+            bits(&values.filter(|value| value.is_finite()).collect::<Vec<_>>())
+        };
+        assert_eq!(good(&large.0), good(&small.0));
+    }
+}
+
+/// A page whose header asks for more memory than its values can take is not loaded.
+#[test]
+fn a_page_is_no_larger_than_its_values() {
+    const ROWS: usize = 200_000;
+    let file = table(
+        optional_doubles(),
+        &[ROWS],
+        1 << 30,
+        |chunk, column, rows| {
+            let values: Vec<f64> = rows.map(|row| value(column, row)).collect();
+            let levels = vec![1; values.len()];
+            let chunk = chunk.typed::<DoubleType>();
+            chunk.write_batch(&values, Some(&levels), None).unwrap();
+        },
+    );
+    let reader = SerializedFileReader::new(file.reopen().unwrap()).unwrap();
+    let start = reader.metadata().row_group(0).column(0).byte_range().0 as usize;
+    let whole = std::fs::read(file.path()).unwrap();
+    let of_length = |bytes: usize| {
+        let mut content = whole.clone();
+        // The header's second field, in four bytes of seven bits, of which the lowest is the sign.
+        let field = &mut content[start + 2..start + 8];
+        assert_eq!((field[0], field[5]), (0x15, 0x15));
+        for (at, byte) in field[1..5].iter_mut().enumerate() {
+            let more = if at < 3 { 0x80 } else { 0 };
+            *byte = (bytes >> (7 * at)) as u8 & 0x7f | more;
+        }
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(&content).unwrap();
+        let parquet = Parquet::open(file.path(), &Request::default())?;
+        parquet.read(0, &mut Block::default(), &mut Vec::new())
+    };
+    of_length(2 * 8 * ROWS).unwrap();
+    let text = refusal(of_length(2 * 60_000_000));
+    assert!(text.contains("larger than its values can be"), "{text}");
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use fall_line::data::parquet::Parquet;
 use fall_line::data::rows::{Request, Rows};
 use fall_line::data::{BLOCK, Block};
-use parquet::basic::{Repetition, Type as Physical};
+use parquet::basic::{Compression, Repetition, Type as Physical};
 use parquet::data_type::DoubleType;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 use rayon::prelude::*;
@@ -24,8 +24,8 @@ fn memory(of: &str) -> u64 {
     1024 * kibibytes
 }
 
-/// Two columns in a single row group, with dictionaries that fill up and pages of a megabyte.
-fn one_row_group(rows: usize) -> NamedTempFile {
+/// Two columns in a single row group.
+fn one_row_group(rows: usize, properties: WriterPropertiesBuilder) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
     let fields = ["x", "y"].map(|name| {
         let column = Type::primitive_type_builder(name, Physical::DOUBLE);
@@ -33,9 +33,7 @@ fn one_row_group(rows: usize) -> NamedTempFile {
         Arc::new(column.build().unwrap())
     });
     let schema = Type::group_type_builder("schema").with_fields(fields.to_vec());
-    let properties = WriterProperties::builder()
-        .set_max_row_group_row_count(None)
-        .build();
+    let properties = properties.set_max_row_group_row_count(None).build();
     let mut writer = SerializedFileWriter::new(
         file.reopen().unwrap(),
         Arc::new(schema.build().unwrap()),
@@ -57,18 +55,16 @@ fn one_row_group(rows: usize) -> NamedTempFile {
     file
 }
 
-#[test]
-fn pages_are_held_and_no_row_groups() {
-    const ROWS: usize = 4_000_000;
-    let file = one_row_group(ROWS);
+/// How much memory so many threads take to read all of a file.
+fn taken(file: &NamedTempFile, rows: usize, threads: usize) -> u64 {
     let before = memory("VmRSS");
     // From here on the peak is counted anew.
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(2);
-    let right = threads.build().unwrap().install(|| {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let right = pool.build().unwrap().install(|| {
         let parquet = Parquet::open(file.path(), &Request::default()).unwrap();
-        assert_eq!(parquet.rows(), ROWS as u64);
-        (0..ROWS.div_ceil(BLOCK)).into_par_iter().all(|index| {
+        assert_eq!(parquet.rows(), rows as u64);
+        (0..rows.div_ceil(BLOCK)).into_par_iter().all(|index| {
             let (mut block, mut bad) = (Block::default(), Vec::new());
             parquet.read(index as u64, &mut block, &mut bad).unwrap();
             let first = (index * BLOCK) as f64;
@@ -77,8 +73,31 @@ fn pages_are_held_and_no_row_groups() {
     });
     assert!(right);
     let taken = memory("VmHWM") - before;
-    println!("two threads over 64 MB in one row group: {} MB", taken / MB);
+    println!(
+        "{threads} threads over {} MB: {} MB",
+        16 * rows as u64 / MB,
+        taken / MB
+    );
+    taken
+}
+
+/// One after the other, for the peak is that of the process.
+#[test]
+fn pages_are_held_and_no_row_groups() {
+    const ROWS: usize = 4_000_000;
+    // With dictionaries that fill up and pages of a megabyte.
+    let file = one_row_group(ROWS, WriterProperties::builder());
     // Of two threads and two idle cursors each two columns: 8 times a dictionary and a page, decoded, and of the two at
     // work a page as it is in the file and a block; all a megabyte but for the file's pages, which are smaller.
-    assert!(taken < 30 * MB, "{taken}");
+    assert!(taken(&file, ROWS, 2) < 30 * MB);
+
+    // A page is a column.
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_dictionary_enabled(false)
+        .set_data_page_size_limit(1 << 30)
+        .set_data_page_row_count_limit(1 << 30);
+    let file = one_row_group(ROWS, properties);
+    // Packed and unpacked 32 MB each, and of 8 threads a block or two of a megabyte; by 16 cursors it would be 1 GB.
+    assert!(taken(&file, ROWS, 8) < (64 + 30) * MB);
 }

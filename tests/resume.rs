@@ -51,9 +51,7 @@ fn a_run_that_goes_on_ends_in_the_same_bits() {
             let unbroken = json(&run);
             // The second --epochs counts; the batch in hand is not whole then, and is done again.
             let broken = run.replace("--epochs 60", "").replace("--epochs 20", "");
-            ran(&format!(
-                "{broken} -q --epochs 9 --checkpoint {checkpoint}"
-            ));
+            ran(&format!("{broken} -q --epochs 9 --checkpoint {checkpoint}"));
             let on = json(&format!("{run} --resume {checkpoint}"));
             assert_eq!(bits(&on), bits(&unbroken), "{run}");
             assert_ne!(

@@ -12,6 +12,13 @@ pub(super) struct Column {
     pub(super) numeric: bool,
 }
 
+impl Column {
+    /// Whether it can be x or y unasked. An index that pandas saved, and nobody named, counts rows.
+    fn is_guessed(&self) -> bool {
+        self.numeric && !self.name.starts_with("__index_level_")
+    }
+}
+
 /// The columns to choose from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Columns<'a> {
@@ -34,7 +41,7 @@ impl Columns<'_> {
             return Err(Error::Usage("--x and --y are the same column".to_owned()));
         }
         let mut rest = (0..self.columns.len())
-            .filter(|&at| self.columns[at].numeric && Some(at) != x && Some(at) != y);
+            .filter(|&at| self.columns[at].is_guessed() && Some(at) != x && Some(at) != y);
         // Taken for x first: the two numeric columns are x and y in the file's order.
         let chosen_x = x.or_else(|| rest.next());
         let chosen_y = y.or_else(|| rest.next());

@@ -9,12 +9,12 @@ use std::path::Path;
 use csv::ByteRecord;
 use rayon::prelude::*;
 
-use self::columns::{Header, number};
+use self::columns::{Header, decimal_comma};
 use self::cut::{Cutter, LONGEST, Trouble};
 use self::parse::{Fault, Parsed, Shape, What, line_ends, reader};
 use super::columns::Columns;
-use super::file::Opened;
-use super::rows::{Axis, Request, Skipped, enough};
+use super::file::{Opened, READ};
+use super::rows::{Axis, Reason, Request, Skipped, enough};
 use super::store::Store;
 use crate::error::Error;
 
@@ -41,8 +41,8 @@ const SIZES: Sizes = Sizes {
 };
 /// Chunks of a batch, for each thread: the last of a batch are waited for.
 const CHUNKS_A_THREAD: usize = 8;
-/// Chunks of a batch at the most, 16 MB of text.
-const MOST_CHUNKS: usize = 64;
+/// Bytes of a batch, about: long records make few chunks of it.
+const MOST_BYTES: usize = 16 << 20;
 
 /// The samples of a text, which `name` stands for in errors.
 ///
@@ -65,10 +65,19 @@ fn read_in_chunks(
 ) -> Result<Opened, Error> {
     let delimiter = request.delimiter.unwrap_or_else(|| usual_delimiter(name));
     let mut text = Cutter::new(text, delimiter, sizes.chunk);
+    let (head, _) = text.peek(sizes.head).map_err(Error::cannot_read(name))?;
+    if let Some(what) = no_text(head, delimiter) {
+        return Err(Error::Data(format!("{name} {what}")));
+    }
     let first =
         first_records(&mut text, delimiter, sizes).map_err(|trouble| explain(name, 1, trouble))?;
-    if let Some(what) = no_csv(&first) {
-        return Err(Error::Data(format!("{name} {what}")));
+    if request.delimiter.is_none() {
+        suspect_decimal_commas(name, &first, delimiter)?;
+    }
+    if no_header(&first) {
+        return Err(Error::Data(format!(
+            "{name} starts with a line that is not of its table; remove it"
+        )));
     }
     let header = Header::detect(&first, request);
     if first.len() <= usize::from(header.named) {
@@ -82,6 +91,9 @@ fn read_in_chunks(
     let (x, y) = columns.choose(request).map_err(|error| match error {
         Error::Data(text) if columns.columns.len() == 1 => {
             Error::Data(text + "; --delimiter says what separates columns")
+        }
+        Error::Data(text) if header.decimal_commas => {
+            Error::Data(text + "; there are numbers with decimal commas: write them with points")
         }
         other => other,
     })?;
@@ -97,7 +109,8 @@ fn read_in_chunks(
     if header.named {
         table.lines = skip_header(&mut text, delimiter).map_err(|t| explain(name, 1, t))?;
     }
-    table.fill(&mut text, delimiter)?;
+    // As a whole on one thread, which so has all large buffers: the allocator keeps some for each that had any.
+    rayon::scope(|_| table.fill(&mut text, delimiter))?;
     Ok(Opened {
         source: Box::new(table.store),
         x: columns.name(x),
@@ -129,18 +142,18 @@ impl Table<'_> {
             x: self.x,
             y: self.y,
         };
-        let chunks = (CHUNKS_A_THREAD * rayon::current_num_threads()).min(MOST_CHUNKS);
-        let mut batch = text.batch(chunks);
+        let chunks = CHUNKS_A_THREAD * rayon::current_num_threads();
+        let mut batch = text.batch(chunks, MOST_BYTES);
         let mut before = Vec::new();
         while !batch.is_empty() {
-            let (parsed, (kept, next)) = rayon::join(
+            let ((kept, next), parsed) = rayon::join(
+                || (self.keep(&before), text.batch(chunks, MOST_BYTES)),
                 || {
                     let chunks = batch.par_iter().with_max_len(1);
                     chunks
                         .map(|chunk| parse::parse(chunk, shape, skip_bad))
                         .collect()
                 },
-                || (self.keep(&before), text.batch(chunks)),
             );
             kept?;
             before = parsed;
@@ -192,14 +205,18 @@ impl Table<'_> {
                     (Axis::Y, Some(y)) => y,
                     _ => self.x,
                 };
-                let column = self.columns.titled(column);
                 let hint = if decimal_comma(field) {
                     Some("; write numbers without commas, decimals with a point")
                 } else if line == 1 {
                     Some("; if the first line names the columns, say --header yes")
+                } else if !self.columns.columns[column].numeric && *reason == Reason::NotANumber {
+                    Some(
+                        ", nor are most of the column, which holds text or dates; choose a column of numbers",
+                    )
                 } else {
                     None
                 };
+                let column = self.columns.titled(column);
                 let text = format!("{at}, {column}: {} {reason}", quoted(field));
                 (text, hint)
             }
@@ -292,25 +309,66 @@ fn skip_header(text: &mut Cutter, delimiter: u8) -> Result<u64, Trouble> {
     Ok(lines)
 }
 
-/// What the first records show the file to be, where that is no CSV file.
-fn no_csv(first: &[ByteRecord]) -> Option<&'static str> {
-    let bytes = first.first()?.as_slice();
-    let starts_with = |marks: &[&[u8]]| marks.iter().any(|mark| bytes.starts_with(mark));
-    if starts_with(&[b"\xff\xfe", b"\xfe\xff"]) {
-        Some("is in UTF-16; save it as UTF-8")
-    } else if bytes.contains(&0) {
-        Some("is no text file")
-    } else if starts_with(&[b"sep=", b"#"]) || first.get(1)?.len() > first[0].len() {
-        Some("starts with a line that is not of its table; remove it")
+/// What the first bytes show a file to be, where that is no table of text.
+fn no_text(head: &[u8], delimiter: u8) -> Option<String> {
+    // Bytes that a text has at most a few of; any others are a tenth of them.
+    let control = |byte: &&u8| matches!(byte, 1..=8 | 14..=31) && **byte != delimiter;
+    let controls = head.iter().filter(control).count();
+    let mut bytes = head.iter().filter(|byte| !byte.is_ascii_whitespace());
+    let json = match (bytes.next(), bytes.next()) {
+        (Some(b'{'), Some(b'"' | b'}')) => true,
+        // But `[time],[load]` is a header.
+        (Some(b'['), Some(next)) => b"[{\"-0123456789".contains(next),
+        _ => false,
+    };
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        Some("is in UTF-16; save it as UTF-8".to_owned())
+    } else if head.contains(&0) || 20 * controls > head.len() {
+        Some(format!("is no text file; {READ}"))
+    } else if json {
+        Some(format!("seems to be JSON; {READ}"))
     } else {
         None
     }
 }
 
-/// Whether a field is a number but for a comma where its point should be.
-fn decimal_comma(field: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(field);
-    text.matches(',').count() == 1 && number(text.replace(',', ".").as_bytes()).is_some()
+/// Whether the first record is neither a sample nor names the columns: a comment, or what a spreadsheet is to know. A
+/// comment of as many fields as there are columns names them.
+fn no_header(first: &[ByteRecord]) -> bool {
+    let (Some(record), Some(next)) = (first.first(), first.get(1)) else {
+        return false;
+    };
+    let comment = record.as_slice().starts_with(b"#") && record.len() != next.len();
+    comment || record.as_slice().starts_with(b"sep=") || next.len() > record.len()
+}
+
+/// That the text does not separate its columns by something else than commas and write decimals with those, which looks
+/// like columns of varying number.
+fn suspect_decimal_commas(name: &str, first: &[ByteRecord], delimiter: u8) -> Result<(), Error> {
+    if delimiter != b',' {
+        return Ok(());
+    }
+    let lines: Vec<Vec<u8>> = first
+        .iter()
+        .map(|record| record.iter().collect::<Vec<_>>().join(&b','))
+        .collect();
+    for (separator, named) in [(b';', "';'"), (b'\t', "tab"), (b'|', "'|'")] {
+        let fields = || {
+            lines
+                .iter()
+                .map(|line| line.split(|byte| *byte == separator))
+        };
+        let mut counts = fields().map(Iterator::count);
+        let width = counts.next().unwrap_or(0);
+        if width > 1 && counts.all(|count| count == width) && fields().flatten().any(decimal_comma)
+        {
+            return Err(Error::Data(format!(
+                "{name} seems to separate its columns by {named} and to write decimals with commas: write them with \
+                 points, and say --delimiter {named}, or --delimiter ',' if it does not"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// A field for an error message: in quotes, on one line, cut short.
@@ -325,10 +383,7 @@ fn quoted(field: &[u8]) -> String {
 /// Trouble in the user's words; `line` is that of the next record.
 fn explain(name: &str, line: u64, trouble: Trouble) -> Error {
     match trouble {
-        Trouble::Io(source) => Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        },
+        Trouble::Io(source) => Error::cannot_read(name)(source),
         Trouble::TooLong => Error::Data(format!(
             "{name}, line {line}: a record of more than {} MB; is there a quote that is not closed?",
             LONGEST / 1_000_000,

@@ -1,14 +1,17 @@
 //! A user's file, whatever it holds.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
+use self::gzip::Gzip;
 use super::npy::Npy;
 use super::parquet::Parquet;
 use super::rows::{self, Request, Rows, Skipped, enough};
 use super::{OnLoad, Source, csv};
 use crate::error::Error;
+
+mod gzip;
 
 /// What a file came to.
 pub struct Opened {
@@ -30,18 +33,37 @@ enum Kind {
     Gzip,
     Zstd,
     Text,
+    /// Of which nothing is read: what it is.
+    Foreign(&'static str),
 }
+
+/// For the end of an error: what to do with another kind of file.
+pub(super) const READ: &str = "save it as CSV (gzip or zstd may pack it), Parquet or NPY";
 
 /// Bytes that tell the kind.
 const MAGIC: usize = 6;
 
 impl Kind {
     fn of(head: &[u8]) -> Self {
+        // Frames that decoders skip may come before others.
+        if matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]) {
+            return Kind::Zstd;
+        }
         [
             (&b"PAR1"[..], Kind::Parquet),
             (b"\x93NUMPY", Kind::Npy),
             (b"\x1f\x8b", Kind::Gzip),
             (b"\x28\xb5\x2f\xfd", Kind::Zstd),
+            (
+                b"PK\x03\x04",
+                Kind::Foreign("a ZIP archive, as NPZ and XLSX files are"),
+            ),
+            (b"BZh", Kind::Foreign("packed by bzip2")),
+            (b"\xfd7zXZ\0", Kind::Foreign("packed by xz")),
+            (b"ARROW1", Kind::Foreign("an Arrow or Feather file")),
+            (b"FEA1", Kind::Foreign("a Feather file")),
+            (b"\x89HDF", Kind::Foreign("an HDF5 file")),
+            (b"SQLite", Kind::Foreign("an SQLite database")),
         ]
         .into_iter()
         .find(|(magic, _)| head.starts_with(magic))
@@ -56,12 +78,13 @@ impl Kind {
             Kind::Gzip => "gzipped",
             Kind::Zstd => "packed by zstd",
             Kind::Text => "a text file",
+            Kind::Foreign(what) => what,
         }
     }
 }
 
 /// Opens a file of any kind: text with a delimiter, plain or packed by gzip or zstd, Parquet or NPY. `-` is standard
-/// input, and that or a pipe that is no text is first copied to an unnamed temporary file. `on_load` is told of the
+/// input; a pipe that is no text is first copied to an unnamed temporary file. `on_load` is told of the
 /// bytes that are read here, as they lie in the file: all of a text or a pipe.
 ///
 /// # Errors
@@ -72,9 +95,10 @@ pub fn open(path: &Path, request: &Request, on_load: OnLoad) -> Result<Opened, E
     let input = Input::open(path, on_load)?;
     let name = input.name.clone();
     let opened = match input.kind {
-        Kind::Parquet => table(path, input, request, Parquet::from_file, Parquet::columns)?,
-        Kind::Npy => table(path, input, request, Npy::from_file, Npy::columns)?,
+        Kind::Parquet => table(input, request, Parquet::from_file, Parquet::columns)?,
+        Kind::Npy => table(input, request, Npy::from_file, Npy::columns)?,
         Kind::Gzip | Kind::Zstd | Kind::Text => csv::read(&name, input.text()?, request)?,
+        Kind::Foreign(what) => return Err(Error::Data(format!("{name} is {what}; {READ}"))),
     };
     enough(&name, opened.source.samples(), &opened.skipped, request)?;
     Ok(opened)
@@ -82,7 +106,6 @@ pub fn open(path: &Path, request: &Request, on_load: OnLoad) -> Result<Opened, E
 
 /// The samples of a file whose rows are read by position, which `open` opens; `columns` are the names of x and y.
 fn table<R: Rows + 'static>(
-    path: &Path,
     input: Input,
     request: &Request,
     open: impl FnOnce(File, String, &Request) -> Result<R, Error>,
@@ -105,22 +128,12 @@ fn table<R: Rows + 'static>(
             )));
         }
     }
-    let file = if whole {
-        File::open(path).map_err(|source| Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        })?
-    } else {
+    let file = match whole {
+        Some(file) => file,
         // A pipe is read only once, from its start to its end.
-        tempfile::tempfile()
+        None => tempfile::tempfile()
             .and_then(|mut copy| io::copy(&mut bytes, &mut copy).map(|_| copy))
-            .map_err(|source| Error::Io {
-                doing: format!(
-                    "cannot copy {name} to a temporary file in {} (TMPDIR names another folder)",
-                    std::env::temp_dir().display(),
-                ),
-                source,
-            })?
+            .map_err(cannot_copy(&name))?,
     };
     let rows = open(file, name, request)?;
     let (x, y) = columns(&rows);
@@ -133,12 +146,23 @@ fn table<R: Rows + 'static>(
     })
 }
 
+/// That there is no room for a copy.
+pub(super) fn cannot_copy(name: &str) -> impl Fn(io::Error) -> Error {
+    move |source| Error::Io {
+        doing: format!(
+            "cannot copy {name} to a temporary file in {} (TMPDIR names another folder)",
+            std::env::temp_dir().display(),
+        ),
+        source,
+    }
+}
+
 /// A file of which the first bytes were read.
 struct Input<'a> {
     name: String,
     kind: Kind,
-    /// Whether it can be read at any position, not only from its start to its end.
-    whole: bool,
+    /// The file itself, where it can be read at any position, not only from its start to its end.
+    whole: Option<File>,
     /// All of it, the first bytes included.
     bytes: Box<dyn Read + Send + 'a>,
 }
@@ -151,16 +175,16 @@ impl<'a> Input<'a> {
         } else {
             path.display().to_string()
         };
-        let cannot_read = |source| Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
+        let cannot_read = Error::cannot_read(&name);
+        let file = match piped {
+            true => standard_input(),
+            false => File::open(path).map(Some),
         };
-        let (file, whole): (Box<dyn Read + Send>, bool) = if piped {
-            (Box::new(io::stdin()), false)
-        } else {
-            let file = File::open(path).map_err(cannot_read)?;
-            let whole = file.metadata().map_err(cannot_read)?.is_file();
-            (Box::new(file), whole)
+        let file = file.map_err(cannot_read)?;
+        let whole = file.as_ref().map(whole).transpose().map_err(cannot_read)?;
+        let file: Box<dyn Read + Send> = match file {
+            Some(file) => Box::new(file),
+            None => Box::new(io::stdin()),
         };
         let counted = Counted { file, on_load };
         let (head, bytes) = peek(counted).map_err(cannot_read)?;
@@ -170,7 +194,7 @@ impl<'a> Input<'a> {
         Ok(Input {
             kind: Kind::of(&head),
             name,
-            whole,
+            whole: whole.flatten(),
             bytes: Box::new(bytes),
         })
     }
@@ -187,9 +211,11 @@ impl<'a> Input<'a> {
         // What a decoder asks for at once.
         let packed = BufReader::with_capacity(1 << 17, bytes);
         let unpacked: Box<dyn Read + Send> = match kind {
-            Kind::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+            Kind::Gzip => Box::new(Gzip::new(packed)),
             Kind::Zstd => Box::new(zstd::Decoder::with_buffer(packed).map_err(cannot_unpack)?),
-            Kind::Text | Kind::Parquet | Kind::Npy => return Ok(Box::new(packed)),
+            Kind::Text | Kind::Parquet | Kind::Npy | Kind::Foreign(_) => {
+                return Ok(Box::new(packed));
+            }
         };
         let (head, text) = peek(unpacked).map_err(cannot_unpack)?;
         match Kind::of(&head) {
@@ -201,6 +227,26 @@ impl<'a> Input<'a> {
             ))),
         }
     }
+}
+
+/// Standard input as a file, where it is one: `< cars.parquet`.
+fn standard_input() -> io::Result<Option<File>> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        let input = io::stdin().as_fd().try_clone_to_owned()?;
+        Ok(Some(File::from(input)))
+    }
+    #[cfg(not(unix))]
+    Ok(None)
+}
+
+/// Another handle of a file that can be read at any position, and of which nobody read before.
+fn whole(mut file: &File) -> io::Result<Option<File>> {
+    if file.metadata()?.is_file() && file.stream_position()? == 0 {
+        return file.try_clone().map(Some);
+    }
+    Ok(None)
 }
 
 /// The first bytes, and all of them again.

@@ -60,7 +60,12 @@ impl Npy {
             columns: &header.columns,
             unnamed: header.unnamed,
         };
-        let (x, y) = columns.choose(request)?;
+        let (x, y) = columns.choose(request).map_err(|error| match error {
+            Error::Data(text) if columns.columns.len() == 1 && request.x.is_none() => {
+                Error::Data(text + "; of two files each may be one: --x a.npy --y b.npy")
+            }
+            other => other,
+        })?;
         enough(&name, header.rows, &Skipped::default(), request)?;
         let column = |at| {
             let array = header.array(at).ok_or_else(|| {
@@ -151,22 +156,21 @@ impl Rows for Npy {
         let rows = positions(index, self.rows);
         block.clear();
         let x = (&self.x.array, &mut block.x);
-        let read = |columns: &mut [_], file| {
-            array::read(columns, rows.clone()).map_err(|source| Error::Io {
-                doing: format!("cannot read {file}"),
-                source,
-            })
+        let read = |columns: &mut [_], of: &Column| {
+            let read = array::read(columns, rows.clone());
+            of.array.file.unchanged(&of.file)?;
+            read.map_err(Error::cannot_read(&of.file))
         };
         match &self.y {
             Some(y) if y.array.beside(&self.x.array) => {
-                read(&mut [x, (&y.array, &mut block.y)], &y.file)?;
+                read(&mut [x, (&y.array, &mut block.y)], y)?;
             }
             Some(y) => {
-                read(&mut [x], &self.x.file)?;
-                read(&mut [(&y.array, &mut block.y)], &y.file)?;
+                read(&mut [x], &self.x)?;
+                read(&mut [(&y.array, &mut block.y)], y)?;
             }
             None => {
-                read(&mut [x], &self.x.file)?;
+                read(&mut [x], &self.x)?;
                 block.y.resize(block.x.len(), 0.0);
             }
         }
@@ -200,13 +204,8 @@ impl Rows for Npy {
 
 fn open(path: &Path) -> Result<(File, String), Error> {
     let name = path.display().to_string();
-    match File::open(path) {
-        Ok(file) => Ok((file, name)),
-        Err(source) => Err(Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        }),
-    }
+    let file = File::open(path).map_err(Error::cannot_read(&name))?;
+    Ok((file, name))
 }
 
 /// A file's name without its folders.

@@ -8,12 +8,14 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use self::copy::Copy;
 use self::cursor::Cursor;
 use self::table::Table;
 use super::rows::{Axis, Bad, Reason, Request, Rows, Skipped, enough, judge};
 use super::{BLOCK, Block, positions};
 use crate::error::Error;
 
+mod copy;
 mod cursor;
 mod numbers;
 mod pages;
@@ -26,11 +28,15 @@ mod table;
 /// **days** since 1970; false is 0 and true 1. What has another type, or may stand several times in a row (a list), is
 /// not numeric; a field of a struct is a column by the name `struct.field`.
 ///
-/// Each thread that reads holds a page and a dictionary of either column, which most programs write of a megabyte.
+/// Each thread that reads holds a page and a dictionary of either column, which most programs write of a megabyte. Where
+/// pages are so large that all threads together would hold too much, the columns are copied to an unnamed temporary file
+/// when it is opened, in f64, a page at a time. A page of more than 400 MB is refused.
 pub struct Parquet {
     table: Table,
     /// Cursors that nobody uses, the one used last at the end.
     idle: Mutex<Vec<Cursor>>,
+    /// What is read instead, where pages are large.
+    copy: Option<Copy>,
 }
 
 impl Parquet {
@@ -41,10 +47,7 @@ impl Parquet {
     /// column that is missing or not numeric, and for too few rows.
     pub fn open(path: &Path, request: &Request) -> Result<Self, Error> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|source| Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        })?;
+        let file = File::open(path).map_err(Error::cannot_read(&name))?;
         Self::from_file(file, name, request)
     }
 
@@ -55,7 +58,13 @@ impl Parquet {
     pub fn from_file(file: File, name: String, request: &Request) -> Result<Self, Error> {
         let table = Table::open(file, name, request)?;
         enough(table.file(), table.rows(), &Skipped::default(), request)?;
+        let copy = match table.has_large_pages()? {
+            true => Some(Copy::of(&table)?),
+            false => None,
+        };
+        table.unchanged()?;
         Ok(Parquet {
+            copy,
             table,
             idle: Mutex::default(),
         })
@@ -106,7 +115,6 @@ impl Rows for Parquet {
 
     fn read(&self, index: u64, block: &mut Block, bad: &mut Vec<Bad>) -> Result<(), Error> {
         let rows = positions(index, self.rows());
-        let mut cursor = self.cursor(rows.start)?;
         block.clear();
         let (mut x_missing, mut y_missing) = (Vec::new(), Vec::new());
         let mut columns = [
@@ -114,8 +122,19 @@ impl Rows for Parquet {
             (&mut block.y, &mut y_missing),
         ];
         let count = (rows.end - rows.start) as usize;
-        cursor.read(&self.table, count, &mut columns)?;
-        self.keep(cursor);
+        if let Some(copy) = &self.copy {
+            let place = format!("the temporary file that holds {}", self.title());
+            let read = copy.read(rows, &mut columns);
+            read.map_err(Error::cannot_read(&place))?;
+        } else {
+            let cursor = self.cursor(rows.start).and_then(|mut cursor| {
+                cursor.read(&self.table, count, &mut columns)?;
+                Ok(cursor)
+            });
+            // What a file became may look damaged.
+            self.table.unchanged()?;
+            self.keep(cursor?);
+        }
         // Where x is alone.
         block.y.resize(count, 0.0);
         judge(block, &x_missing, &y_missing, bad);

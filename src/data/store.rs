@@ -117,12 +117,10 @@ impl Source for Store {
     fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
         let in_memory = self.memory.len() as u64;
         if (in_memory..in_memory + self.in_file).contains(&index) {
+            let place = format!("the temporary file that holds {}", self.title);
             return self
                 .read_file(index - in_memory, block)
-                .map_err(|source| Error::Io {
-                    doing: format!("cannot read the temporary file that holds {}", self.title),
-                    source,
-                });
+                .map_err(Error::cannot_read(&place));
         }
         let Range { start, end } = positions(index, self.samples());
         let held = if index < in_memory {

@@ -62,7 +62,7 @@ impl<W: Write + Send> Writer<W> {
         let table = match kind {
             Kind::Csv => {
                 let mut csv = csv::Writer::from_writer(out);
-                csv.write_record(names).map_err(of_csv)?;
+                csv.write_record(names).map_err(csv_error)?;
                 Table::Csv(Box::new(csv))
             }
             Kind::Parquet => Table::Parquet(Box::new(ParquetWriter::new(out, names)?)),
@@ -96,7 +96,7 @@ impl<W: Write + Send> Writer<W> {
                     for (value, column) in record.iter_mut().zip(columns) {
                         *value = column[row];
                     }
-                    csv.serialize(&record).map_err(of_csv)?;
+                    csv.serialize(&record).map_err(csv_error)?;
                 }
                 Ok(())
             }
@@ -145,8 +145,8 @@ fn npy_header(rows: u64, columns: usize) -> Vec<u8> {
     header
 }
 
-/// What the csv crate wraps: its errors in writing are those of `out`.
-fn of_csv(error: csv::Error) -> io::Error {
+/// What the csv crate wraps: its errors in writing are those of what it writes to.
+pub fn csv_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),

@@ -11,6 +11,8 @@ use crate::error::Error;
 pub(super) struct Header {
     /// Whether the first record is a header.
     pub(super) named: bool,
+    /// Whether a column's numbers have commas for points.
+    pub(super) decimal_commas: bool,
     columns: Vec<Column>,
 }
 
@@ -24,16 +26,19 @@ impl Header {
                 .is_some_and(|record| is_header(record, request))
         });
         let width = first.first().map_or(0, ByteRecord::len);
+        let mut decimal_commas = false;
         let columns = (0..width)
             .map(|at| {
-                let (mut filled, mut numbers) = (0, 0);
+                let (mut filled, mut numbers, mut commas) = (0, 0, 0);
                 for record in first.iter().skip(usize::from(named)) {
                     let field = record.get(at).unwrap_or_default();
                     filled += usize::from(!is_missing(field));
                     numbers += usize::from(number(field).is_some());
+                    commas += usize::from(decimal_comma(field));
                 }
+                decimal_commas |= commas > 0 && 2 * (commas + numbers) >= filled;
                 let name = if named {
-                    String::from_utf8_lossy(first[0][at].trim_ascii()).into_owned()
+                    String::from_utf8_lossy(name(&first[0], at)).into_owned()
                 } else {
                     String::new()
                 };
@@ -43,7 +48,11 @@ impl Header {
                 }
             })
             .collect();
-        Header { named, columns }
+        Header {
+            named,
+            decimal_commas,
+            columns,
+        }
     }
 
     /// The columns to choose from.
@@ -104,10 +113,7 @@ fn is_header(record: &ByteRecord, request: &Request) -> bool {
         wanted.is_some_and(|wanted| {
             let position = wanted.parse().ok();
             let is_position = position.is_some_and(|at| (1..=record.len()).contains(&at));
-            !is_position
-                && record
-                    .iter()
-                    .any(|field| field.trim_ascii() == wanted.as_bytes())
+            !is_position && (0..record.len()).any(|at| name(record, at) == wanted.as_bytes())
         })
     };
     let asked_for = match (named(request.x), named(request.y)) {
@@ -116,6 +122,21 @@ fn is_header(record: &ByteRecord, request: &Request) -> bool {
         (false, false) => false,
     };
     !missing && (numbers == 0 || asked_for)
+}
+
+/// What a header's field names a column: without the mark of a comment, where that is not all of it.
+fn name(header: &ByteRecord, at: usize) -> &[u8] {
+    let field = header[at].trim_ascii();
+    let named = field.strip_prefix(b"#").map(<[u8]>::trim_ascii);
+    named
+        .filter(|name| at == 0 && !name.is_empty())
+        .unwrap_or(field)
+}
+
+/// Whether a field is a number but for a comma where its point should be.
+pub(super) fn decimal_comma(field: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(field);
+    text.matches(',').count() == 1 && number(text.replace(',', ".").as_bytes()).is_some()
 }
 
 /// A finite number, spaces around it allowed.

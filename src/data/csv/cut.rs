@@ -74,12 +74,17 @@ impl<'a> Cutter<'a> {
         self.filled -= bytes;
     }
 
-    /// Up to `chunks` chunks; none at the end, or where there is trouble.
-    pub(super) fn batch(&mut self, chunks: usize) -> Vec<Chunk> {
+    /// Up to `chunks` chunks, or as many as take up to `bytes` bytes but for the last; none at the end, or where there
+    /// is trouble.
+    pub(super) fn batch(&mut self, chunks: usize, bytes: usize) -> Vec<Chunk> {
         let mut batch = Vec::new();
-        while batch.len() < chunks && self.trouble.is_none() {
+        let mut held = 0;
+        while batch.len() < chunks && held < bytes && self.trouble.is_none() {
             match self.next() {
-                Ok(Some(chunk)) => batch.push(chunk),
+                Ok(Some(chunk)) => {
+                    held += chunk.buffer.len();
+                    batch.push(chunk);
+                }
                 Ok(None) => break,
                 Err(trouble) => self.trouble = Some(trouble),
             }

@@ -251,7 +251,7 @@ proptest! {
 fn chunks_without_quotes_are_told_from_others() {
     let text = "7,x,8\n".repeat(50) + "7,\"x\",8\n" + &"7,x,8\n".repeat(50);
     let mut cutter = Cutter::new(Box::new(io::Cursor::new(text.clone())), b',', 12);
-    let mut chunks = cutter.batch(1000);
+    let mut chunks = cutter.batch(1000, usize::MAX);
     assert_eq!(chunks.iter().filter(|chunk| chunk.quotes).count(), 1);
     assert_eq!(chunks.len(), 51);
     let whole: Vec<u8> = chunks

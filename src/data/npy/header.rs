@@ -50,10 +50,7 @@ impl Header {
     /// Reads the header, and checks that the file is as long as it says.
     pub(super) fn read(file: File, name: &str) -> Result<Self, Error> {
         let bad = |what: &str| Error::Data(format!("{name} {what}"));
-        let cannot_read = |source| Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        };
+        let cannot_read = Error::cannot_read(name);
         let file = SharedFile::new(file).map_err(cannot_read)?;
         let (text, data) = match text(&file) {
             Ok(Some(found)) => found,
@@ -74,6 +71,11 @@ impl Header {
         let (rows, width) = match shape[..] {
             [rows] => (rows, 1),
             [rows, width] if !structured => (rows, width),
+            [_, _] => {
+                return Err(bad(
+                    "has records in two dimensions; save them in one (array.ravel())",
+                ));
+            }
             _ => {
                 let text = format!("has {} dimensions; it must have one or two", shape.len());
                 return Err(bad(&text));
@@ -166,7 +168,11 @@ fn text(file: &SharedFile) -> io::Result<Option<(String, u64)>> {
 impl Dictionary {
     /// None where it says nothing of an array, or of one that is no table.
     fn parse(text: &str) -> Option<Self> {
-        let Ok(Value::Dict(entries)) = text.trim().parse() else {
+        let text = text.trim();
+        let parsed = text.parse();
+        // Python 2 wrote sizes as `100L`.
+        let parsed = parsed.or_else(|_| text.replace("L,", ",").replace("L)", ")").parse());
+        let Ok(Value::Dict(entries)) = parsed else {
             return None;
         };
         let entry = |wanted: &str| {

@@ -22,7 +22,9 @@ impl Cursor {
         let group = table.group_at(row);
         Ok(Cursor {
             group,
-            decoders: table.decoders(group)?,
+            decoders: (0..table.columns().len())
+                .map(|column| table.decoder(group, column))
+                .collect::<Result<_, Error>>()?,
             row: table.groups()[group].first,
         })
     }
@@ -47,7 +49,7 @@ impl Cursor {
         if rows > 0 {
             for (decoder, column) in self.decoders.iter_mut().zip(table.columns()) {
                 let skipped = guarded(|| decoder.skip(rows));
-                if skipped.map_err(|error| table.explain(column, error))? < rows {
+                if table.known(column, skipped)? < rows {
                     return Err(table.too_short(column));
                 }
             }
@@ -72,7 +74,7 @@ impl Cursor {
             let decoders = self.decoders.iter_mut().zip(table.columns());
             for ((decoder, column), (numbers, missing)) in decoders.zip(columns.iter_mut()) {
                 let read = guarded(|| decoder.read(rows, numbers, missing));
-                if read.map_err(|error| table.explain(column, error))? < rows {
+                if table.known(column, read)? < rows {
                     return Err(table.too_short(column));
                 }
             }

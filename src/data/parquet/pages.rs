@@ -13,6 +13,11 @@ use parquet::schema::types::ColumnDescriptor;
 use crate::data::shared::{ReadFrom, SharedFile};
 use crate::error::Error;
 
+pub(super) mod sizes;
+
+/// Bytes read at once where a page's header is.
+const HEADER: usize = 512;
+
 impl Length for SharedFile {
     fn len(&self) -> u64 {
         self.length()
@@ -24,7 +29,7 @@ impl ChunkReader for SharedFile {
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
         // A page's header takes some 30 bytes, with statistics some more.
-        Ok(BufReader::with_capacity(512, self.from(start)))
+        Ok(BufReader::with_capacity(HEADER, self.from(start)))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -135,10 +140,10 @@ pub(super) fn explain(place: &str, error: ParquetError) -> Error {
         ParquetError::External(source) => match source.downcast::<io::Error>() {
             // What decompresses has such errors too, but not from the operating system.
             Ok(source) if source.raw_os_error().is_some() => {
-                return Error::Io {
-                    doing: format!("cannot read {place}"),
-                    source: *source,
-                };
+                return Error::cannot_read(place)(*source);
+            }
+            Ok(large) if large.kind() == io::ErrorKind::FileTooLarge => {
+                return Error::Data(format!("{place}: {large}"));
             }
             Ok(short) if short.kind() == io::ErrorKind::UnexpectedEof => {
                 "it is cut short".to_owned()

@@ -3,24 +3,34 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use parquet::column::page::PageReader;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     ColumnChunkMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
     RowGroupMetaData,
 };
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescPtr;
+use rayon::prelude::*;
 
 use super::numbers::{Decode, Numbers};
+use super::pages::sizes::Chunk;
 use super::pages::{Checked, explain, guarded};
 use crate::data::columns::{Column, Columns};
 use crate::data::rows::Request;
 use crate::data::shared::SharedFile;
 use crate::error::Error;
 
+/// Bytes that the cursors of all threads may hold together, where pages are larger than usual.
+const TOGETHER: u64 = 256_000_000;
+/// Bytes that a cursor may hold on any number of threads: a page and a dictionary of either column, which most programs
+/// write of a megabyte, and as much again.
+const OF_A_CURSOR: u64 = 8_000_000;
+
 /// One or two columns of a file.
 pub(super) struct Table {
     name: String,
-    file: Arc<SharedFile>,
+    file: SharedFile,
     columns: Vec<Chosen>,
     /// Those with rows, in order.
     groups: Vec<Group>,
@@ -48,10 +58,7 @@ pub(super) struct Group {
 
 impl Table {
     pub(super) fn open(file: File, name: String, request: &Request) -> Result<Self, Error> {
-        let file = SharedFile::new(file).map_err(|source| Error::Io {
-            doing: format!("cannot read {name}"),
-            source,
-        })?;
+        let file = SharedFile::new(file).map_err(Error::cannot_read(&name))?;
         let mut options = ParquetMetaDataOptions::new();
         options.set_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
         options.set_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
@@ -104,7 +111,7 @@ impl Table {
         }
         Ok(Table {
             name,
-            file: Arc::new(file),
+            file,
             columns,
             groups,
             rows,
@@ -113,6 +120,11 @@ impl Table {
 
     pub(super) fn file(&self) -> &str {
         &self.name
+    }
+
+    /// That the file is what it was when it was opened.
+    pub(super) fn unchanged(&self) -> Result<(), Error> {
+        self.file.unchanged(&self.name)
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -133,24 +145,71 @@ impl Table {
         self.groups.partition_point(|group| group.first <= row) - 1
     }
 
-    /// What decodes the columns of a row group from its first row on.
-    pub(super) fn decoders(&self, group: usize) -> Result<Vec<Box<dyn Decode>>, Error> {
-        let group = &self.groups[group];
-        let columns = self.columns.iter().zip(&group.chunks);
-        columns
-            .map(|(column, chunk)| {
-                let file = self.file.clone();
-                let pages = SerializedPageReader::new(file, chunk, group.rows as usize, None)
-                    .map_err(|error| self.explain(column, error))?;
-                let pages = Box::new(Checked::new(pages, &column.descriptor));
-                Ok(column.numbers.decode(column.descriptor.clone(), pages))
+    /// Whether the cursors of all threads could hold more than [`TOGETHER`], because pages are large.
+    pub(super) fn has_large_pages(&self) -> Result<bool, Error> {
+        // Each thread has one, and has left one where it was before.
+        let cursors = 2 * rayon::current_num_threads() as u64;
+        let too_much = |bytes: u64| bytes > OF_A_CURSOR && bytes.saturating_mul(cursors) > TOGETHER;
+        let groups = self.groups.par_iter().enumerate();
+        groups
+            .map(|(place, group)| {
+                let columns: u64 = group.chunks.iter().map(unpacked).sum();
+                Ok(too_much(columns) && too_much(self.held(place)?))
             })
-            .collect()
+            .try_reduce(|| false, |one, other| Ok(one | other))
     }
 
-    /// An error of the parquet crate's, in the user's words.
-    pub(super) fn explain(&self, column: &Chosen, error: parquet::errors::ParquetError) -> Error {
-        explain(&format!("{}, {}", self.name, column.title), error)
+    /// Bytes that a cursor holds in a row group at the most, by the headers of its pages.
+    fn held(&self, group: usize) -> Result<u64, Error> {
+        let columns = self.columns.iter().enumerate();
+        columns
+            .map(|(at, column)| {
+                let (chunk, mut pages) = self.pages(group, at)?;
+                let passed = guarded(|| {
+                    while pages.peek_next_page()?.is_some() {
+                        pages.skip_next_page()?;
+                    }
+                    Ok(())
+                });
+                self.known(column, passed)?;
+                Ok(chunk.held())
+            })
+            .sum()
+    }
+
+    fn pages(
+        &self,
+        group: usize,
+        column: usize,
+    ) -> Result<(Arc<Chunk>, SerializedPageReader<Chunk>), Error> {
+        let Group { rows, chunks, .. } = &self.groups[group];
+        let (rows, chunk, column) = (*rows as usize, &chunks[column], &self.columns[column]);
+        let most = unpacked(chunk).max(OF_A_CURSOR);
+        let bytes = Chunk::new(self.file.clone(), chunk, &column.descriptor, most);
+        let bytes = Arc::new(bytes);
+        let pages = SerializedPageReader::new(bytes.clone(), chunk, rows, None);
+        Ok((bytes, self.known(column, pages)?))
+    }
+
+    /// What decodes a column of a row group from its first row on.
+    pub(super) fn decoder(&self, group: usize, column: usize) -> Result<Box<dyn Decode>, Error> {
+        let (_, pages) = self.pages(group, column)?;
+        let Chosen {
+            descriptor,
+            numbers,
+            ..
+        } = &self.columns[column];
+        let pages = Box::new(Checked::new(pages, descriptor));
+        Ok(numbers.decode(descriptor.clone(), pages))
+    }
+
+    /// What the parquet crate came to with a column, or its error in the user's words.
+    pub(super) fn known<T>(
+        &self,
+        column: &Chosen,
+        found: Result<T, ParquetError>,
+    ) -> Result<T, Error> {
+        found.map_err(|error| explain(&format!("{}, {}", self.name, column.title), error))
     }
 
     /// That a column of a row group has fewer values than the footer says.
@@ -184,6 +243,11 @@ impl Group {
             chunks,
         })
     }
+}
+
+/// Bytes of a column's pages, unpacked, as the footer has it.
+fn unpacked(chunk: &ColumnChunkMetaData) -> u64 {
+    chunk.uncompressed_size().try_into().unwrap_or(0)
 }
 
 fn damaged(place: &str, what: &str) -> Error {
