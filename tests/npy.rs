@@ -8,12 +8,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use fall_line::data::npy::Npy;
-use fall_line::data::rows::{Axis, Bad, Reason, Request, Rows, Strict};
+use fall_line::data::rows::{Axis, Reason, Request, Rows, Strict};
 use fall_line::data::write::Kind;
 use fall_line::data::{BLOCK, Block, Source};
 use fall_line::error::Error;
 use proptest::prelude::*;
-use rows::{all, alone, asked, bits, expected, file, hard_numbers, numbers, refusal, written};
+use rows::{
+    all, alone, asked, bits, expected, file, hard_numbers, numbers, refusal, what, written,
+};
 use tempfile::NamedTempFile;
 
 fn open(name: &str, request: &Request) -> Result<Npy, Error> {
@@ -156,7 +158,7 @@ fn two_files_are_x_and_y() {
 
     let bad = written(Kind::Npy, &["x"], &[&[1.0, f64::NAN, 3.0]]);
     let npy = Npy::open_pair(&file("npy/one.npy"), bad.path()).unwrap();
-    let text = refusal(Strict(npy).read(0, &mut Block::default()));
+    let text = refusal(Strict(Box::new(npy)).read(0, &mut Block::default()));
     let place = format!("{}, row 2: NaN is no finite number;", bad.path().display());
     assert!(text.starts_with(&place), "{text}");
 }
@@ -165,9 +167,9 @@ fn two_files_are_x_and_y() {
 fn rows_that_are_no_samples_are_told_and_named() {
     let npy = open("bad", &Request::default()).unwrap();
     let (_, bad) = all(&npy);
-    let wrong = |at, axis, reason| (at as u64, Bad { at, axis, reason });
+    let wrong = |at, axis, reason| (at as u64, at, axis, reason);
     assert_eq!(
-        bad,
+        what(&bad),
         [
             wrong(1, Axis::X, Reason::NotFinite),
             wrong(2, Axis::Y, Reason::NotFinite),
@@ -176,13 +178,16 @@ fn rows_that_are_no_samples_are_told_and_named() {
     );
     let large = written(Kind::Npy, &["x", "y"], &[&[1.0, 1e39], &[1.0, 2.0]]);
     let npy_of_large = Npy::open(large.path(), &Request::default()).unwrap();
-    assert_eq!(all(&npy_of_large).1, [wrong(1, Axis::X, Reason::BeyondF32)]);
+    assert_eq!(
+        what(&all(&npy_of_large).1),
+        [wrong(1, Axis::X, Reason::BeyondF32)]
+    );
     let path = file("npy/bad.npy").display().to_string();
     assert_eq!(
         npy.complaint(2, bad[1].1),
         format!("{path}, row 3, column 2: inf is no finite number")
     );
-    let text = refusal(Strict(npy).read(0, &mut Block::default()));
+    let text = refusal(Strict(Box::new(npy)).read(0, &mut Block::default()));
     assert!(
         text.starts_with(&format!("{path}, row 2, column 1: NaN is")),
         "{text}"

@@ -6,8 +6,8 @@ use std::path::Path;
 use self::array::Array;
 use self::header::Header;
 use super::columns::Columns;
-use super::rows::{Axis, Bad, Reason, Request, Rows, Skipped, enough, judge};
-use super::{BLOCK, Block, positions};
+use super::rows::{Axis, Bad, Request, Rows, Skipped, enough, judge};
+use super::{Block, positions};
 use crate::error::Error;
 
 mod array;
@@ -179,19 +179,8 @@ impl Rows for Npy {
     }
 
     fn complaint(&self, row: u64, bad: Bad) -> String {
-        let column = self.column(bad.axis);
-        let mut block = Block::default();
-        let again = self.read(row / BLOCK as u64, &mut block, &mut Vec::new());
-        let values = match bad.axis {
-            Axis::X => &block.x,
-            Axis::Y => &block.y,
-        };
-        let value = match values.get(bad.at) {
-            Some(value) if again.is_ok() && bad.reason != Reason::Missing => format!(" {value:?}"),
-            _ => String::new(),
-        };
-        let Column { file, title, .. } = column;
-        format!("{file}, row {}{title}:{value} {}", row + 1, bad.reason)
+        let Column { file, title, .. } = self.column(bad.axis);
+        format!("{file}, row {}{title}: {bad}", row + 1)
     }
 
     fn title(&self) -> String {

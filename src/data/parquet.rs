@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use self::copy::Copy;
 use self::cursor::Cursor;
 use self::table::Table;
-use super::rows::{Axis, Bad, Reason, Request, Rows, Skipped, enough, judge};
-use super::{BLOCK, Block, positions};
+use super::rows::{Axis, Bad, Request, Rows, Skipped, enough, judge};
+use super::{Block, positions};
 use crate::error::Error;
 
 mod copy;
@@ -142,21 +142,13 @@ impl Rows for Parquet {
     }
 
     fn complaint(&self, row: u64, bad: Bad) -> String {
-        let (at, values): (_, fn(&Block) -> &[f64]) = match bad.axis {
-            Axis::X => (0, |block| &block.x),
-            Axis::Y => (1, |block| &block.y),
+        let at = match bad.axis {
+            Axis::X => 0,
+            Axis::Y => 1,
         };
         let title = self.table.columns().get(at).map(|column| &column.title);
         let title = title.map_or("", String::as_str);
-        let place = format!("{}, row {}, {title}:", self.table.file(), row + 1);
-        let mut block = Block::default();
-        let again = self.read(row / BLOCK as u64, &mut block, &mut Vec::new());
-        match values(&block).get(bad.at) {
-            Some(value) if again.is_ok() && bad.reason != Reason::Missing => {
-                format!("{place} {value:?} {}", bad.reason)
-            }
-            _ => format!("{place} {}", bad.reason),
-        }
+        format!("{}, row {}, {title}: {bad}", self.table.file(), row + 1)
     }
 
     fn title(&self) -> String {

@@ -80,7 +80,7 @@ impl Reason {
 }
 
 /// A row that is no sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Bad {
     /// Its place in the block.
     pub at: usize,
@@ -88,6 +88,18 @@ pub struct Bad {
     pub axis: Axis,
     /// What is wrong with it.
     pub reason: Reason,
+    /// The value itself; it means nothing where there is none.
+    pub value: f64,
+}
+
+impl fmt::Display for Bad {
+    /// For use after the place: `NaN is no finite number`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason {
+            Reason::Missing => write!(f, "{}", self.reason),
+            _ => write!(f, "{:?} {}", self.value, self.reason),
+        }
+    }
 }
 
 /// The rows that were left out.
@@ -163,19 +175,23 @@ pub(super) fn judge(block: &Block, x_missing: &[usize], y_missing: &[usize], bad
         Err(_) => Reason::of(values[at]),
     };
     for at in 0..block.x.len() {
-        let of_x = reason(&block.x, x_missing, at).map(|reason| (Axis::X, reason));
-        let of_y = || reason(&block.y, y_missing, at).map(|reason| (Axis::Y, reason));
-        if let Some((axis, reason)) = of_x.or_else(of_y) {
-            bad.push(Bad { at, axis, reason });
-        }
+        let of = |axis, values: &[f64], missing| {
+            reason(values, missing, at).map(|reason| Bad {
+                at,
+                axis,
+                reason,
+                value: values[at],
+            })
+        };
+        let of_y = || of(Axis::Y, &block.y, y_missing);
+        bad.extend(of(Axis::X, &block.x, x_missing).or_else(of_y));
     }
 }
 
 /// Rows that are all to be samples: the first that is none is an error.
-#[derive(Debug)]
-pub struct Strict<R>(pub R);
+pub struct Strict(pub Box<dyn Rows>);
 
-impl<R: Rows> Source for Strict<R> {
+impl Source for Strict {
     fn samples(&self) -> u64 {
         self.0.rows()
     }
@@ -198,24 +214,6 @@ impl<R: Rows> Source for Strict<R> {
     }
 }
 
-impl<R: Rows + ?Sized> Rows for Box<R> {
-    fn rows(&self) -> u64 {
-        (**self).rows()
-    }
-
-    fn read(&self, index: u64, block: &mut Block, bad: &mut Vec<Bad>) -> Result<(), Error> {
-        (**self).read(index, block, bad)
-    }
-
-    fn complaint(&self, row: u64, bad: Bad) -> String {
-        (**self).complaint(row, bad)
-    }
-
-    fn title(&self) -> String {
-        (**self).title()
-    }
-}
-
 /// The samples of a table, and what was left out: nothing, or with `skip_bad` the rows that are no samples, which takes
 /// a pass over all rows, and a copy of the samples where there are such rows.
 ///
@@ -226,15 +224,15 @@ pub fn samples(rows: Box<dyn Rows>, skip_bad: bool) -> Result<(Box<dyn Source>, 
     if !skip_bad {
         return Ok((Box::new(Strict(rows)), Skipped::default()));
     }
-    let skipped = count_bad(&rows)?;
+    let skipped = count_bad(&*rows)?;
     if skipped.first.is_none() {
         return Ok((Box::new(Strict(rows)), skipped));
     }
-    Ok((Box::new(good(&rows)?), skipped))
+    Ok((Box::new(good(&*rows)?), skipped))
 }
 
 /// What of a table is no sample.
-fn count_bad(rows: &impl Rows) -> Result<Skipped, Error> {
+fn count_bad(rows: &dyn Rows) -> Result<Skipped, Error> {
     let blocks = rows.rows().div_ceil(BLOCK as u64);
     // By reason how many, and the first with its row.
     type Found = (BTreeMap<Reason, u64>, Option<(u64, Bad)>);
@@ -264,7 +262,7 @@ fn count_bad(rows: &impl Rows) -> Result<Skipped, Error> {
 }
 
 /// Those rows of a table that are samples.
-fn good(rows: &impl Rows) -> Result<Store, Error> {
+fn good(rows: &dyn Rows) -> Result<Store, Error> {
     let mut store = Store::new(rows.title());
     let blocks = rows.rows().div_ceil(BLOCK as u64);
     // A batch at a time, for the store is filled in order.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use fall_line::data::rows::{Bad, Request, Rows};
+use fall_line::data::rows::{Axis, Bad, Reason, Request, Rows};
 use fall_line::data::write::{Kind, Writer};
 use fall_line::data::{BLOCK, Block};
 use fall_line::error::Error;
@@ -58,6 +58,12 @@ pub fn all(rows: &dyn Rows) -> (Block, Vec<(u64, Bad)>) {
     }
     assert_eq!(all.x.len() as u64, rows.rows());
     (all, all_bad)
+}
+
+/// What is wrong with which rows, for a comparison without the values, of which NaN is none.
+pub fn what(bad: &[(u64, Bad)]) -> Vec<(u64, usize, Axis, Reason)> {
+    let what = |&(row, bad): &(u64, Bad)| (row, bad.at, bad.axis, bad.reason);
+    bad.iter().map(what).collect()
 }
 
 /// The bits, for a comparison that knows -0 from 0 and one NaN from another.

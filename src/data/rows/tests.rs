@@ -31,6 +31,7 @@ impl Rows for Table {
                 at,
                 axis: Axis::Y,
                 reason,
+                value: f64::NAN,
             }));
         }
         Ok(())
