@@ -186,15 +186,16 @@ pub fn synthetic_source(
     })
 }
 
+/// Starts the threads of reading and of the CPU engine, as many as cores where nobody says: before memory is short.
 pub fn set_threads(threads: Option<usize>) -> Result<(), Error> {
-    let Some(threads) = threads else {
-        return Ok(());
-    };
     rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
+        .num_threads(threads.unwrap_or(0))
         .build_global()
         .map_err(|error| Error::Io {
-            doing: format!("cannot start {threads} threads"),
+            doing: match threads {
+                Some(threads) => format!("cannot start {threads} threads"),
+                None => "cannot start a thread a core (--threads 1 takes fewer)".to_owned(),
+            },
             source: io::Error::other(error),
         })
 }

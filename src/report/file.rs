@@ -129,11 +129,3 @@ fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> Error {
         Error::Io { doing, source }
     }
 }
-
-/// What the csv crate wraps: its errors in writing are those of the file.
-pub fn csv_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
-}

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use fall_line::data::write::csv_error;
 use fall_line::error::Error;
 use fall_line::train::Epoch;
 
@@ -25,7 +26,7 @@ pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
             .has_headers(false)
             .from_writer(out);
         // By hand, so that a run that diverged in its first epoch leaves a header too.
-        csv.write_record(COLUMNS).map_err(file::csv_error)?;
+        csv.write_record(COLUMNS).map_err(csv_error)?;
         for Epoch {
             epoch,
             loss,
@@ -36,7 +37,7 @@ pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
         } in epochs
         {
             csv.serialize((epoch, loss, w, b, dw, db))
-                .map_err(file::csv_error)?;
+                .map_err(csv_error)?;
         }
         csv.flush()
     })

@@ -197,7 +197,10 @@ pub fn verdict(
         epochs => format!("{} epochs", HumanCount(epochs)),
     };
     let what = match (outcome.converged, ended) {
-        _ if first_loss.is_some_and(|first| outcome.final_loss > first) => {
+        // A cutting plane starts where the line is about to be; of equal losses f32 sums tell either as the greater.
+        _ if setup.learning_rate.is_some()
+            && first_loss.is_some_and(|first| outcome.final_loss > 1.00001 * first) =>
+        {
             format!("the loss has risen over {epochs}")
         }
         (Some(false), Ended::Converged) => {

@@ -5,6 +5,7 @@ use std::path::Path;
 use fall_line::bench::compare::{BreakEven, Speedup};
 use fall_line::bench::machine::Machine;
 use fall_line::bench::{Kind, MODEL, Plan, Row};
+use fall_line::data::write::csv_error;
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::engine::gpu::program::Storage;
 use fall_line::error::Error;
@@ -171,11 +172,11 @@ impl Document {
         file::write(path, |out| {
             let mut csv = csv::Writer::from_writer(out);
             csv.write_record(COLUMNS.map(|column| column.replace('/', "_")))
-                .map_err(file::csv_error)?;
+                .map_err(csv_error)?;
             for row in &self.rows {
                 let row = serde_json::to_value(row)?;
                 csv.write_record(COLUMNS.map(|column| field(&row, column)))
-                    .map_err(file::csv_error)?;
+                    .map_err(csv_error)?;
             }
             csv.flush()
         })
