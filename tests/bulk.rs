@@ -1,6 +1,8 @@
 //! The line of the bulk, however far off some samples are: against the exact one of golden/bulk.py, on every engine.
 
 mod common;
+#[path = "common/golden.rs"]
+mod golden;
 #[path = "common/program.rs"]
 mod program;
 #[path = "common/standard.rs"]
@@ -14,6 +16,7 @@ use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
 use fall_line::train::rough::Rough;
+use golden::uniform;
 use serde::Deserialize;
 use standard::Standard;
 
@@ -54,24 +57,8 @@ struct Line {
 
 impl Line {
     fn loss(&self) -> Loss {
-        let loss = Loss::ALL.into_iter().find(|loss| loss.name() == self.loss);
-        match (loss.unwrap(), self.parameter) {
-            (Loss::Huber { .. }, Some(delta)) => Loss::Huber { delta },
-            (Loss::Quantile { .. }, Some(tau)) => Loss::Quantile { tau },
-            (loss, None) => loss,
-            (loss, Some(_)) => panic!("{loss} has no parameter"),
-        }
+        golden::loss(&self.loss, self.parameter)
     }
-}
-
-/// splitmix64 (Steele et al. 2014) of the position: the upper 53 bits as a number in (0, 1).
-fn uniform(seed: u64, draw: u64, position: u64) -> f64 {
-    let mut z = position + ((seed * 64 + draw) << 32);
-    z = (z + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^= z >> 31;
-    ((z >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
 }
 
 impl Case {

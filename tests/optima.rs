@@ -1,6 +1,8 @@
 //! The cutting plane against the exact optimum of golden/optima.py, on every engine.
 
 mod common;
+#[path = "common/golden.rs"]
+mod golden;
 #[path = "common/standard.rs"]
 mod standard;
 
@@ -17,6 +19,7 @@ use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
 use fall_line::train::{Config, Descent, Ended, Stop, Trained, Walk, train};
+use golden::uniform;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
@@ -55,24 +58,8 @@ struct Optimum {
 
 impl Optimum {
     fn loss(&self) -> Loss {
-        let loss = Loss::ALL.into_iter().find(|loss| loss.name() == self.loss);
-        match (loss.unwrap(), self.parameter) {
-            (Loss::Huber { .. }, Some(delta)) => Loss::Huber { delta },
-            (Loss::Quantile { .. }, Some(tau)) => Loss::Quantile { tau },
-            (loss, None) => loss,
-            (loss, Some(_)) => panic!("{loss} has no parameter"),
-        }
+        golden::loss(&self.loss, self.parameter)
     }
-}
-
-/// splitmix64 (Steele et al. 2014) of the position: the upper 53 bits as a number in (0, 1).
-fn uniform(seed: u64, draw: u64, position: u64) -> f64 {
-    let mut z = position + ((seed * 64 + draw) << 32);
-    z = (z + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^= z >> 31;
-    ((z >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
 }
 
 fn normal(seed: u64, draw: u64, position: u64) -> f64 {

@@ -21,6 +21,8 @@ import scipy
 from mpmath import mp, mpf
 from scipy.optimize import linprog
 
+from draws import uniforms
+
 mp.dps = 50
 HERE = pathlib.Path(__file__)
 NOISE = 0.01
@@ -53,17 +55,6 @@ LOSSES = [
     ("huber", 1.0),
     ("log-cosh", None),
 ]
-
-
-def uniforms(seed, samples, draw):
-    """splitmix64 (Steele et al. 2014) of the position: the upper 53 bits as a number in (0, 1)."""
-    with np.errstate(over="ignore"):
-        z = np.arange(samples, dtype=np.uint64) + np.uint64((seed * 64 + draw) << 32)
-        z = (z + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = z ^ (z >> np.uint64(31))
-    return ((z >> np.uint64(11)).astype(float) + 0.5) / 2.0**53
 
 
 def samples_of(recipe):
