@@ -132,7 +132,9 @@ pub fn judge(args: &Train, opened: &Opened, statistics: &Statistics) -> Result<(
         false => [x.least, x.greatest].map(|end| f64::from(end as f32)),
     };
     if least == greatest {
-        let digits = match (x.least == x.greatest, x.coarse_at(x.least).is_some()) {
+        // From 2^53 on other integers may have been rounded to this one.
+        let rounded = x.least.abs() >= 2.0 / f64::EPSILON;
+        let digits = match (x.least == x.greatest, rounded) {
             (false, _) => ", to the digits of f32 (--standardize casts it later)",
             (true, true) => ", to the digits of f64",
             (true, false) => "",

@@ -190,12 +190,6 @@ impl Column {
         self.coarse(self.size() - self.size().next_down())
     }
 
-    /// Whether f64 has no digits behind the point at a value: other integers may have been rounded to it.
-    pub fn coarse_at(&self, value: f64) -> Option<f64> {
-        let step = value.abs() - value.abs().next_down();
-        (step >= 1.0).then_some(step)
-    }
-
     fn size(&self) -> f64 {
         self.least.abs().max(self.greatest.abs())
     }
