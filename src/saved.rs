@@ -109,10 +109,7 @@ pub fn read<T: DeserializeOwned>(
         schema: String,
     }
     let name = path.display();
-    let text = fs::read(path).map_err(|source| Error::Io {
-        doing: format!("cannot read {name}"),
-        source,
-    })?;
+    let text = fs::read(path).map_err(Error::cannot_read(&name))?;
     let head: Head =
         serde_json::from_slice(&text).map_err(|_| Error::Data(format!("{name} {none}")))?;
     if head.schema == schema {

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use fall_line::loss::Loss;
-use program::{fall_line, run};
+use program::{fall_line, interrupt, run};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -484,10 +484,7 @@ fn an_interrupt_ends_it_at_once_and_leaves_no_file() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("cpu-1 ")));
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

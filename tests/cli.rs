@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use fall_line::loss::Loss;
-use program::{engines, fall_line, json, ran, refused, run, stderr, stdout};
+use program::{engines, fall_line, interrupt, json, ran, refused, run, stderr, stdout};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -802,10 +802,7 @@ fn an_interrupt_ends_after_the_epoch_and_keeps_the_history() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.find(|line| line.as_ref().unwrap().starts_with("epoch 3:"));
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
+    interrupt(&child);
     let rest: Vec<String> = lines.map(Result::unwrap).collect();
     assert!(rest.iter().any(|line| line.starts_with("w = ")), "{rest:?}");
     let output = child.wait_with_output().unwrap();

@@ -8,11 +8,11 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 #[cfg(unix)]
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 #[cfg(unix)]
 use program::fall_line;
-use program::{engines, json, ran, refused, run, stderr, stdout};
+use program::{engines, interrupt, json, ran, refused, run, stderr, stdout};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -571,10 +571,7 @@ fn an_interrupted_run_is_no_failure_to_converge() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     lines.find(|line| line.as_ref().unwrap().starts_with("epoch 3:"));
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
+    interrupt(&child);
     lines.for_each(drop);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));

@@ -5,12 +5,12 @@ mod program;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use fall_line::data::Block;
 use fall_line::data::file;
 use fall_line::data::rows::Request;
-use program::{fall_line, json, ran, refused, run, stderr, stdout};
+use program::{fall_line, interrupt, json, ran, refused, run, stderr, stdout};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -266,10 +266,7 @@ fn an_interrupt_leaves_no_half_a_file() {
             assert!(child.try_wait().unwrap().is_none(), "{args}");
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        let kill = Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status();
-        assert!(kill.unwrap().success());
+        interrupt(&child);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(130), "{args}");
         let text = stderr(&output);

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use program::{fall_line, json, ran, refused, run, stderr, stdout};
+use program::{fall_line, interrupt, json, ran, refused, run, stderr, stdout};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -169,10 +169,7 @@ fn an_interrupt_keeps_the_line() {
     while !checkpoint.exists() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     let result: Value = serde_json::from_str(&stdout(&output)).unwrap();

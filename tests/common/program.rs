@@ -1,7 +1,7 @@
 //! The program as a user runs it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 use serde_json::Value;
 
@@ -59,4 +59,12 @@ pub fn refused(code: i32, args: &str) -> String {
     assert_eq!(text.lines().count(), 1, "{args}: {text}");
     assert!(text.starts_with("error: "), "{args}: {text}");
     text
+}
+
+/// What Ctrl-C does.
+pub fn interrupt(child: &Child) {
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
 }
