@@ -7,9 +7,9 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use fall_line::data::file;
-use fall_line::data::rows::Request;
 use fall_line::data::{BLOCK, Block};
+use fall_line::table;
+use fall_line::table::rows::Request;
 use rayon::prelude::*;
 
 fn main() {
@@ -47,7 +47,7 @@ fn read(path: &Path, x: &str, y: &str) -> Totals {
         y: Some(y),
         ..Request::default()
     };
-    let opened = file::open(path, &request, &|_| {}).unwrap_or_else(|error| panic!("{error}"));
+    let opened = table::open(path, &request, &|_| {}).unwrap_or_else(|error| panic!("{error}"));
     let samples = opened.source.samples();
     let sums: Vec<(f64, f64)> = (0..samples.div_ceil(BLOCK as u64))
         .into_par_iter()

@@ -3,4 +3,5 @@
 pub mod bench;
 pub mod generate;
 pub mod predict;
+mod predict_summary;
 pub mod train;

@@ -2,22 +2,13 @@
 
 use crate::error::Error;
 
-mod columns;
-mod csv;
-pub mod file;
-pub mod fit;
+pub mod goodness;
 pub mod host;
-pub mod npy;
 pub mod numpy;
-pub mod parquet;
-pub mod rows;
 pub mod scaling;
-mod shared;
 pub mod statistics;
-pub mod store;
 pub mod synthetic;
 pub mod threefry;
-pub mod write;
 
 /// Samples in a block: what a [`Source`] yields at once. 65,536, so that a block (1 MB in f64) fits
 /// a core's second-level cache and a synthetic stream outlives its seeding by far.

@@ -42,6 +42,7 @@
     )
 )]
 
+pub mod atomic;
 pub mod bench;
 pub mod data;
 pub mod engine;
@@ -49,4 +50,5 @@ pub mod error;
 pub mod loss;
 pub mod model;
 pub mod saved;
+pub mod table;
 pub mod train;

@@ -27,7 +27,7 @@ mod cli;
 mod commands;
 mod interrupts;
 mod open;
-mod report;
+mod output;
 mod run;
 
 /// What shells say of a program that SIGINT ended.
@@ -47,9 +47,9 @@ fn main() -> ExitCode {
     }));
     panic::catch_unwind(run).unwrap_or_else(|_| {
         let text = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
-        report::notice(format!(
+        output::notice(format!(
             "error: a fault in fall-line, please report it: {}",
-            report::one_line(&text)
+            output::one_line(&text)
         ));
         ExitCode::from(FAULT)
     })
@@ -72,7 +72,7 @@ fn run() -> ExitCode {
         Err(error) => {
             // Whoever closed our stdout has read enough, and wants no more lines.
             if !closed_pipe(&error) {
-                report::error(&error);
+                output::error(&error);
             }
             error.exit_code().into()
         }
@@ -107,7 +107,7 @@ fn usage(error: &clap::Error) -> ExitCode {
             let message = text.split("\n\nUsage:").next().unwrap_or(&text);
             let message = message.split("\n\nFor more").next().unwrap_or(message);
             let message = message.replace("\n\n  tip:", ";");
-            report::notice(format!("{} (see --help)", report::one_line(&message)));
+            output::notice(format!("{} (see --help)", output::one_line(&message)));
         }
     }
     ExitCode::from(error.exit_code() as u8)
@@ -124,8 +124,8 @@ fn adapters(format: Format) -> Result<ExitCode, Error> {
         return Err(adapter::none());
     }
     match format {
-        Format::Text => report::text::adapters(&infos)?,
-        Format::Json => report::json::print(&infos)?,
+        Format::Text => output::number::adapters(&infos)?,
+        Format::Json => output::json::print(&infos)?,
     }
     Ok(ExitCode::SUCCESS)
 }

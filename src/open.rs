@@ -3,11 +3,9 @@
 use std::io;
 use std::path::Path;
 
+use fall_line::atomic;
 use fall_line::data::Source;
-use fall_line::data::file::{self, Opened as File};
-use fall_line::data::npy::Npy;
 use fall_line::data::numpy::Numpy;
-use fall_line::data::rows::{self, Request, Skipped};
 use fall_line::data::statistics::Statistics;
 use fall_line::data::synthetic::{self, ChaCha, Recipe};
 use fall_line::data::threefry::Threefry;
@@ -21,9 +19,12 @@ use fall_line::engine::{Chosen, Description, Engine, cpu, gpu};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
+use fall_line::table::npy::Npy;
+use fall_line::table::rows::{self, Request, Skipped};
+use fall_line::table::{self, Opened as File};
 
 use crate::cli::{Columns, Generator, Train};
-use crate::report::{self, progress::Progress};
+use crate::output::{self, progress::Progress};
 
 /// What `train` is to fit.
 pub struct Opened {
@@ -82,12 +83,12 @@ pub fn open_file(
             // Of a pipe the length is not known.
             let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
             let reading = Progress::new("reading bytes", bytes, quiet);
-            file::open(path, request, &|n| reading.advance(n))?
+            table::open(path, request, &|n| reading.advance(n))?
         }
         None => open_pair(flags, request)?,
     };
-    if let Some(text) = report::skipped(&file.skipped).filter(|_| !quiet) {
-        report::notice(text);
+    if let Some(text) = output::skipped(&file.skipped).filter(|_| !quiet) {
+        output::notice(text);
     }
     Ok(file)
 }
@@ -95,7 +96,7 @@ pub fn open_file(
 /// NPY files of one column each.
 fn open_pair(flags: &Columns, request: &Request) -> Result<File, Error> {
     let path = |flag: &str, given: &Option<String>| match given {
-        Some(name) if report::file::ending(Path::new(name)) == "npy" => Ok(name.into()),
+        Some(name) if atomic::ending(Path::new(name)) == "npy" => Ok(name.into()),
         Some(name) => Err(Error::Usage(format!(
             "--{flag} {name} is a column, and there is no DATA that it is of: name the file too, or give --{flag} an .npy \
              file of its own"
@@ -160,7 +161,7 @@ pub fn judge(args: &Train, opened: &Opened, statistics: &Statistics) -> Result<(
             _ => continue,
         };
         if !args.output.quiet {
-            report::notice(format!(
+            output::notice(format!(
                 "warning: {name} runs from {:?} to {:?}, where {kind} has steps of {step:?}: the line lacks digits; {cure}",
                 column.least, column.greatest,
             ));
@@ -262,7 +263,7 @@ pub fn load<'a>(
                     engine.placement().keeps_the_line()?;
                 }
                 let streamed = engine.placement().notice();
-                streamed.iter().filter(|_| !quiet).for_each(report::notice);
+                streamed.iter().filter(|_| !quiet).for_each(output::notice);
                 identity.resident = engine.placement().resident;
                 Box::new(engine)
             };
@@ -274,7 +275,7 @@ pub fn load<'a>(
         }
         Chosen::Cpu { notice } => {
             if let Some(notice) = notice.filter(|_| !quiet) {
-                report::notice(notice);
+                output::notice(notice);
             }
             let engine = CpuEngine::new(source, loss, &on_load)?;
             let description = engine.description();
@@ -338,7 +339,7 @@ fn options(args: &Train, tuning: Option<Tuning>) -> Options {
 pub fn tuning(adapter: &Adapter, samples: u64, no_tune: bool, quiet: bool) -> Option<Tuning> {
     let tell = |text| {
         if !quiet {
-            report::notice(text);
+            output::notice(text);
         }
     };
     (!no_tune).then(|| cache::tuning(adapter, samples, tell))

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::data::fit::Fit;
+use crate::data::goodness::Goodness;
 use crate::data::statistics::Statistics;
 use crate::error::Error;
 use crate::model::Model;
@@ -60,7 +60,7 @@ pub struct Metrics {
     /// The mean loss of y = mean y; none where that is not known.
     pub baseline_loss: Option<f64>,
     /// RMSE, MAE and R², in f64; none where the samples never were on the host, or the run was broken off.
-    pub fit: Option<Fit>,
+    pub fit: Option<Goodness>,
 }
 
 impl Units {

@@ -11,7 +11,7 @@ use std::f64::consts::TAU;
 
 use common::{Reference, Samples, on_every_engine};
 use fall_line::data::Block;
-use fall_line::data::fit::Fit;
+use fall_line::data::goodness::Goodness;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
 use lines::{Case, golden};
@@ -141,7 +141,7 @@ fn norris_is_as_nist_certifies_it() {
     let [w, b] = digits_of(closed, certified, &standard);
     assert!(w >= 12.0 && b >= 12.0, "{closed:?}: {w} {b}");
     // The residual standard deviation, over the n − 2 that two parameters leave, and R².
-    let fit = Fit::of(&samples, closed, &standard.statistics.y).unwrap();
+    let fit = Goodness::of(&samples, closed, &standard.statistics.y).unwrap();
     let deviation = fit.rmse * (36.0 / 34.0_f64).sqrt();
     assert!(digits(deviation, 0.884796396144373, 1.0) >= 12.0, "{fit:?}");
     let r_squared = fit.r_squared.unwrap();

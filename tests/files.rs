@@ -12,11 +12,11 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::all;
-use fall_line::data::file::{self, Opened};
-use fall_line::data::rows::Request;
-use fall_line::data::write::Kind;
 use fall_line::data::{BLOCK, Block};
 use fall_line::error::Error;
+use fall_line::table::rows::Request;
+use fall_line::table::write::Kind;
+use fall_line::table::{self, Opened};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rows::written;
@@ -194,7 +194,7 @@ fn the_bytes_of_the_file_are_told() {
         let on_load = |bytes| {
             told.fetch_add(bytes, Ordering::Relaxed);
         };
-        file::open(text::file(&bytes).path(), &PLAIN, &on_load).unwrap();
+        table::open(text::file(&bytes).path(), &PLAIN, &on_load).unwrap();
         assert_eq!(told.into_inner(), bytes.len() as u64);
     }
 }
@@ -236,7 +236,7 @@ fn pipe() -> (TempDir, PathBuf) {
 fn through(path: &Path, content: &[u8], on_load: &(dyn Fn(u64) + Sync)) -> Result<Opened, Error> {
     std::thread::scope(|scope| {
         scope.spawn(|| std::fs::write(path, content).unwrap());
-        file::open(path, &PLAIN, on_load)
+        table::open(path, &PLAIN, on_load)
     })
 }
 

@@ -5,7 +5,7 @@ mod common;
 mod lines;
 
 use common::{Reference, Samples, all, synthetic};
-use fall_line::data::fit::Fit;
+use fall_line::data::goodness::Goodness;
 use fall_line::data::host::Columns;
 use fall_line::data::scaling::{Scaled, Scaling};
 use fall_line::data::statistics::{Observed, Statistics};
@@ -52,7 +52,7 @@ fn what_the_line_of_least_squares_leaves_is_right() {
         let source = Samples::new(&case.x, &case.y);
         let statistics = statistics(&case.x, &case.y);
         let line = statistics.line().unwrap();
-        let fit = Fit::of(&source, line, &statistics.y).unwrap();
+        let fit = Goodness::of(&source, line, &statistics.y).unwrap();
         // A residual is what is left of numbers of this size.
         let rounding = f64::EPSILON * (line.b.abs() + line.w.abs() * statistics.x.greatest.abs());
         let slack = 1e-12 * fit.rmse + 4.0 * rounding;
@@ -71,14 +71,14 @@ fn what_the_line_of_least_squares_leaves_is_right() {
     // By hand: y = x leaves 0, 1, -1 of the targets 0, 0, 3.
     let source = Samples::new(&[0.0, 1.0, 2.0], &[0.0, 0.0, 3.0]);
     let y = Statistics::of(&source, &|_| {}).unwrap().y;
-    let fit = Fit::of(&source, Model { w: 1.0, b: 0.0 }, &y).unwrap();
+    let fit = Goodness::of(&source, Model { w: 1.0, b: 0.0 }, &y).unwrap();
     assert_digits("rmse", fit.rmse, (2.0_f64 / 3.0).sqrt(), 15);
     assert_digits("mae", fit.mae, 2.0 / 3.0, 15);
     assert_digits("R²", fit.r_squared.unwrap(), 1.0 - 2.0 / 6.0, 15);
     // Of a y that does not vary there is nothing to explain.
     let flat = Samples::new(&[0.0, 1.0], &[0.1; 2]);
     let y = Statistics::of(&flat, &|_| {}).unwrap().y;
-    let fit = Fit::of(&flat, Model { w: 0.0, b: 0.0 }, &y).unwrap();
+    let fit = Goodness::of(&flat, Model { w: 0.0, b: 0.0 }, &y).unwrap();
     assert_eq!(fit.r_squared, None);
 }
 

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::process::Command;
 
 use fall_line::data::synthetic::{ChaCha, Recipe};
-use fall_line::data::write::{Kind, Writer};
 use fall_line::data::{BLOCK, Block, Source};
+use fall_line::table::write::{Kind, Writer};
 use nix::sys::resource::{UsageWho, getrusage};
 use tempfile::NamedTempFile;
 

@@ -7,11 +7,11 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use fall_line::data::npy::Npy;
-use fall_line::data::rows::{Axis, Reason, Request, Rows, Strict};
-use fall_line::data::write::Kind;
 use fall_line::data::{BLOCK, Block, Source};
 use fall_line::error::Error;
+use fall_line::table::npy::Npy;
+use fall_line::table::rows::{Axis, Reason, Request, Rows, Strict};
+use fall_line::table::write::Kind;
 use proptest::prelude::*;
 use rows::{
     all, alone, asked, bits, expected, file, hard_numbers, numbers, refusal, what, written,

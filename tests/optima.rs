@@ -11,13 +11,14 @@ use std::ops::ControlFlow;
 
 use common::{Reference, Samples, all, on_every_engine};
 use fall_line::data::host::Columns;
-use fall_line::data::rows::Request;
-use fall_line::data::{Block, Source, file};
+use fall_line::data::{Block, Source};
 use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
+use fall_line::table;
+use fall_line::table::rows::Request;
 use fall_line::train::{Config, Descent, Ended, Stop, Trained, Walk, train};
 use golden::uniform;
 use rand::{RngExt, SeedableRng};
@@ -98,7 +99,7 @@ impl Case {
         let block = match &self.recipe {
             None => {
                 let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cars.csv");
-                let opened = file::open(path.as_ref(), &Request::default(), &|_| {}).unwrap();
+                let opened = table::open(path.as_ref(), &Request::default(), &|_| {}).unwrap();
                 all(&*opened.source)
             }
             Some(recipe) => {

@@ -8,11 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fall_line::data::parquet::Parquet;
-use fall_line::data::rows::{Axis, Reason, Request, Rows, Strict};
-use fall_line::data::write::Kind;
 use fall_line::data::{BLOCK, Block, Source};
 use fall_line::error::Error;
+use fall_line::table::parquet::Parquet;
+use fall_line::table::rows::{Axis, Reason, Request, Rows, Strict};
+use fall_line::table::write::Kind;
 use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;

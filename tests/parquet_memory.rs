@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use fall_line::data::parquet::Parquet;
-use fall_line::data::rows::{Request, Rows};
 use fall_line::data::{BLOCK, Block};
+use fall_line::table::parquet::Parquet;
+use fall_line::table::rows::{Request, Rows};
 use parquet::basic::{Compression, Repetition, Type as Physical};
 use parquet::data_type::DoubleType;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use fall_line::data::Block;
-use fall_line::data::file;
-use fall_line::data::rows::Request;
+use fall_line::table;
+use fall_line::table::rows::Request;
 use program::{fall_line, interrupt, json, ran, refused, run, stderr, stdout};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -34,7 +34,7 @@ fn columns(path: &str, x: &str, y: &str) -> Block {
         y: Some(y),
         ..Request::default()
     };
-    let opened = file::open(Path::new(path), &request, &|_| {}).unwrap();
+    let opened = table::open(Path::new(path), &request, &|_| {}).unwrap();
     let mut block = Block::default();
     opened.source.read(0, &mut block).unwrap();
     block

@@ -6,11 +6,11 @@ mod rows;
 use std::io;
 use std::path::Path;
 
-use fall_line::data::file;
-use fall_line::data::rows::Request;
-use fall_line::data::write::{Kind, Writer, kind};
 use fall_line::data::{BLOCK, Block};
 use fall_line::error::Error;
+use fall_line::table;
+use fall_line::table::rows::Request;
+use fall_line::table::write::{Kind, Writer, kind};
 use rows::{bits, hard_numbers, written};
 
 const KINDS: [Kind; 3] = [Kind::Csv, Kind::Parquet, Kind::Npy];
@@ -68,7 +68,7 @@ fn csv_reads_back_bit_for_bit() {
         y: Some("y"),
         ..Request::default()
     };
-    let csv = file::open(file.path(), &request, &|_| {}).unwrap().source;
+    let csv = table::open(file.path(), &request, &|_| {}).unwrap().source;
     let (mut block, mut read) = (Block::default(), Vec::new());
     for index in 0..csv.samples().div_ceil(BLOCK as u64) {
         csv.read(index, &mut block).unwrap();

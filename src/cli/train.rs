@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use fall_line::data::rows::Request;
 use fall_line::engine;
 use fall_line::error::Error;
+use fall_line::table::rows::Request;
 use fall_line::train::{Descent, Schedule};
 
 use super::parse::*;

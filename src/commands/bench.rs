@@ -7,19 +7,24 @@ use fall_line::bench::{self, Plan};
 use fall_line::data::synthetic::Recipe;
 use fall_line::error::Error;
 
+use self::export::Settings;
+use self::report::Report;
 use crate::cli::{Bench, StorageChoice};
 use crate::interrupts::Interrupts;
 use crate::open::{set_threads, synthetic_source, tuning};
-use crate::report;
-use crate::report::bench::Report;
-use crate::report::bench::export::Settings;
+use crate::output;
+
+mod export;
+mod plot;
+mod report;
+mod table;
 
 pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
     let loss = args.loss.get()?;
-    report::bench::export::check_files(&args.files)?;
+    export::check_files(&args.files)?;
     set_threads(args.threads)?;
     let chosen = choose(&args.engines, &args.adapter)?;
-    chosen.notice.iter().for_each(report::notice);
+    chosen.notice.iter().for_each(output::notice);
     if chosen.adapters.is_empty() && args.on_gpu.storage == StorageChoice::F16 {
         return Err(Error::Usage(
             "--storage f16 is for GPU engines, and none is timed: leave it out, or add gpu to --engines"
@@ -54,15 +59,13 @@ pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
         };
         Ok(synthetic_source(args.generator, recipe, false)?.0)
     };
-    let outcome = bench::run(&plan, &draw, &report::bench::progress, &mut |row| {
-        report.row(row)
-    });
+    let outcome = bench::run(&plan, &draw, &report::progress, &mut |row| report.row(row));
     // What was timed is reported, whatever went wrong after it.
     let Some(document) = report.end(outcome.as_ref().err())? else {
         return outcome.map(|()| ExitCode::SUCCESS);
     };
     let unwritten = interrupts.held(|| document.write_files(&args.files));
-    unwritten.iter().for_each(report::error);
+    unwritten.iter().for_each(output::error);
     outcome?;
     bench::verdict(&document.rows)?;
     Ok(match unwritten.first() {

@@ -2,18 +2,19 @@
 
 use std::process::ExitCode;
 
-use fall_line::data::{Block, write};
+use fall_line::data::Block;
 use fall_line::error::Error;
+use fall_line::table::write;
 
 use crate::cli::Generate;
 use crate::interrupts::Interrupts;
 use crate::open::{set_threads, synthetic_source};
-use crate::report::file;
-use crate::report::table::Table;
+use crate::output::sample_table::Table;
+use fall_line::atomic;
 
 pub fn generate(args: &Generate) -> Result<ExitCode, Error> {
     write::kind(&args.file)?;
-    file::check_writable(&args.file)?;
+    atomic::check_writable(&args.file)?;
     set_threads(args.threads)?;
     let synthetic = &args.synthetic;
     let (source, _) = synthetic_source(synthetic.generator, synthetic.recipe(), args.quiet)?;

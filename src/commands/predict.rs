@@ -2,28 +2,30 @@
 
 use std::process::ExitCode;
 
-use fall_line::data::fit::Fit;
-use fall_line::data::rows::Request;
+use fall_line::data::Block;
+use fall_line::data::goodness::Goodness;
 use fall_line::data::statistics::Statistics;
-use fall_line::data::{Block, write};
 use fall_line::error::Error;
 use fall_line::saved::Saved;
+use fall_line::table::rows::Request;
+use fall_line::table::write;
 
+use super::predict_summary::Summary;
 use crate::cli::{Format, Predict};
 use crate::interrupts::Interrupts;
 use crate::open::{open_file, set_threads};
-use crate::report::predict::Summary;
-use crate::report::table::Table;
-use crate::report::{self, file};
+use crate::output;
+use crate::output::sample_table::Table;
+use fall_line::atomic;
 
 pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
     let saved = Saved::read(&args.model)?;
     if let Some(path) = &args.output {
         write::kind(path)?;
-        file::check_writable(path)?;
+        atomic::check_writable(path)?;
         let data = args.columns.files(args.data.as_deref());
-        report::refuse_to_replace("--output", path, "the data", data)?;
-        report::refuse_to_replace("--output", path, "the model", [args.model.as_path()])?;
+        output::refuse_to_replace("--output", path, "the data", data)?;
+        output::refuse_to_replace("--output", path, "the model", [args.model.as_path()])?;
     }
     set_threads(args.threads)?;
     let request = Request {
@@ -39,7 +41,7 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
         false => None,
         true => {
             let statistics = Statistics::of(source, &|_| {})?;
-            Some(Fit::of(source, saved.model, &statistics.y)?)
+            Some(Goodness::of(source, saved.model, &statistics.y)?)
         }
     };
     let prediction = format!("predicted {}", saved.units.y);
@@ -71,10 +73,10 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
     }
     let summary = Summary::new(&saved, source.samples(), &opened.skipped, fit);
     match args.format {
-        Format::Json => report::json::print(&summary)?,
-        Format::Text if args.output.is_some() => report::line(summary)?,
+        Format::Json => output::json::print(&summary)?,
+        Format::Text if args.output.is_some() => output::line(summary)?,
         // Stdout holds the predictions.
-        Format::Text if !args.quiet => report::notice(summary),
+        Format::Text if !args.quiet => output::notice(summary),
         Format::Text => {}
     }
     Ok(code)

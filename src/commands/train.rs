@@ -18,15 +18,18 @@ use self::checkpoint::{Checkpoint, Checkpoints, Fingerprint};
 use crate::cli::{Format, Train};
 use crate::interrupts::Interrupts;
 use crate::open::{self, Loaded, Opened, load, set_threads};
-use crate::report::history;
-use crate::report::progress::Progress;
+use crate::output::history;
+use crate::output::progress::Progress;
 use crate::run::Run;
 use crate::run::outcome::Outcome;
 use crate::run::setup::{Known, Setup, wants_rough};
 use crate::run::truth::Truth;
-use crate::{INTERRUPTED, report};
+use crate::{INTERRUPTED, output as out};
 
 mod checkpoint;
+mod plan;
+pub mod plot;
+pub mod report;
 
 /// So few synthetic samples are read in a moment: their statistics say more than what they are drawn to.
 const FEW: u64 = 1 << 20;
@@ -36,7 +39,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
         training, output, ..
     } = args;
     let loss = training.loss.get()?;
-    report::check_files(args)?;
+    out::check_files(args)?;
     let resumed = args.checkpoints.resume.as_deref();
     let resumed = resumed.map(Checkpoint::read).transpose()?;
     let history = match (&output.history, &resumed) {
@@ -65,7 +68,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     )?;
     if training.plan {
         let (engine, memory) = open::memory(args, &chosen, source.samples(), setup.in_batches())?;
-        report::plan::print(args, &opened, known.as_ref(), &setup, engine, memory)?;
+        plan::print(args, &opened, known.as_ref(), &setup, engine, memory)?;
         return Ok(ExitCode::SUCCESS);
     }
     // What is not known by now comes with loading.
@@ -101,7 +104,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
         epochs_before: from.epochs(),
     };
     if output.talks() {
-        report::train::headline(&run)?;
+        report::headline(&run)?;
     }
 
     let interrupts = Interrupts::listen()?;
@@ -115,7 +118,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     // From here on the first Ctrl-C cuts short what is not needed, and the next one ends the program.
     let mut failed = Vec::new();
     let ended = interrupts.held(|| {
-        failed = report::write_files(output, &walked.history, loss, source);
+        failed = out::write_files(output, &walked.history, loss, source);
         failed.extend(walked.checkpoints.finish().err());
         let trained = outcome?;
         run.statistics = run.statistics.or_else(|| observed.statistics());
@@ -130,20 +133,20 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
         }
         let outcome = Outcome::new(&run, &trained, truth);
         if let Some(path) = &output.save {
-            failed.extend(report::json::save(path, &outcome.saved()).err());
+            failed.extend(out::json::save(path, &outcome.saved()).err());
         }
         match output.format {
-            Format::Text => report::train::result(&run, &outcome, &trained)?,
-            Format::Json => report::json::print(&outcome)?,
+            Format::Text => report::result(&run, &outcome, &trained)?,
+            Format::Json => out::json::print(&outcome)?,
         }
         if interrupts.came() || trained.ended == Ended::BrokenOff {
-            report::notice(format!("interrupted after epoch {}", trained.epochs));
+            out::notice(format!("interrupted after epoch {}", trained.epochs));
             return Ok(INTERRUPTED.into());
         }
-        report::train::verdict(&run, &outcome, trained.ended, walked.first_loss)?;
+        report::verdict(&run, &outcome, trained.ended, walked.first_loss)?;
         Ok(ExitCode::SUCCESS)
     });
-    failed.iter().for_each(report::error);
+    failed.iter().for_each(out::error);
     match failed.first() {
         Some(failed) if ended.is_ok() => Ok(failed.exit_code().into()),
         _ => ended,
@@ -233,12 +236,12 @@ fn walk(
         progress.advance(1);
         let every = output.log_every;
         if output.talks() && every > 0 && epoch.epoch.is_multiple_of(every) {
-            printed = progress.aside(|| report::train::epoch(epoch, of_files));
+            printed = progress.aside(|| report::epoch(epoch, of_files));
         }
         if let Err(error) = walked.checkpoints.tell(walk)
             && !output.quiet
         {
-            progress.aside(|| report::notice(format!("warning: {error}")));
+            progress.aside(|| out::notice(format!("warning: {error}")));
         }
         if printed.is_err() || interrupts.came() {
             ControlFlow::Break(())

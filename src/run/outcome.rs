@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use fall_line::data::rows::Skipped;
 use fall_line::data::statistics::Statistics;
 use fall_line::engine::Description;
 use fall_line::model::Model;
 use fall_line::saved::{Metrics, Saved, Units};
+use fall_line::table::rows::Skipped;
 use fall_line::train::{Descent, Ended, Schedule, Trained};
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use fall_line::data::Source;
-use fall_line::data::fit::Fit;
+use fall_line::data::goodness::Goodness;
 use fall_line::engine::Engine;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
@@ -31,7 +31,7 @@ pub struct Truth {
     /// The loss of y = mean y.
     pub baseline_loss: Option<f64>,
     /// Over the samples as they are, in f64; none where they never were on the host, or somebody was in a hurry.
-    pub fit: Option<Fit>,
+    pub fit: Option<Goodness>,
     /// What synthetic samples were drawn around.
     pub true_line: Option<Model>,
     /// A loss so small that it is rounding.
@@ -102,7 +102,7 @@ impl Truth {
         if told {
             self.baseline_loss = Some(loss_at(engine, statistics.constant())?);
             let model = setup.scaling.outside(trained.model);
-            self.fit = Some(Fit::of(source, model, &statistics.y)?);
+            self.fit = Some(Goodness::of(source, model, &statistics.y)?);
         }
         Ok(())
     }

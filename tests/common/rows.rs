@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use fall_line::data::rows::{Axis, Bad, Reason, Request, Rows};
-use fall_line::data::write::{Kind, Writer};
 use fall_line::data::{BLOCK, Block};
 use fall_line::error::Error;
+use fall_line::table::rows::{Axis, Bad, Reason, Request, Rows};
+use fall_line::table::write::{Kind, Writer};
 use tempfile::NamedTempFile;
 
 /// A file that another program wrote: see data/make.py.

@@ -4,9 +4,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use fall_line::data::file::{self, Opened};
-use fall_line::data::rows::Request;
 use fall_line::error::Error;
+use fall_line::table::rows::Request;
+use fall_line::table::{self, Opened};
 use tempfile::NamedTempFile;
 
 pub fn file(content: impl AsRef<[u8]>) -> NamedTempFile {
@@ -34,7 +34,7 @@ pub fn open_as(content: impl AsRef<[u8]>, request: Request) -> Result<Opened, Er
 }
 
 pub fn open_file(path: &Path, request: Request) -> Result<Opened, Error> {
-    file::open(path, &request, &|_| {})
+    table::open(path, &request, &|_| {})
 }
 
 pub fn separated_by(delimiter: u8) -> Request<'static> {

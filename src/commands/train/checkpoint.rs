@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Every, Train};
 use crate::open::Identity;
-use crate::report;
+use crate::output;
 use crate::run::setup::Setup;
 
 /// Its number grows when a key goes or changes its meaning.
@@ -212,12 +212,12 @@ impl Checkpoints {
             checksum: checksum(&content)?,
             content,
         };
-        report::json::save(path, &written)?;
+        output::json::save(path, &written)?;
         self.unwritten = None;
         Ok(())
     }
 }
 
 fn checksum(content: &Content) -> Result<u32, Error> {
-    Ok(crc32fast::hash(report::json::compact(content)?.as_bytes()))
+    Ok(crc32fast::hash(output::json::compact(content)?.as_bytes()))
 }

@@ -1,0 +1,162 @@
+//! The numbers of one column of an NPY file.
+
+use std::io;
+use std::ops::Range;
+
+use half::f16;
+
+use crate::table::shared::SharedFile;
+
+/// Bytes read at once: they stay in a core's first caches, and a read is long enough for its call.
+const PIECE: u64 = 1 << 16;
+
+/// Numbers of one type, at equal distances.
+#[derive(Clone, Debug)]
+pub(super) struct Array {
+    pub(super) file: SharedFile,
+    pub(super) number: Number,
+    /// The byte of the file where the first one starts.
+    pub(super) start: u64,
+    /// From one to the next, in bytes.
+    pub(super) stride: u64,
+}
+
+/// A type of numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Number {
+    kind: Kind,
+    /// Whether the most significant byte comes first.
+    big_endian: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Bool,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+    Float16,
+    Float32,
+    Float64,
+}
+
+impl Number {
+    /// From NumPy's letter and the size in bytes; none for what is no number.
+    pub(super) fn of(letter: char, size: u64, big_endian: bool) -> Option<Self> {
+        let kind = match (letter, size) {
+            ('b', 1) => Kind::Bool,
+            ('i', 1) => Kind::Int8,
+            ('i', 2) => Kind::Int16,
+            ('i', 4) => Kind::Int32,
+            ('i', 8) => Kind::Int64,
+            ('u', 1) => Kind::UInt8,
+            ('u', 2) => Kind::UInt16,
+            ('u', 4) => Kind::UInt32,
+            ('u', 8) => Kind::UInt64,
+            ('f', 2) => Kind::Float16,
+            ('f', 4) => Kind::Float32,
+            ('f', 8) => Kind::Float64,
+            _ => return None,
+        };
+        Some(Number { kind, big_endian })
+    }
+
+    fn size(self) -> u64 {
+        match self.kind {
+            Kind::Bool | Kind::Int8 | Kind::UInt8 => 1,
+            Kind::Int16 | Kind::UInt16 | Kind::Float16 => 2,
+            Kind::Int32 | Kind::UInt32 | Kind::Float32 => 4,
+            Kind::Int64 | Kind::UInt64 | Kind::Float64 => 8,
+        }
+    }
+
+    /// Adds the numbers that start every `stride` bytes.
+    fn decode(self, bytes: &[u8], stride: usize, numbers: &mut Vec<f64>) {
+        let big = self.big_endian;
+        let out = numbers;
+        match self.kind {
+            Kind::Bool => every(bytes, stride, big, out, |[byte]| {
+                f64::from(u8::from(byte != 0))
+            }),
+            Kind::Int8 => every(bytes, stride, big, out, |b| i8::from_le_bytes(b).into()),
+            Kind::Int16 => every(bytes, stride, big, out, |b| i16::from_le_bytes(b).into()),
+            Kind::Int32 => every(bytes, stride, big, out, |b| i32::from_le_bytes(b).into()),
+            Kind::Int64 => every(bytes, stride, big, out, |b| i64::from_le_bytes(b) as f64),
+            Kind::UInt8 => every(bytes, stride, big, out, |b| u8::from_le_bytes(b).into()),
+            Kind::UInt16 => every(bytes, stride, big, out, |b| u16::from_le_bytes(b).into()),
+            Kind::UInt32 => every(bytes, stride, big, out, |b| u32::from_le_bytes(b).into()),
+            Kind::UInt64 => every(bytes, stride, big, out, |b| u64::from_le_bytes(b) as f64),
+            Kind::Float16 => every(bytes, stride, big, out, |b| f16::from_le_bytes(b).to_f64()),
+            Kind::Float32 => every(bytes, stride, big, out, |b| f32::from_le_bytes(b).into()),
+            Kind::Float64 => every(bytes, stride, big, out, f64::from_le_bytes),
+        }
+    }
+}
+
+/// Adds what is in the first bytes of every `stride`, the most significant last for `number`.
+fn every<const SIZE: usize>(
+    bytes: &[u8],
+    stride: usize,
+    big_endian: bool,
+    numbers: &mut Vec<f64>,
+    number: impl Fn([u8; SIZE]) -> f64,
+) {
+    // None is shorter than a number, but an iterator that left such out would not know its length, and the vector
+    // would look for room at each number.
+    let values = bytes
+        .chunks(stride)
+        .map(|bytes| bytes.first_chunk().copied().unwrap_or([0; SIZE]));
+    if big_endian {
+        numbers.extend(values.map(|mut value| {
+            value.reverse();
+            number(value)
+        }));
+    } else {
+        numbers.extend(values.map(number));
+    }
+}
+
+impl Array {
+    /// Whether both stand in the same rows of a file, which are short enough to be read as they are.
+    pub(super) fn beside(&self, other: &Array) -> bool {
+        self.file.same(&other.file)
+            && self.stride == other.stride
+            && self.start.abs_diff(other.start) < self.stride
+            && self.stride <= PIECE
+    }
+}
+
+/// Adds the numbers of these rows, of one column or of some that stand beside each other.
+pub(super) fn read(columns: &mut [(&Array, &mut Vec<f64>)], rows: Range<u64>) -> io::Result<()> {
+    let Some(first) = columns.iter().map(|(a, _)| *a).min_by_key(|a| a.start) else {
+        return Ok(());
+    };
+    let ends = columns.iter().map(|(a, _)| a.start + a.number.size());
+    let width = ends.max().unwrap_or(first.start) - first.start;
+    // Far apart, each is read by itself.
+    let (stride, at_once) = if first.stride > PIECE {
+        (width, 1)
+    } else {
+        (first.stride, PIECE / first.stride)
+    };
+    let mut bytes = Vec::new();
+    let mut row = rows.start;
+    while row < rows.end {
+        let count = at_once.min(rows.end - row);
+        let length = (count - 1) * stride + width;
+        bytes.resize(length as usize, 0);
+        let position = first.start + row * first.stride;
+        first.file.read_exact_at(&mut bytes, position)?;
+        for (array, numbers) in columns.iter_mut() {
+            let bytes = &bytes[(array.start - first.start) as usize..];
+            array.number.decode(bytes, stride as usize, numbers);
+        }
+        row += count;
+    }
+    Ok(())
+}
