@@ -1,6 +1,9 @@
 //! Where samples come from.
 
-use crate::error::Error;
+use self::numpy::Numpy;
+use self::synthetic::{ChaCha, Generator, Recipe, Synthetic};
+use self::threefry::Threefry;
+use crate::error::{Axis, Error, Reason};
 
 pub mod goodness;
 pub mod host;
@@ -37,31 +40,115 @@ impl Block {
     }
 }
 
-/// A data set that yields its samples in f64 by position, any block at any time from any thread, so
-/// that every engine and every number of threads sees the same data and the set never has to stand
-/// in memory as a whole.
+/// A data set that yields its samples in f64 by position.
 ///
-/// Every value is finite, in f32 too.
+/// Any thread may read any block at any time, so every engine and every number of threads sees the same data, and a set
+/// never has to stand in memory as a whole. Every value is finite, in f32 too.
 pub trait Source: Sync {
-    /// How many samples there are; at least 1.
+    /// Returns the number of samples; at least 1.
     fn samples(&self) -> u64;
 
-    /// Replaces what is in `block` by the samples at positions `index * BLOCK` up to the next
-    /// block's first or the end of the data set.
+    /// Replaces what is in `block` by the samples at the [`positions`] that block `index` covers.
     ///
     /// # Errors
-    /// Where the samples come from a file: that it can't be read any more, or has changed.
+    /// A source that reads a file fails if the file can't be read any more, has changed, or holds a value that can't be
+    /// used.
     fn read(&self, index: u64, block: &mut Block) -> Result<(), Error>;
 
-    /// What the data are, for a headline: `y = 4 + 3x + N(0, 1)`, `cars.csv`.
+    /// Returns what the data are, for a headline: `y = 4 + 3x + N(0, 1)`, `cars.csv`.
     fn title(&self) -> String;
+
+    /// Returns the names of x and y.
+    fn names(&self) -> [String; 2] {
+        ["x", "y"].map(str::to_owned)
+    }
+
+    /// Returns how the samples are drawn, if they are synthetic.
+    fn synthetic(&self) -> Option<Synthetic> {
+        None
+    }
 }
 
-/// The positions that block `index` of a set of `samples` samples covers.
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn samples(&self) -> u64 {
+        (**self).samples()
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        (**self).read(index, block)
+    }
+
+    fn title(&self) -> String {
+        (**self).title()
+    }
+
+    fn names(&self) -> [String; 2] {
+        (**self).names()
+    }
+
+    fn synthetic(&self) -> Option<Synthetic> {
+        (**self).synthetic()
+    }
+}
+
+/// Reads a block of a source, and checks that it is what the source promised.
+///
+/// # Errors
+/// [`Error::Block`] if the block has another number of samples than its [`positions`], [`Error::Value`] if a value is not
+/// finite in f32, and the errors of [`Source::read`].
+pub fn read(source: &(impl Source + ?Sized), index: u64, block: &mut Block) -> Result<(), Error> {
+    source.read(index, block)?;
+    let positions = positions(index, source.samples());
+    let promised = positions.end - positions.start;
+    let [x, y] = [block.x.len() as u64, block.y.len() as u64];
+    if [x, y] != [promised; 2] {
+        return Err(Error::Block {
+            title: source.title(),
+            block: index,
+            promised,
+            x,
+            y,
+        });
+    }
+    for (axis, values) in [(Axis::X, &block.x), (Axis::Y, &block.y)] {
+        // Without a branch a value, the check costs next to nothing.
+        let finite = |all, value: &f64| all & (*value as f32).is_finite();
+        if !values.iter().fold(true, finite)
+            && let Some(at) = values.iter().position(|value| Reason::of(*value).is_some())
+        {
+            return Err(Error::Value {
+                title: source.title(),
+                axis,
+                position: positions.start + at as u64,
+                value: values[at],
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Returns the synthetic samples of a recipe. Calls `on_load` for each value that is drawn in advance: NumPy's, two a
+/// sample.
+///
+/// # Errors
+/// [`Error::Setting`] for a recipe that can't be followed.
+pub fn draw(
+    recipe: Recipe,
+    generator: Generator,
+    on_load: OnLoad,
+) -> Result<Box<dyn Source>, Error> {
+    Ok(match generator {
+        Generator::Chacha => Box::new(ChaCha::new(recipe)?),
+        Generator::Numpy => Box::new(Numpy::new(recipe, on_load)?),
+        Generator::Device => Box::new(Threefry::new(recipe)?),
+    })
+}
+
+/// Returns the positions that block `index` of a set of `samples` samples covers.
 pub fn positions(index: u64, samples: u64) -> std::ops::Range<u64> {
     let first = index * BLOCK as u64;
     first..(first + BLOCK as u64).min(samples)
 }
 
-/// Told how many samples (or bytes) more have been loaded, from any thread.
+/// Told how many more samples (or bytes) have been loaded, from any thread.
 pub type OnLoad<'a> = &'a (dyn Fn(u64) + Sync);

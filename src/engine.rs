@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use self::gpu::program::Storage;
+pub use self::gpu::program::{Loads, Storage};
+pub use self::gpu::tuning::Tuning;
 use crate::error::Error;
 use crate::model::{Model, Sums};
 

@@ -14,6 +14,7 @@ use indicatif::HumanCount;
 
 use crate::cli::{Output, Train};
 
+mod advice;
 pub mod history;
 pub mod json;
 pub mod number;
@@ -65,7 +66,7 @@ pub fn one_line(text: &str) -> String {
 
 /// Writes an error to stderr, on one line.
 pub fn error(error: &Error) {
-    notice(format!("error: {error}"));
+    notice(format!("error: {}", advice::text(error)));
 }
 
 /// That the files that are asked for can be written, and none of them replaces another, or what is read.

@@ -8,7 +8,7 @@ use self::gzip::Gzip;
 use self::npy::Npy;
 use self::parquet::Parquet;
 use self::rows::{Request, Rows, Skipped, enough};
-use crate::data::{OnLoad, Source};
+use crate::data::{Block, OnLoad, Source};
 use crate::error::Error;
 
 mod columns;
@@ -31,6 +31,24 @@ pub struct Opened {
     pub y: String,
     /// The rows that were left out, where that was asked for.
     pub skipped: Skipped,
+}
+
+impl Source for Opened {
+    fn samples(&self) -> u64 {
+        self.source.samples()
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        self.source.read(index, block)
+    }
+
+    fn title(&self) -> String {
+        self.source.title()
+    }
+
+    fn names(&self) -> [String; 2] {
+        [self.x.clone(), self.y.clone()]
+    }
 }
 
 /// What a file is by its first bytes, wherever they say so: the name is not asked.

@@ -74,7 +74,7 @@ pub fn verdict(rows: &[Row]) -> Result<(), Error> {
         (Some(disagreement), _) => {
             Err(Error::Disagree(format!("engines disagree: {disagreement}")))
         }
-        (None, Some(failure)) => Err(Error::Gpu(failure)),
+        (None, Some(failure)) => Err(Error::Failed(failure)),
         (None, None) => Ok(()),
     }
 }

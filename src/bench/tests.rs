@@ -17,7 +17,7 @@ impl Engine for Off {
     fn evaluate(&mut self, _: Model) -> Result<Sums, Error> {
         self.asked += 1;
         if self.sums.loss < 0.0 {
-            return Err(Error::Gpu("out of luck".to_owned()));
+            return Err(Error::Failed("out of luck".to_owned()));
         }
         Ok(self.sums)
     }

@@ -29,7 +29,7 @@ impl Goodness {
         let blocks = (0..source.samples().div_ceil(BLOCK as u64))
             .into_par_iter()
             .map_init(Block::default, |block, index| {
-                source.read(index, block)?;
+                super::read(source, index, block)?;
                 let mut sums = [0.0; 2];
                 for (&x, &y) in block.x.iter().zip(&block.y) {
                     let residual = model.predict(x) - y;

@@ -12,9 +12,9 @@
 
 use rand_mt::Mt;
 
-use super::synthetic::Recipe;
+use super::synthetic::{Generator, Recipe, Synthetic};
 use super::{BLOCK, Block, OnLoad, Source, positions};
-use crate::error::Error;
+use crate::error::{Error, Setting};
 use crate::model::Model;
 
 /// States kept at the most, for each of x and noise: 2.5 KB each, so 20 MB in all.
@@ -87,7 +87,7 @@ impl Numpy {
     fn with_checkpoints(recipe: Recipe, checkpoints: u64, on_load: OnLoad) -> Result<Self, Error> {
         recipe.check()?;
         let seed = u32::try_from(recipe.seed).map_err(|_| {
-            Error::Usage("--generator numpy takes a --seed from 0 to 4294967295".to_owned())
+            Setting::Seed.error("must be from 0 to 4294967295 for NumPy's generator")
         })?;
         let blocks = recipe.samples.div_ceil(BLOCK as u64);
         let stride = blocks.div_ceil(checkpoints);
@@ -145,6 +145,14 @@ impl Source for Numpy {
 
     fn title(&self) -> String {
         self.recipe.title()
+    }
+
+    fn synthetic(&self) -> Option<Synthetic> {
+        Some(Synthetic {
+            recipe: self.recipe.clone(),
+            generator: Generator::Numpy,
+            start: self.start,
+        })
     }
 }
 

@@ -56,7 +56,7 @@ impl Statistics {
         let blocks = (0..source.samples().div_ceil(BLOCK as u64))
             .into_par_iter()
             .map_init(Block::default, |block, index| {
-                source.read(index, block)?;
+                super::read(source, index, block)?;
                 on_load(block.x.len() as u64);
                 Ok(Self::of_block(block))
             })

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::{Block, Source, positions};
-use crate::error::Error;
+use crate::error::{Error, Setting};
 use crate::model::Model;
 
 /// A gross error is this many noise deviations, upwards.
@@ -51,7 +51,7 @@ impl Default for Recipe {
 impl Recipe {
     /// That the recipe can be followed, and in f32.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let refuse = |text: &str| Err(Error::Usage(text.to_owned()));
+        let refuse = |setting: Setting, problem| Err(setting.error(problem));
         let Range { start, end } = self.x_range;
         // No normal draw in f64 is further out than 40 deviations.
         let reach = self.intercept.abs()
@@ -59,17 +59,28 @@ impl Recipe {
             + self.noise * (40.0 + OUTLIER_DEVIATIONS)
             + start.abs().max(end.abs());
         if self.samples == 0 {
-            refuse("--samples must be at least 1")
+            refuse(Setting::Samples, "must be at least 1")
         } else if !(start < end && (start as f32) < (end as f32)) {
-            refuse("--x-range A..B needs A below B, by more than f32 can tell apart")
+            refuse(
+                Setting::XRange,
+                "must begin below its end, by more than f32 can tell apart",
+            )
         } else if !(0.0..).contains(&self.noise) {
-            refuse("--noise is a standard deviation and can't be negative")
+            refuse(
+                Setting::Noise,
+                "is a standard deviation and can't be negative",
+            )
         } else if !(0.0..=1.0).contains(&self.outliers) {
-            refuse("--outliers is a share of the samples, from 0 to 1")
+            refuse(Setting::Outliers, "is a share of the samples, from 0 to 1")
         } else if self.outliers > 0.0 && self.noise == 0.0 {
-            refuse("--outliers is measured in noise deviations and needs --noise above 0")
+            refuse(
+                Setting::Outliers,
+                "is measured in standard deviations of the noise, which must be above 0",
+            )
         } else if !(..f64::from(f32::MAX)).contains(&reach) {
-            refuse("the samples would be beyond the range of f32 (3.4e38)")
+            Err(Error::Usage(
+                "the samples would be beyond the range of f32 (3.4e38)".to_owned(),
+            ))
         } else {
             Ok(())
         }
@@ -136,6 +147,41 @@ impl Recipe {
     }
 }
 
+/// How synthetic samples are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Generator {
+    /// ChaCha8, in parallel.
+    #[default]
+    Chacha,
+    /// The exact draws of NumPy's `np.random.seed`, `rand` and `randn`.
+    Numpy,
+    /// A counter-based generator (Threefry), on the GPU itself or, for the CPU engine, its twin.
+    Device,
+}
+
+impl Generator {
+    /// Returns the generator's name: `chacha`, `numpy`, `device`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Generator::Chacha => "chacha",
+            Generator::Numpy => "numpy",
+            Generator::Device => "device",
+        }
+    }
+}
+
+/// What a synthetic source is drawn from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Synthetic {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The generator.
+    pub generator: Generator,
+    /// The line that training starts from: draws of the same seed.
+    pub start: Model,
+}
+
 /// What a stream of draws is for. Each is a ChaCha stream of its own number.
 enum Stream {
     Samples(u64),
@@ -197,5 +243,13 @@ impl Source for ChaCha {
 
     fn title(&self) -> String {
         self.recipe.title()
+    }
+
+    fn synthetic(&self) -> Option<Synthetic> {
+        Some(Synthetic {
+            recipe: self.recipe.clone(),
+            generator: Generator::Chacha,
+            start: start(self.recipe.seed),
+        })
     }
 }

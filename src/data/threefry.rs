@@ -5,7 +5,7 @@
 //! SC 2011), under the seed as the key. `shaders/draw.wgsl` draws the same words; from there on it has
 //! f32 where this file has f64.
 
-use super::synthetic::Recipe;
+use super::synthetic::{self, Generator, Recipe, Synthetic};
 use super::{Block, Source, positions};
 use crate::error::Error;
 
@@ -62,6 +62,14 @@ impl Source for Threefry {
 
     fn title(&self) -> String {
         self.recipe.title()
+    }
+
+    fn synthetic(&self) -> Option<Synthetic> {
+        Some(Synthetic {
+            recipe: self.recipe.clone(),
+            generator: Generator::Device,
+            start: synthetic::start(self.recipe.seed),
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::gpu::program::Storage;
 use super::{Description, Engine};
 use crate::data::host::{self, Columns, Memory};
-use crate::data::{BLOCK, Block, OnLoad, Source};
+use crate::data::{self, BLOCK, Block, OnLoad, Source};
 use crate::error::Error;
 use crate::loss::{self, Loss, Terms};
 use crate::model::{Model, Sums};
@@ -123,7 +123,7 @@ impl CpuEngine {
             .zip(y.par_chunks_mut(BLOCK))
             .enumerate()
             .try_for_each_init(Block::default, |block, (index, (x, y))| {
-                source.read(index as u64, block)?;
+                data::read(source, index as u64, block)?;
                 for (to, from) in [(x, &block.x), (y, &block.y)] {
                     for (to, &from) in to.iter_mut().zip(from) {
                         *to = from as f32;

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::store::Store;
 use crate::data::{BLOCK, Block, Source};
 use crate::error::Error;
+pub use crate::error::{Axis, Reason};
 
 /// Which columns of a file are x and y, and what becomes of rows that are no samples.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,56 +28,6 @@ pub struct Request<'a> {
     pub header: Option<bool>,
     /// Leaves out rows that are no samples, instead of refusing the file.
     pub skip_bad: bool,
-}
-
-/// x or y.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
-    /// x.
-    X,
-    /// y.
-    Y,
-}
-
-/// Why a row is no sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// There is no value: a null, or an empty field.
-    Missing,
-    /// The text is no number.
-    NotANumber,
-    /// The value is NaN or infinite.
-    NotFinite,
-    /// The value is beyond the range of f32.
-    BeyondF32,
-    /// The line has more or fewer fields than the first one.
-    Fields,
-}
-
-impl fmt::Display for Reason {
-    /// For use after the value: `is no number`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Reason::Missing => "has no value",
-            Reason::NotANumber => "is no number",
-            Reason::NotFinite => "is no finite number",
-            Reason::BeyondF32 => "is beyond the range of f32 (3.4e38)",
-            Reason::Fields => "has another number of fields than the first",
-        })
-    }
-}
-
-impl Reason {
-    /// Why a value is none for a sample, if it is none.
-    pub fn of(value: f64) -> Option<Reason> {
-        if !value.is_finite() {
-            Some(Reason::NotFinite)
-        } else if !(value as f32).is_finite() {
-            Some(Reason::BeyondF32)
-        } else {
-            None
-        }
-    }
 }
 
 /// A row that is no sample.

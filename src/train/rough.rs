@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Config, Descent, Stop, Walk, train};
-use crate::data::{BLOCK, Block, Source};
+use crate::data::{self, BLOCK, Block, Source};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::loss::Loss;
@@ -106,7 +106,7 @@ fn some(source: &dyn Source) -> Result<Block, Error> {
     let each = SAMPLES / blocks as usize;
     let (mut some, mut block) = (Block::default(), Block::default());
     for at in 0..blocks {
-        source.read(at * (all - 1) / (blocks - 1).max(1), &mut block)?;
+        data::read(source, at * (all - 1) / (blocks - 1).max(1), &mut block)?;
         let samples = block.x.len();
         for taken in 0..samples.min(each) {
             let position = match samples <= each {

@@ -18,10 +18,6 @@ const FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES
 /// Invocations that a workgroup must be able to have: WebGPU's default.
 const INVOCATIONS: u32 = 256;
 
-/// How to get an adapter where there is none.
-const REMEDY: &str = "on Debian and Ubuntu, `apt-get install mesa-vulkan-drivers` brings a software adapter; \
-     the CPU engine needs none";
-
 /// An adapter that the GPU engine can run on.
 #[derive(Debug)]
 pub struct Adapter {
@@ -35,13 +31,20 @@ impl Adapter {
         &self.info
     }
 
+    pub(super) fn failed(&self, problem: &str) -> Error {
+        Error::Gpu {
+            adapter: self.info.to_string(),
+            problem: problem.to_owned(),
+        }
+    }
+
     pub(super) fn features(&self) -> wgpu::Features {
         self.adapter.features() & FEATURES
     }
 
     /// The shader that does what `options` ask for and else suits the adapter best.
     pub(super) fn variant(&self, options: &Options, tuning: Tuning) -> Result<Variant, Error> {
-        let lacks = |what| Err(Error::Gpu(format!("{}: it has no {what}", self.info)));
+        let lacks = |what| Err(self.failed(&format!("it has no {what}")));
         let subgroups = self.features().contains(wgpu::Features::SUBGROUP);
         let immediates = self.features().contains(wgpu::Features::IMMEDIATES);
         let best_sum = if subgroups { Sum::Subgroup } else { Sum::Tree };
@@ -185,21 +188,20 @@ pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
                 .iter()
                 .map(|Adapter { info, .. }| format!("{} {info}", info.index))
                 .collect();
-            Err(Error::Gpu(format!(
-                "no adapter matches {wanted:?}; there are: {}; {REMEDY}",
-                there.join("; ")
-            )))
+            Err(Error::NoAdapter {
+                wanted: Some(wanted.to_owned()),
+                adapters: there,
+            })
         }
     }
 }
 
 /// The error of a machine without an adapter.
 pub fn none() -> Error {
-    let narrowed = match std::env::var("WGPU_BACKEND") {
-        Ok(backend) => format!(" among those that WGPU_BACKEND={backend} leaves"),
-        Err(_) => String::new(),
-    };
-    Error::Gpu(format!("no GPU adapter found{narrowed}; {REMEDY}"))
+    Error::NoAdapter {
+        wanted: None,
+        adapters: Vec::new(),
+    }
 }
 
 fn rank(kind: wgpu::DeviceType) -> u8 {

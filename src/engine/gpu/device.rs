@@ -38,7 +38,7 @@ impl Device {
                 memory_hints: wgpu::MemoryHints::MemoryUsage,
                 ..Default::default()
             }))
-            .map_err(|error| Error::Gpu(format!("cannot open {name}: {}", one_line(&error))))?;
+            .map_err(|error| adapter.failed(&format!("cannot be opened: {}", one_line(&error))))?;
         let fault = Arc::new(Mutex::new(None));
         let first = Arc::clone(&fault);
         device.on_uncaptured_error(Arc::new(move |error| {
@@ -143,11 +143,10 @@ impl Device {
     }
 
     pub(super) fn failed(&self, what: &str) -> Error {
-        Error::Gpu(format!(
-            "{}: {}",
-            self.name,
-            what.trim_end_matches([':', ' '])
-        ))
+        Error::Gpu {
+            adapter: self.name.clone(),
+            problem: what.trim_end_matches([':', ' ']).to_owned(),
+        }
     }
 }
 

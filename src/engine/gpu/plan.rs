@@ -163,12 +163,8 @@ pub(super) fn memory(adapter: &Adapter, options: &Options) -> Option<u64> {
 
 /// How the samples will lie in an adapter's memory if all of them fit.
 pub(super) fn whole(adapter: &Adapter, samples: u64, storage: Storage) -> Result<Layout, Error> {
-    Layout::new(&adapter.adapter.limits(), storage, samples).ok_or_else(|| {
-        Error::Gpu(format!(
-            "{}: its storage buffers are too small",
-            adapter.info()
-        ))
-    })
+    Layout::new(&adapter.adapter.limits(), storage, samples)
+        .ok_or_else(|| adapter.failed("its storage buffers are too small"))
 }
 
 /// How the samples will lie in an adapter's memory, as far as is known before it is tried.
@@ -182,7 +178,7 @@ pub(super) fn layout(adapter: &Adapter, samples: u64, options: &Options) -> Resu
             "{asked_for} bytes of device memory are too few to stream samples through; {} are the least",
             2 * block_bytes(options.storage),
         )),
-        _ => Error::Gpu(format!("{}: {NO_MEMORY}", adapter.info())),
+        _ => adapter.failed(NO_MEMORY),
     })
 }
 

@@ -160,7 +160,7 @@ fn a_lost_device_is_an_error_and_no_panic() {
         for _ in 0..2 {
             let lost = engine.evaluate(model);
             let text = match lost {
-                Err(Error::Gpu(text)) => text,
+                Err(Error::Gpu { problem, .. }) => problem,
                 other => panic!("{other:?}"),
             };
             assert!(text.ends_with("the device was lost"), "{text}");
