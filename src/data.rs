@@ -69,6 +69,28 @@ pub trait Source: Sync {
     }
 }
 
+impl<S: Source + ?Sized> Source for &S {
+    fn samples(&self) -> u64 {
+        (**self).samples()
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        (**self).read(index, block)
+    }
+
+    fn title(&self) -> String {
+        (**self).title()
+    }
+
+    fn names(&self) -> [String; 2] {
+        (**self).names()
+    }
+
+    fn synthetic(&self) -> Option<Synthetic> {
+        (**self).synthetic()
+    }
+}
+
 impl<S: Source + ?Sized> Source for Box<S> {
     fn samples(&self) -> u64 {
         (**self).samples()

@@ -129,7 +129,7 @@ fn parts_join_to_the_whole_without_cancellation() {
 #[test]
 fn what_an_engine_reads_is_observed_as_a_whole_or_not_at_all() {
     let source = synthetic(2 * BLOCK as u64 + 5);
-    let observed = Observed::new(&source);
+    let observed = Observed::new(&source, None);
     let mut block = Block::default();
     for index in [2, 0, 2] {
         observed.read(index, &mut block).unwrap();

@@ -72,11 +72,8 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
         return Ok(ExitCode::SUCCESS);
     }
     // What is not known by now comes with loading.
-    let observed = Observed::new(source);
-    let scaled = match known {
-        Some(_) => Scaled::new(source, setup.scaling),
-        None => Scaled::new(&observed, setup.scaling),
-    };
+    let observed = Observed::new(source, known);
+    let scaled = Scaled::new(&observed, setup.scaling);
     let Loaded {
         mut engine,
         description,

@@ -208,19 +208,24 @@ fn degree(loss: Loss) -> i32 {
 }
 
 /// A data set in other coordinates.
-pub struct Scaled<'a> {
-    source: &'a dyn Source,
+pub struct Scaled<S> {
+    source: S,
     scaling: Scaling,
 }
 
-impl<'a> Scaled<'a> {
-    /// The samples of `source` as `scaling` says.
-    pub fn new(source: &'a dyn Source, scaling: Scaling) -> Self {
+impl<S: Source> Scaled<S> {
+    /// Returns the samples of `source` in the coordinates of `scaling`.
+    pub fn new(source: S, scaling: Scaling) -> Self {
         Scaled { source, scaling }
+    }
+
+    /// Returns the samples as they are.
+    pub fn inner(&self) -> &S {
+        &self.source
     }
 }
 
-impl Source for Scaled<'_> {
+impl<S: Source> Source for Scaled<S> {
     fn samples(&self) -> u64 {
         self.source.samples()
     }
@@ -244,5 +249,13 @@ impl Source for Scaled<'_> {
 
     fn title(&self) -> String {
         self.source.title()
+    }
+
+    fn names(&self) -> [String; 2] {
+        self.source.names()
+    }
+
+    fn synthetic(&self) -> Option<super::synthetic::Synthetic> {
+        self.source.synthetic()
     }
 }

@@ -254,23 +254,33 @@ fn ends(values: &[f64]) -> (f64, f64) {
     )
 }
 
-/// A source whose statistics come with the first reading of it: an engine's, while it loads.
-pub struct Observed<'a> {
-    source: &'a dyn Source,
+/// A source whose statistics come with the first reading of it, unless they are known: an engine's, while it loads.
+pub struct Observed<S> {
+    source: S,
+    known: Option<Statistics>,
     blocks: Mutex<BTreeMap<u64, Statistics>>,
 }
 
-impl<'a> Observed<'a> {
-    /// The same samples.
-    pub fn new(source: &'a dyn Source) -> Self {
+impl<S: Source> Observed<S> {
+    /// Returns the same samples. Computes nothing if their statistics are `known`.
+    pub fn new(source: S, known: Option<Statistics>) -> Self {
         Observed {
             source,
+            known,
             blocks: Mutex::default(),
         }
     }
 
-    /// Of all samples, if each was read.
+    /// Returns the samples that are observed.
+    pub fn inner(&self) -> &S {
+        &self.source
+    }
+
+    /// Returns the statistics of all samples, if they are known or each sample was read.
     pub fn statistics(&self) -> Option<Statistics> {
+        if self.known.is_some() {
+            return self.known;
+        }
         let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let all = self.source.samples().div_ceil(BLOCK as u64);
         (blocks.len() as u64 == all).then(|| {
@@ -282,13 +292,16 @@ impl<'a> Observed<'a> {
     }
 }
 
-impl Source for Observed<'_> {
+impl<S: Source> Source for Observed<S> {
     fn samples(&self) -> u64 {
         self.source.samples()
     }
 
     fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
         self.source.read(index, block)?;
+        if self.known.is_some() {
+            return Ok(());
+        }
         let blocks = || self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         // A streamed set is read again each epoch.
         let seen = blocks().contains_key(&index);
@@ -301,5 +314,13 @@ impl Source for Observed<'_> {
 
     fn title(&self) -> String {
         self.source.title()
+    }
+
+    fn names(&self) -> [String; 2] {
+        self.source.names()
+    }
+
+    fn synthetic(&self) -> Option<super::synthetic::Synthetic> {
+        self.source.synthetic()
     }
 }

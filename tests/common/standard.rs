@@ -41,7 +41,7 @@ impl<'a> Standard<'a> {
     }
 
     /// What the engine reads.
-    pub fn inside(&self) -> Scaled<'a> {
+    pub fn inside(&self) -> Scaled<&'a dyn Source> {
         Scaled::new(self.source, self.scaling)
     }
 
