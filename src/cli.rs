@@ -1,19 +1,19 @@
 //! Every flag, its meaning and its default. No I/O.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use fall_line::data::synthetic::Recipe;
-use fall_line::engine::gpu::program::Storage;
+use fall_line::data::synthetic::{Generator, Recipe};
+use fall_line::engine::{Choice, Storage};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 
 pub use self::bench::{Bench, Files};
 pub use self::files::{Generate, Predict};
 use self::parse::*;
-pub use self::parse::{Every, Rate, Way};
 pub use self::train::{Columns, Output, Train};
 
 mod bench;
@@ -21,13 +21,19 @@ mod files;
 mod parse;
 mod train;
 
-/// Fit y = w*x + b to very many samples by gradient descent, on a GPU or the CPU.
+/// Fits a line y = w*x + b to your two columns or to synthetic data, by gradient descent on a GPU or the CPU.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(version, about, max_term_width = 100, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  fall-line tutorial                                  gradient descent, as in the NumPy tutorial
+  fall-line train cars.csv --x speed --y dist         the line through two columns of a file
+  fall-line bench --samples 1e5,1e7                   the GPU against the CPU";
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged, \
                           6 not converged (--strict), 7 engines disagree, 130 interrupted";
@@ -36,109 +42,124 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 I/O, 2 usage, 3 bad data, 4 GPU,
 pub enum Command {
     /// Fit a line to two columns of a file, or to synthetic data
     Train(Box<Train>),
-    /// Predict y with a line that train --save wrote, and say how well where y is known
+    /// Predict y with a saved line
+    ///
+    /// The line is a file that train --save wrote. If y is known, the output says how well the line fits.
     Predict(Box<Predict>),
-    /// Write the synthetic data that train would draw to a file
+    /// Write synthetic data to a file: the samples that train draws
     Generate(Box<Generate>),
-    /// Time every engine at several sizes against each other and the machine's own limits
+    /// Time the engines against each other and the machine's limits
     Bench(Box<Bench>),
-    /// List the adapters that the GPU engine can run on, the best first
+    /// List the adapters that the GPU engine can run on, best first
     Adapters {
-        /// How to print the list
+        /// Format of the list: text, json
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: Format,
     },
+    /// Run the NumPy tutorial's script, digit by digit
+    ///
+    /// 100 samples of y = 4 + 3x + noise by np.random.seed(20), 50 epochs of gradient descent on mse at a learning rate
+    /// of 0.1, every tenth of which is printed.
+    Tutorial(Tutorial),
+}
+
+#[derive(Debug, Args)]
+pub struct Tutorial {
+    /// Engine: auto (a hardware GPU, else the CPU), gpu, cpu
+    #[arg(long, default_value = "auto")]
+    pub engine: Choice,
+    /// GPU adapter: part of its name, or its index in `fall-line adapters`
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub adapter: Option<String>,
+    /// Draw the loss over the epochs to FILE.png or FILE.svg
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
+    /// For a person
     Text,
+    /// For a program
     Json,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Synthetic data")]
 pub struct Synthetic {
-    /// How many samples: 1e8, 250k, 10M and 1_000_000 are understood
+    /// Number of samples: 1e8, 250k, 10M, 1_000_000
     #[arg(long, value_name = "N", default_value = "1e6", value_parser = count)]
     pub samples: u64,
-    /// The true w
-    #[arg(long, value_name = "W", default_value = "3", value_parser = finite)]
+    /// True w
+    #[arg(long, value_name = "W", default_value = "3", value_parser = finite, hide_short_help = true)]
     pub slope: f64,
-    /// The true b
-    #[arg(long, value_name = "B", default_value = "4", value_parser = finite)]
+    /// True b
+    #[arg(long, value_name = "B", default_value = "4", value_parser = finite, hide_short_help = true)]
     pub intercept: f64,
     /// Standard deviation of the normal noise on y
     #[arg(long, value_name = "SD", default_value = "1", value_parser = finite)]
     pub noise: f64,
-    /// Where x lies, uniformly, the end left out
-    #[arg(long, value_name = "A..B", default_value = "0..2", value_parser = range, allow_hyphen_values = true)]
+    /// Range of x, uniform, without its end
+    #[arg(long, value_name = "A..B", default_value = "0..2", value_parser = range, allow_hyphen_values = true, hide_short_help = true)]
     pub x_range: Range<f64>,
-    /// Share of samples with a gross error of 20 noise deviations upwards
+    /// Share of samples with a gross error
+    ///
+    /// The error is 20 standard deviations of the noise, upwards.
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = finite)]
     pub outliers: f64,
-    /// Who draws: chacha in parallel, numpy the exact draws of np.random.seed, rand and randn, device a counter-based generator (Threefry) on the GPU itself, or its twin on the CPU
-    #[arg(long, default_value = "chacha")]
+    /// Generator of the samples: chacha, numpy, device
+    #[arg(long, value_name = "NAME", default_value = "chacha")]
     pub generator: Generator,
-    /// What all draws follow from, w and b at the start among them
+    /// Seed of all draws
+    ///
+    /// The line before the first epoch is among them.
     #[arg(long, value_name = "N", default_value = "20", value_parser = seed)]
     pub seed: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Generator {
-    Chacha,
-    Numpy,
-    Device,
 }
 
 /// The loss of `train` and of `bench`.
 #[derive(Debug, Args)]
 pub struct LossChoice {
-    /// Loss function
+    /// Loss: mse, mae, huber, log-cosh, quantile
     #[arg(long = "loss", value_name = "LOSS", default_value = "mse", ignore_case = true, value_parser = PossibleValuesParser::new(Loss::ALL.map(Loss::name)).try_map(named))]
     pub named: Loss,
-    /// Where the huber loss turns into a line, in units of y [default: 1]
+    /// δ of the huber loss, in units of y [default: 1]
+    ///
+    /// The loss is quadratic for residuals up to δ, and linear beyond.
     #[arg(long, value_name = "DELTA", value_parser = positive_in_f32)]
     pub delta: Option<f64>,
-    /// Which quantile the quantile loss fits, between 0 and 1 [default: 0.5]
+    /// τ of the quantile loss, between 0 and 1 [default: 0.5]
     #[arg(long, value_name = "TAU", value_parser = share)]
     pub quantile: Option<f64>,
 }
 
-/// What the GPU engine can be told, in `train` and in `bench`.
+/// The options of the GPU engine, in `train` and in `bench`.
 #[derive(Debug, Args)]
 pub struct OnGpu {
-    /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value; the data are read twice
-    #[arg(long, default_value = "f32")]
-    pub storage: StorageChoice,
-    /// Don't measure what suits the adapter, take the built-in workgroups
-    #[arg(long)]
+    /// Storage format on the GPU
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "f32",
+        hide_short_help = true
+    )]
+    pub storage: Storage,
+    /// Use the built-in workgroups instead of measuring what suits the adapter
+    ///
+    /// The measurement is kept in the user's cache folder.
+    #[arg(long, hide_short_help = true)]
     pub no_tune: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StorageChoice {
-    F32,
-    F16,
-}
-
-impl From<StorageChoice> for Storage {
-    fn from(choice: StorageChoice) -> Self {
-        match choice {
-            StorageChoice::F32 => Storage::F32,
-            StorageChoice::F16 => Storage::F16,
+impl Cli {
+    /// Parses the command line. `-h` lists no possible values: its one line a flag names them.
+    pub fn parse_args() -> Result<Self, clap::Error> {
+        let mut command = Cli::command();
+        if std::env::args_os().any(|arg| arg == "-h") {
+            command = command
+                .mut_subcommands(|command| command.mut_args(|arg| arg.hide_possible_values(true)));
         }
-    }
-}
-
-impl Generator {
-    pub fn name(self) -> &'static str {
-        match self {
-            Generator::Chacha => "chacha",
-            Generator::Numpy => "numpy",
-            Generator::Device => "device",
-        }
+        Cli::from_arg_matches(&command.try_get_matches()?)
     }
 }
 
@@ -154,16 +175,13 @@ impl Synthetic {
             seed: self.seed,
         }
     }
-
-    /// What else to say of the draws beside the line's formula.
-    pub fn drawn(&self) -> String {
-        let (name, Range { start, end }) = (self.generator.name(), &self.x_range);
-        format!("x in [{start}, {end}), {name} seed {}", self.seed)
-    }
 }
 
 impl LossChoice {
-    /// The loss with its parameter; a parameter of another loss is refused, not ignored.
+    /// Returns the loss with its parameter.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for the parameter of another loss: it is refused, not ignored.
     pub fn get(&self) -> Result<Loss, Error> {
         let stray = |flag: &str, of: &str| {
             Err(Error::Usage(format!(
@@ -193,7 +211,6 @@ mod tests {
 
     #[test]
     fn the_flags_are_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 

@@ -23,6 +23,20 @@ pub trait Engine {
     /// [`Error::Gpu`] where the adapter fails.
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error>;
 
+    /// Returns what runs.
+    fn description(&self) -> Description {
+        Description {
+            kind: "test",
+            name: String::new(),
+            backend: None,
+            software: true,
+            storage: Storage::F32,
+            driver: None,
+            tuning: None,
+            resident: self.samples(),
+        }
+    }
+
     /// Walks a batch of epochs down from a line, each with the step learning rate × mean gradient, and leaves them in
     /// `steps`, which is emptied first. Goes on over values that are not finite, for the caller to find.
     ///
@@ -84,10 +98,17 @@ pub struct Description {
     pub software: bool,
     /// How it stores samples.
     pub storage: Storage,
+    /// The driver.
+    pub driver: Option<String>,
+    /// How the work is divided.
+    pub tuning: Option<Tuning>,
+    /// Samples in its memory.
+    pub resident: u64,
 }
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Choice {
     /// A hardware GPU where there is one, else the CPU engine.
     Auto,

@@ -47,8 +47,14 @@ pub mod bench;
 pub mod data;
 pub mod engine;
 pub mod error;
+pub mod fit;
 pub mod loss;
 pub mod model;
 pub mod saved;
 pub mod table;
 pub mod train;
+
+pub use crate::error::Error;
+pub use crate::fit::{Fit, Outcome, fit};
+pub use crate::loss::Loss;
+pub use crate::model::Model;

@@ -95,6 +95,11 @@ impl Loss {
         }
     }
 
+    /// Returns whether the loss has corners: a gradient that does not shrink towards the optimum.
+    pub fn has_corners(self) -> bool {
+        matches!(self, Loss::Mae | Loss::Quantile { .. })
+    }
+
     /// δ of huber, τ of quantile.
     pub fn parameter(self) -> Option<f64> {
         match self {

@@ -15,7 +15,6 @@ use std::panic;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
 use fall_line::engine::gpu::adapter::{self, Adapter};
@@ -26,9 +25,7 @@ use crate::cli::{Cli, Command, Format};
 mod cli;
 mod commands;
 mod interrupts;
-mod open;
 mod output;
-mod run;
 
 /// What shells say of a program that SIGINT ended.
 const INTERRUPTED: u8 = 130;
@@ -56,7 +53,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::parse_args() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -65,6 +62,7 @@ fn run() -> ExitCode {
         Command::Predict(args) => commands::predict::predict(&args),
         Command::Generate(args) => commands::generate::generate(&args),
         Command::Bench(args) => commands::bench::bench(&args),
+        Command::Tutorial(args) => commands::tutorial::tutorial(&args),
         Command::Adapters { format } => adapters(format),
     };
     match done {

@@ -1,11 +1,11 @@
 //! Everything that speaks to a person: results on stdout, notices and progress on stderr, files.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
 use fall_line::atomic;
-use fall_line::data::Source;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::table::rows::Skipped;
@@ -14,7 +14,7 @@ use indicatif::HumanCount;
 
 use crate::cli::{Output, Train};
 
-mod advice;
+pub mod advice;
 pub mod history;
 pub mod json;
 pub mod number;
@@ -69,54 +69,6 @@ pub fn error(error: &Error) {
     notice(format!("error: {}", advice::text(error)));
 }
 
-/// That the files that are asked for can be written, and none of them replaces another, or what is read.
-pub fn check_files(args: &Train) -> Result<(), Error> {
-    let Output {
-        history,
-        plot,
-        save,
-        ..
-    } = &args.output;
-    let checkpoint = &args.checkpoints.checkpoint;
-    let written = [
-        ("--history", history, Some(history::ENDINGS)),
-        ("--plot", plot, Some(plot::ENDINGS)),
-        ("--save", save, None),
-        ("--checkpoint", checkpoint, None),
-    ];
-    for (at, (flag, path, endings)) in written.iter().enumerate() {
-        let Some(path) = path else {
-            continue;
-        };
-        match endings {
-            Some(endings) => atomic::check(flag, path, endings)?,
-            None => atomic::check_writable(path)?,
-        }
-        refuse_to_replace(
-            flag,
-            path,
-            "the data",
-            args.columns.files(args.data.as_deref()),
-        )?;
-        if *flag != "--checkpoint" {
-            let resume = args.checkpoints.resume.as_deref();
-            refuse_to_replace(flag, path, "the checkpoint of --resume", resume)?;
-        }
-        for (other, there, _) in &written[..at] {
-            let there = there
-                .as_deref()
-                .filter(|there| atomic::same_place(there, path));
-            if there.is_some() {
-                return Err(Error::Usage(format!(
-                    "{flag} {} would replace what {other} writes",
-                    path.display()
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// That a file that is to be written is none of those that are read.
 pub fn refuse_to_replace<'a>(
     flag: &str,
@@ -148,29 +100,10 @@ pub fn skipped(skipped: &Skipped) -> Option<String> {
     ))
 }
 
-/// Writes the files that are asked for, each whether or not another could be; what could not is
-/// returned.
-pub fn write_files(
-    output: &Output,
-    epochs: &[Epoch],
-    loss: Loss,
-    source: &dyn Source,
-) -> Vec<Error> {
-    let history = output
-        .history
-        .as_deref()
-        .map(|path| history::write(path, epochs));
-    let plot = output.plot.as_deref().map(|path| {
-        let (title, samples) = (source.title(), HumanCount(source.samples()));
-        crate::commands::train::plot::write(
-            path,
-            epochs,
-            &format!("{loss}, {title}, {samples} samples"),
-        )
-    });
-    [history, plot]
-        .into_iter()
-        .flatten()
-        .filter_map(Result::err)
+/// Returns why rows were left out, and how many.
+pub fn by_reason(skipped: &Skipped) -> BTreeMap<String, u64> {
+    let counts = skipped.counts.iter();
+    counts
+        .map(|(reason, count)| (reason.to_string(), *count))
         .collect()
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::atomic;
 use crate::data::goodness::Goodness;
 use crate::data::statistics::Statistics;
 use crate::error::Error;
@@ -91,6 +92,25 @@ impl Saved {
             Model { w, b } if w.is_finite() && b.is_finite() => Ok(saved),
             _ => Err(no_model("is damaged: w or b is not finite")),
         }
+    }
+}
+
+/// Writes a value as JSON to a file, as a whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`] if it can't be written.
+pub fn write(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    atomic::write(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        writeln!(out)
+    })
+}
+
+/// Returns the error that a value can't be written as JSON.
+pub fn cannot_write(error: serde_json::Error) -> Error {
+    Error::Io {
+        doing: "cannot write JSON".to_owned(),
+        source: error.into(),
     }
 }
 

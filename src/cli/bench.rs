@@ -7,39 +7,68 @@ use clap::Args;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 
 use fall_line::bench::Kind;
+use fall_line::data::synthetic::Generator;
 
 use super::parse::{at_least_one, duration, kind, seed, threads};
-use super::{EXIT_CODES, Generator, LossChoice, OnGpu};
+use super::{EXIT_CODES, LossChoice, OnGpu};
+
+const EXAMPLES: &str = "\
+Examples:
+  fall-line bench --samples 1e3,1e5,1e7
+  fall-line bench --engines cpu,gpu --adapter 0 --adapter 1
+  fall-line bench --export-json bench.json --plot bench.svg";
 
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES, allow_negative_numbers = true)]
+#[command(
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+    allow_negative_numbers = true
+)]
 pub struct Bench {
     /// Sample counts, separated by commas
     #[arg(long, value_name = "N,N,...", default_value = "1e3,1e4,1e5,1e6,1e7,1e8", value_delimiter = ',', value_parser = at_least_one)]
     pub samples: Vec<u64>,
     #[command(flatten)]
     pub loss: LossChoice,
-    /// Who is timed: cpu-1 on one thread, cpu on as many as it gains from, gpu one epoch a submit, gpu-batched with the line kept on the device [default: all, those on a GPU where there is an adapter]
+    /// Engines to time: cpu-1, cpu, gpu, gpu-batched [default: all]
+    ///
+    /// cpu-1 runs on one thread, cpu on as many as help; gpu submits one epoch at a time, gpu-batched keeps the line on
+    /// the device. Without an adapter, only the CPU engines are timed by default.
     #[arg(long, value_name = "ENGINE,...", value_delimiter = ',', value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(kind))]
     pub engines: Vec<Kind>,
-    /// GPU adapter: part of its name, or its index in `fall-line adapters`; several times for several [default: the best]
-    #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
+    /// GPU adapter: part of its name, or its index in `fall-line adapters` [default: the best]
+    ///
+    /// May be given several times.
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Vec<String>,
     #[command(flatten)]
     pub on_gpu: OnGpu,
-    /// Threads of the cpu engine and of drawing, up to 1024 [default: all cores]
+    /// Threads for drawing and for the cpu engine, up to 1024 [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
-    /// Who draws the samples, on the CPU
-    #[arg(long, default_value = "chacha")]
+    /// Generator of the samples, on the CPU
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "chacha",
+        hide_short_help = true
+    )]
     pub generator: Generator,
-    /// What all draws follow from
-    #[arg(long, value_name = "N", default_value = "20", value_parser = seed)]
+    /// Seed of all draws
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "20",
+        value_parser = seed,
+        hide_short_help = true
+    )]
     pub seed: u64,
-    /// For how long each engine is timed at each size, and five times at the least: 500ms, 2s, 1m
+    /// Minimum time for each engine and size: 500ms, 2s, 1m
+    ///
+    /// Each is timed at least five times.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub min_time: Duration,
-    /// The epochs of the time to an answer
+    /// Epochs of the time to an answer
     #[arg(long, value_name = "N", default_value = "50", value_parser = at_least_one)]
     pub epochs: u64,
     #[command(flatten)]
@@ -55,7 +84,7 @@ pub struct Files {
     /// Write a line for each engine and size to FILE.csv
     #[arg(long, value_name = "FILE")]
     pub export_csv: Option<PathBuf>,
-    /// Write the tables and what follows from them to FILE.md
+    /// Write the tables and the summary to FILE.md
     #[arg(long, value_name = "FILE")]
     pub export_markdown: Option<PathBuf>,
     /// Draw the time of an epoch over the sample count to FILE.png or FILE.svg

@@ -2,18 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
-use fall_line::engine;
+use fall_line::engine::Choice;
 use fall_line::error::Error;
+use fall_line::fit::{Checkpoint, Every, Options, Rate};
 use fall_line::table::rows::Request;
-use fall_line::train::{Descent, Schedule};
+use fall_line::train::{Optimizer, Schedule, TOLERANCE};
 
 use super::parse::*;
-use super::{EXIT_CODES, Format, Generator, LossChoice, OnGpu, StorageChoice, Synthetic};
+use super::{EXIT_CODES, Format, LossChoice, OnGpu, Synthetic};
 
-/// What describes synthetic data, and says nothing of a file.
+/// The flags of synthetic data, which say nothing of a file.
 const SYNTHETIC: [&str; 7] = [
     "samples",
     "slope",
@@ -24,60 +25,84 @@ const SYNTHETIC: [&str; 7] = [
     "generator",
 ];
 
+const EXAMPLES: &str = "\
+Examples:
+  fall-line train cars.csv --x speed --y dist --save model.json
+  fall-line train --samples 1e8 --engine gpu --plot loss.svg
+  fall-line train --outliers 0.1 --loss mae --epochs 500";
+
 #[derive(Debug, Args)]
 #[command(
-    after_help = EXIT_CODES,
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
     allow_negative_numbers = true,
     // Without DATA they are files.
     mut_arg("x", |x| x.conflicts_with_all(SYNTHETIC)),
     mut_arg("y", |y| y.conflicts_with_all(SYNTHETIC)),
 )]
 pub struct Train {
-    /// CSV, TSV, Parquet or NPY file to fit, - for standard input; text may be gzip or zstd [default: synthetic data]
+    /// CSV, TSV, Parquet or NPY file; - reads standard input [default: synthetic data]
+    ///
+    /// Text may be packed by gzip or zstd. The format is detected from the file's first bytes.
     #[arg(value_name = "DATA", conflicts_with_all = SYNTHETIC)]
     pub data: Option<PathBuf>,
 
     #[command(flatten)]
     pub columns: Columns,
     #[command(flatten)]
-    pub synthetic: Synthetic,
-    #[command(flatten)]
     pub training: Training,
     #[command(flatten)]
-    pub descent: Steps,
+    pub descent: Descent,
     #[command(flatten)]
     pub engine: Engine,
     #[command(flatten)]
+    pub output: Output,
+    #[command(flatten)]
     pub checkpoints: Checkpoints,
     #[command(flatten)]
-    pub output: Output,
+    pub synthetic: Synthetic,
 }
 
-/// Where x and y stand in a file, in `train` and in `predict`.
+/// The columns of x and y in a file, in `train` and in `predict`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Your own data")]
 pub struct Columns {
-    /// Column of x: its name, or its position from 1; without DATA an .npy file of its own [default: of the only two numeric columns]
+    /// Column of x, by name or by position from 1
+    ///
+    /// A file with just two numeric columns needs neither --x nor --y. Without DATA, --x and --y are .npy files of one
+    /// column each.
     #[arg(long, value_name = "COL")]
     pub x: Option<String>,
-    /// Column of y, likewise
+    /// Column of y, by name or by position from 1
     #[arg(long, value_name = "COL")]
     pub y: Option<String>,
-    /// Whether a text file's first line names the columns; auto: where none of its fields is a number, or where it holds a name asked for
-    #[arg(long, default_value = "auto", requires = "data")]
+    /// Whether a text file's first line names the columns
+    #[arg(
+        long,
+        default_value = "auto",
+        requires = "data",
+        hide_short_help = true
+    )]
     pub header: HeaderChoice,
-    /// What separates a text file's columns: one character, or tab [default: , or tab where the name ends in .tsv]
-    #[arg(long, value_name = "CHAR", value_parser = delimiter, requires = "data")]
+    /// Separator of a text file's columns: one character, or tab
+    ///
+    /// [default: a comma, or tab if the file's name ends in .tsv]
+    #[arg(long, value_name = "CHAR", value_parser = delimiter, requires = "data", hide_short_help = true)]
     pub delimiter: Option<u8>,
-    /// Leave out rows that are no samples, count them by reason and show the first, instead of refusing the file
+    /// Leave out rows that can't be used, and count them by reason
+    ///
+    /// Without it, the first such row is an error that names it.
     #[arg(long)]
     pub skip_bad: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HeaderChoice {
+    /// Yes if none of its fields is a number, or if it holds a name that --x or --y asks for
     Auto,
+    /// The first line names the columns
     Yes,
+    /// The first line is a sample
     No,
 }
 
@@ -86,127 +111,148 @@ pub enum HeaderChoice {
 pub struct Training {
     #[command(flatten)]
     pub loss: LossChoice,
-    /// Passes over all samples at the most, each with one update [default: 50; of files 2000]
+    /// Maximum number of passes over the data [default: 50; 2000 for files]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub epochs: Option<u64>,
-    /// End where the loss falls by no more than this share for so many epochs (see --patience); 0: never, but a cutting plane where it leaves no line [default: 0; of files 1e-9]
-    #[arg(long, value_name = "SHARE", value_parser = not_negative)]
+    /// Relative improvement of the loss below which an epoch counts as idle
+    ///
+    /// The run ends after --patience idle epochs; at 0 it never ends early, except for a cutting plane that leaves no
+    /// better line. [default: 0; 1e-9 for files]
+    #[arg(long, value_name = "SHARE", value_parser = not_negative, hide_short_help = true)]
     pub tolerance: Option<f64>,
-    /// For how many epochs nothing has to improve [default: 10 for gd at a constant rate, else 100]
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    /// Stop after this many idle epochs in succession
+    ///
+    /// [default: 10 for gd at a constant rate, else 100]
+    #[arg(long, value_name = "N", value_parser = at_least_one, hide_short_help = true)]
     pub patience: Option<u64>,
-    /// Make it an error, exit code 6, not to have converged; --tolerance is then 1e-9 for synthetic data too
+    /// Exit with code 6 if the run has not converged
+    ///
+    /// --tolerance is then 1e-9 for synthetic data too.
     #[arg(long)]
     pub strict: bool,
-    /// Centre and scale x, and take mean, trend and scale off y, in f64 before they are cast to f32; all results are in the data's units [default for files]
-    #[arg(long, overrides_with = "no_standardize")]
+    /// Standardise the data in f64 before they are cast to f32 [default for files]
+    ///
+    /// x is centred and scaled; mean, trend and scale are taken off y. All results are in the data's units.
+    #[arg(long, overrides_with = "no_standardize", hide_short_help = true)]
     pub standardize: bool,
     /// Train on the columns as they are [default for synthetic data]
-    #[arg(long, overrides_with = "standardize")]
+    #[arg(long, overrides_with = "standardize", hide_short_help = true)]
     pub no_standardize: bool,
-    /// w before the first epoch [default: a normal draw; of standardised data 0]
-    #[arg(long, value_name = "W", value_parser = finite)]
+    /// w before the first epoch
+    ///
+    /// [default: a normal draw; 0 for standardised data]
+    #[arg(long, value_name = "W", value_parser = finite, hide_short_help = true)]
     pub init_w: Option<f64>,
-    /// b before the first epoch [default: a normal draw; of standardised data the mean of y]
-    #[arg(long, value_name = "B", value_parser = finite)]
+    /// b before the first epoch
+    ///
+    /// [default: a normal draw; the mean of y for standardised data]
+    #[arg(long, value_name = "B", value_parser = finite, hide_short_help = true)]
     pub init_b: Option<f64>,
-    /// Read the data, print how they would be trained on and what memory that would take, and leave it at that
+    /// Show what a run would do and what memory it would take, and stop
+    ///
+    /// Reads the data for their statistics.
     #[arg(long, conflicts_with = "resume")]
     pub plan: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Descent")]
-pub struct Steps {
-    /// How w and b get from one epoch to the next: gd by learning rate × gradient, momentum by keeping 0.9 of the step before, adam by its running moments, cutting-plane to the centre of all lines that no epoch has ruled out, without any rate [default: gd; of files and for other losses than mse cutting-plane, unless a flag of steps is given]
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Descent::NAMES).map(way))]
-    pub optimizer: Option<Way>,
-    /// What the gradient is multiplied by, or auto: the best constant step that the data allow [default: 0.1; of files auto]
-    #[arg(long, value_name = "RATE|auto", value_parser = rate)]
+pub struct Descent {
+    /// Optimizer: gd, momentum, adam, cutting-plane
+    ///
+    /// [default: gd; cutting-plane for a file and a loss other than mse, unless a learning rate, a schedule or
+    /// --sync-every is given]
+    #[arg(long, value_name = "NAME")]
+    pub optimizer: Option<Optimizer>,
+    /// Learning rate; auto: the best constant rate [default: 0.1; auto for files]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
     pub learning_rate: Option<Rate>,
-    /// How the learning rate changes: adaptive halves it where the loss rises, and keeps the best line [default: constant, for mae and quantile at rate auto adaptive]
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Schedule::ALL.map(Schedule::name)).try_map(schedule))]
+    /// Schedule of the learning rate
+    ///
+    /// [default: constant; adaptive for mae and quantile at the automatic rate]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub schedule: Option<Schedule>,
-    /// Go on with a learning rate above that beyond which descent is not stable
-    #[arg(long)]
+    /// Accept a learning rate at which the descent diverges
+    #[arg(long, hide_short_help = true)]
     pub force: bool,
-    /// Epochs a read-back, up to 1,000,000; above 1 the line stays on the GPU meanwhile, for gd at a constant rate only
-    #[arg(long, value_name = "K", default_value = "1", value_parser = batch)]
+    /// Epochs between two read-backs, up to 1,000,000
+    ///
+    /// Above 1, the line stays on the GPU in between. For gd at a constant rate only.
+    #[arg(long, value_name = "K", default_value = "1", value_parser = batch, hide_short_help = true)]
     pub sync_every: u64,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct Engine {
-    /// Who computes: auto takes a hardware GPU where there is one, else the CPU
+    /// Engine: auto (a hardware GPU, else the CPU), gpu, cpu
     #[arg(long, default_value = "auto")]
-    pub engine: EngineChoice,
+    pub engine: Choice,
     /// GPU adapter: part of its name, or its index in `fall-line adapters`
-    #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Option<String>,
     #[command(flatten)]
     pub on_gpu: OnGpu,
-    /// Device memory that samples may take: 100MB, 2GiB; what doesn't fit is uploaded again each epoch [default: what the GPU gives]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    /// Device memory for samples: 100MB, 2GiB
+    ///
+    /// The rest is uploaded again each epoch. [default: what the GPU gives]
+    #[arg(long, value_name = "SIZE", value_parser = size, hide_short_help = true)]
     pub device_memory: Option<u64>,
-    /// Threads of the CPU engine and of loading, up to 1024 [default: all cores]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    /// Threads for reading and for the CPU engine, up to 1024 [default: all cores]
+    #[arg(long, value_name = "N", value_parser = threads, hide_short_help = true)]
     pub threads: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EngineChoice {
-    Auto,
-    Gpu,
-    Cpu,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Checkpoints")]
 pub struct Checkpoints {
-    /// Keep what it takes to go on in FILE (JSON), written anew now and then and at the end
-    #[arg(long, value_name = "FILE")]
+    /// Write a checkpoint (JSON) now and then, and at the end
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub checkpoint: Option<PathBuf>,
-    /// How often: after so many epochs (1000), or after so long (30s, 5m)
-    #[arg(long, value_name = "N|TIME", default_value = "1m", value_parser = every, requires = "checkpoint")]
+    /// Epochs (1000) or time (30s, 5m) between two checkpoints
+    #[arg(long, value_name = "N|TIME", default_value = "1m", value_parser = every, requires = "checkpoint", hide_short_help = true)]
     pub checkpoint_every: Every,
-    /// Go on from a checkpoint, of the same data and the same flags; --history goes on too
-    #[arg(long, value_name = "FILE")]
+    /// Go on from a checkpoint, with the same data and flags
+    ///
+    /// --history goes on too.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub resume: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// Print every N-th epoch; 0 for none
-    #[arg(long, value_name = "N", default_value = "10", value_parser = count)]
-    pub log_every: u64,
-    /// Write epoch, loss, w, b, dw, db of every epoch to FILE.csv or FILE.json
-    #[arg(long, value_name = "FILE")]
-    pub history: Option<PathBuf>,
     /// Draw the loss over the epochs to FILE.png or FILE.svg
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
-    /// Write the line and how well it fits to FILE (JSON), for `fall-line predict`
+    /// Write every epoch to FILE.csv or FILE.json
+    ///
+    /// Columns: epoch, loss, w, b, dw, db.
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// Write the line to FILE (JSON), for `fall-line predict`
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// How to print the result
+    /// Print every N-th epoch; 0: none
+    #[arg(long, value_name = "N", default_value = "10", value_parser = count, hide_short_help = true)]
+    pub log_every: u64,
+    /// Format of the result: text, json
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
-    /// Print the result, that it is not right where that is known, and errors; nothing else
+    /// Print only the result, warnings and errors
     #[arg(long, short)]
     pub quiet: bool,
 }
 
 impl Columns {
-    /// The files that are read: DATA, or without it those of the columns.
+    /// Returns the files that are read: DATA, or without it those of the columns.
     pub fn files<'a>(&'a self, data: Option<&'a Path>) -> impl Iterator<Item = &'a Path> {
         let own = [&self.x, &self.y].into_iter().flatten().map(Path::new);
         let own = own.filter(move |_| data.is_none());
         data.into_iter().chain(own)
     }
 
-    /// What to look for in a file.
+    /// Returns what to look for in a file.
     pub fn request(&self) -> Request<'_> {
         Request {
             x: self.x.as_deref(),
@@ -224,75 +270,63 @@ impl Columns {
 }
 
 impl Train {
-    /// Whether the samples come from files.
+    /// Returns whether the samples come from files.
     pub fn has_files(&self) -> bool {
         self.data.is_some() || self.columns.x.is_some() || self.columns.y.is_some()
     }
 
-    /// Whether engines see standardised samples.
-    pub fn standardizes(&self) -> bool {
-        let Training {
-            standardize,
-            no_standardize,
+    /// Returns the options of the fit.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for flags that contradict each other.
+    pub fn options(&self, resume: Option<Checkpoint>) -> Result<Options, Error> {
+        let Train {
+            training,
+            descent,
+            engine,
+            checkpoints,
+            output,
+            synthetic,
             ..
-        } = self.training;
-        standardize || self.has_files() && !no_standardize
-    }
-
-    /// Whether the GPU engine is to draw the samples itself.
-    pub fn draws_on_the_device(&self) -> bool {
-        !self.has_files() && self.synthetic.generator == Generator::Device
-    }
-
-    /// What an engine whose samples never are on the host would have to ignore.
-    pub fn refuse_what_the_host_alone_can(&self) -> Result<(), Error> {
-        match self.draws_on_the_device() && self.standardizes() {
-            false => Ok(()),
-            true => Err(Error::Usage(
-                "--standardize needs the samples on the host, and --generator device draws them on the GPU: take another \
-                 --generator, or leave it out"
-                    .to_owned(),
-            )),
-        }
-    }
-
-    /// What the CPU engine would have to ignore.
-    pub fn refuse_what_a_gpu_alone_can(&self) -> Result<(), Error> {
-        let flag = if self.descent.sync_every > 1 {
-            "--sync-every above 1"
-        } else if self.engine.on_gpu.storage == StorageChoice::F16 {
-            "--storage f16"
-        } else if self.engine.device_memory.is_some() {
-            "--device-memory"
+        } = self;
+        let on_gpu = &engine.on_gpu;
+        let standardize = if training.standardize {
+            Some(true)
         } else {
-            return Ok(());
+            training.no_standardize.then_some(false)
         };
-        Err(Error::Usage(format!(
-            "{flag} is for the GPU engine, and this is the CPU engine: add --engine gpu, or leave it out"
-        )))
-    }
-}
-
-impl Steps {
-    /// Whether something is said that steps along the gradient alone have.
-    pub fn are_asked_for(&self) -> bool {
-        self.learning_rate.is_some() || self.schedule.is_some() || self.sync_every > 1
+        let strict = training.strict.then_some(TOLERANCE);
+        Ok(Options {
+            loss: training.loss.get()?,
+            optimizer: descent.optimizer,
+            learning_rate: descent.learning_rate,
+            schedule: descent.schedule,
+            force: descent.force,
+            sync_every: descent.sync_every,
+            epochs: training.epochs,
+            tolerance: training.tolerance.or(strict),
+            patience: training.patience,
+            standardize,
+            start_w: training.init_w,
+            start_b: training.init_b,
+            seed: synthetic.seed,
+            engine: engine.engine,
+            adapter: engine.adapter.clone(),
+            storage: on_gpu.storage,
+            tune: !on_gpu.no_tune,
+            device_memory: engine.device_memory,
+            history: output.history.is_some() || output.plot.is_some(),
+            measure: output.talks() || output.format == Format::Json || output.save.is_some(),
+            checkpoint: checkpoints.checkpoint.clone(),
+            checkpoint_every: checkpoints.checkpoint_every,
+            resume,
+        })
     }
 }
 
 impl Output {
-    /// Whether epochs and the headline are printed, not the result alone.
+    /// Returns whether the headline and epochs are printed, not the result alone.
     pub fn talks(&self) -> bool {
         self.format == Format::Text && !self.quiet
-    }
-}
-
-impl From<EngineChoice> for engine::Choice {
-    fn from(choice: EngineChoice) -> Self {
-        match choice {
-            EngineChoice::Auto => engine::Choice::Auto,
-            EngineChoice::Gpu => engine::Choice::Gpu,
-            EngineChoice::Cpu => engine::Choice::Cpu,
-        }
     }
 }

@@ -5,14 +5,17 @@ use std::process::ExitCode;
 use fall_line::bench::choose::choose;
 use fall_line::bench::{self, Plan};
 use fall_line::data::synthetic::Recipe;
+use fall_line::engine::gpu::tuning::cache;
 use fall_line::error::Error;
 
 use self::export::Settings;
 use self::report::Report;
-use crate::cli::{Bench, StorageChoice};
+use super::open::synthetic_source;
+use super::set_threads;
+use crate::cli::Bench;
 use crate::interrupts::Interrupts;
-use crate::open::{set_threads, synthetic_source, tuning};
 use crate::output;
+use fall_line::engine::Storage;
 
 mod export;
 mod plot;
@@ -25,7 +28,7 @@ pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
     set_threads(args.threads)?;
     let chosen = choose(&args.engines, &args.adapter)?;
     chosen.notice.iter().for_each(output::notice);
-    if chosen.adapters.is_empty() && args.on_gpu.storage == StorageChoice::F16 {
+    if chosen.adapters.is_empty() && args.on_gpu.storage == Storage::F16 {
         return Err(Error::Usage(
             "--storage f16 is for GPU engines, and none is timed: leave it out, or add gpu to --engines"
                 .to_owned(),
@@ -36,7 +39,8 @@ pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
     samples.dedup();
     let largest = samples.last().copied().unwrap_or_default();
     let adapters = chosen.adapters.into_iter().map(|adapter| {
-        let tuning = tuning(&adapter, largest, args.on_gpu.no_tune, false);
+        let tuning =
+            (!args.on_gpu.no_tune).then(|| cache::tuning(&adapter, largest, output::notice));
         (adapter, tuning)
     });
     let plan = Plan {
@@ -44,7 +48,7 @@ pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
         samples,
         loss,
         kinds: chosen.kinds,
-        storage: args.on_gpu.storage.into(),
+        storage: args.on_gpu.storage,
         min_time: args.min_time,
         epochs_to_answer: args.epochs,
     };
@@ -57,7 +61,7 @@ pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
             seed: args.seed,
             ..Recipe::default()
         };
-        Ok(synthetic_source(args.generator, recipe, false)?.0)
+        synthetic_source(args.generator, recipe, false)
     };
     let outcome = bench::run(&plan, &draw, &report::progress, &mut |row| report.row(row));
     // What was timed is reported, whatever went wrong after it.

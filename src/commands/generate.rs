@@ -6,9 +6,10 @@ use fall_line::data::Block;
 use fall_line::error::Error;
 use fall_line::table::write;
 
+use super::open::synthetic_source;
+use super::set_threads;
 use crate::cli::Generate;
 use crate::interrupts::Interrupts;
-use crate::open::{set_threads, synthetic_source};
 use crate::output::sample_table::Table;
 use fall_line::atomic;
 
@@ -17,7 +18,7 @@ pub fn generate(args: &Generate) -> Result<ExitCode, Error> {
     atomic::check_writable(&args.file)?;
     set_threads(args.threads)?;
     let synthetic = &args.synthetic;
-    let (source, _) = synthetic_source(synthetic.generator, synthetic.recipe(), args.quiet)?;
+    let source = synthetic_source(synthetic.generator, synthetic.recipe(), args.quiet)?;
     let table = Table {
         interrupts: &Interrupts::listen()?,
         source: &*source,

@@ -10,10 +10,11 @@ use fall_line::saved::Saved;
 use fall_line::table::rows::Request;
 use fall_line::table::write;
 
+use super::open::open_file;
 use super::predict_summary::Summary;
+use super::set_threads;
 use crate::cli::{Format, Predict};
 use crate::interrupts::Interrupts;
-use crate::open::{open_file, set_threads};
 use crate::output;
 use crate::output::sample_table::Table;
 use fall_line::atomic;

@@ -29,7 +29,7 @@ impl Summary {
         Summary {
             model: saved.model,
             samples,
-            skipped: crate::run::outcome::by_reason(skipped),
+            skipped: crate::output::by_reason(skipped),
             fit,
             version: env!("CARGO_PKG_VERSION"),
         }

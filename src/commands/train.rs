@@ -1,252 +1,179 @@
 //! `fall-line train`.
 
-use std::io;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use fall_line::data::scaling::Scaled;
-use fall_line::data::statistics::{Observed, Statistics};
-use fall_line::data::synthetic::Recipe;
-use fall_line::data::{Block, Source};
-use fall_line::engine::{self, Chosen, Engine};
+use fall_line::data::Source;
 use fall_line::error::Error;
-use fall_line::train::rough::Rough;
-use fall_line::train::{self, Ended, Epoch, Trained, Walk};
+use fall_line::fit::{Checkpoint, Fit, Loaded, Outcome, Prepared};
+use fall_line::saved;
+use fall_line::table::rows::Skipped;
+use fall_line::train::{Ended, Epoch, Trained};
 
-use self::checkpoint::{Checkpoint, Checkpoints, Fingerprint};
+use self::terminal::Terminal;
+use super::open::{open_file, synthetic_source};
+use super::set_threads;
+use crate::INTERRUPTED;
 use crate::cli::{Format, Train};
 use crate::interrupts::Interrupts;
-use crate::open::{self, Loaded, Opened, load, set_threads};
-use crate::output::history;
-use crate::output::progress::Progress;
-use crate::run::Run;
-use crate::run::outcome::Outcome;
-use crate::run::setup::{Known, Setup, wants_rough};
-use crate::run::truth::Truth;
-use crate::{INTERRUPTED, output as out};
+use crate::output::{self, history};
 
-mod checkpoint;
+mod files;
+mod json;
 mod plan;
 pub mod plot;
 pub mod report;
-
-/// So few synthetic samples are read in a moment: their statistics say more than what they are drawn to.
-const FEW: u64 = 1 << 20;
+mod terminal;
 
 pub fn train(args: &Train) -> Result<ExitCode, Error> {
-    let Train {
-        training, output, ..
-    } = args;
-    let loss = training.loss.get()?;
-    out::check_files(args)?;
-    let resumed = args.checkpoints.resume.as_deref();
-    let resumed = resumed.map(Checkpoint::read).transpose()?;
-    let history = match (&output.history, &resumed) {
+    let terminal = Terminal::new(args.output.quiet);
+    let job = prepare(args, &terminal)?;
+    if args.training.plan {
+        plan::print(args, &job.prepared)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut loaded = load(args, &job)?;
+    let interrupts = terminal.listen()?;
+    let trained = descend(args, &mut loaded, &terminal);
+    // From here on the first Ctrl-C cuts short what is not needed, and the next one ends the program.
+    interrupts.held(|| conclude(args, &job, loaded, trained, interrupts))
+}
+
+/// What the command line asks for, ready to be loaded.
+struct Job<'a> {
+    prepared: Prepared<'a>,
+    /// The epochs of the run that this one goes on with, if a history is kept.
+    history: Vec<Epoch>,
+    /// Rows left out of a file.
+    skipped: Skipped,
+    /// The time it took to open the data.
+    opening: Duration,
+}
+
+/// Checks the files to be written, opens the data, and resolves the options.
+fn prepare<'a>(args: &Train, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
+    files::check(args)?;
+    let resume = args.checkpoints.resume.as_deref();
+    let resume = resume.map(Checkpoint::read).transpose()?;
+    let history = match (&args.output.history, &resume) {
         (Some(path), Some(checkpoint)) => history::up_to(path, checkpoint.epochs())?,
         _ => Vec::new(),
     };
+    let options = args.options(resume)?;
     set_threads(args.engine.threads)?;
-    let chosen = engine::choose(args.engine.engine.into(), args.engine.adapter.as_deref())?;
-    match chosen {
-        Chosen::Cpu { .. } => args.refuse_what_a_gpu_alone_can()?,
-        Chosen::Gpu(_) => args.refuse_what_the_host_alone_can()?,
-    }
-
+    // Before the data are read: a mistyped adapter is told at once.
+    let engine = options.choose_engine()?;
     let start = Instant::now();
-    let opened = open::open(args)?;
-    let source = &*opened.source;
-    let known = known_before(args, &opened)?;
-    let recipe = args.synthetic.recipe();
-    let rough = wants_rough(args, loss)?.then(|| Rough::of(source, loss));
-    let setup = Setup::new(
-        args,
-        loss,
-        Known::of(known.as_ref(), &recipe),
-        rough.transpose()?,
-        opened.start,
-    )?;
-    if training.plan {
-        let (engine, memory) = open::memory(args, &chosen, source.samples(), setup.in_batches())?;
-        plan::print(args, &opened, known.as_ref(), &setup, engine, memory)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    // What is not known by now comes with loading.
-    let observed = Observed::new(source, known);
-    let scaled = Scaled::new(&observed, setup.scaling);
-    let Loaded {
-        mut engine,
-        description,
-        identity,
-    } = load(
-        chosen,
-        &scaled,
-        setup.scaling.loss(loss),
-        args,
-        setup.in_batches(),
-        resumed.as_ref().and_then(Checkpoint::tuning),
-    )?;
-    let fingerprint = Fingerprint::new(args, source, known.as_ref(), &setup, &identity);
-    let from = match resumed {
-        Some(checkpoint) => checkpoint.resume(&fingerprint)?,
-        None => Walk::new(&setup.config),
+    let (source, skipped): (Box<dyn Source>, _) = if args.has_files() {
+        let request = args.columns.request();
+        let file = open_file(
+            args.data.as_deref(),
+            &args.columns,
+            &request,
+            args.output.quiet,
+        )?;
+        let skipped = file.skipped.clone();
+        (Box::new(file), skipped)
+    } else {
+        let synthetic = &args.synthetic;
+        let (recipe, quiet) = (synthetic.recipe(), args.output.quiet);
+        let source = synthetic_source(synthetic.generator, recipe, quiet)?;
+        (source, Skipped::default())
     };
-    let mut run = Run {
-        args,
-        opened: &opened,
-        setup: &setup,
-        statistics: known,
-        engine: description,
-        load: start.elapsed(),
-        epochs_before: from.epochs(),
-    };
-    if output.talks() {
-        report::headline(&run)?;
+    let opening = start.elapsed();
+    let prepared = Fit::with(source, options)
+        .monitor(terminal)
+        .prepare_for(engine)?;
+    terminal.end_phase();
+    if args.training.strict && !prepared.setup().may_converge() {
+        return Err(Error::Usage(
+            "--strict needs a --tolerance above 0, such as 1e-9: without one no epoch counts as idle"
+                .to_owned(),
+        ));
     }
-
-    let interrupts = Interrupts::listen()?;
-    let checkpoints = Checkpoints::new(args, &setup, &from, fingerprint, identity.tuning);
-    let mut walked = Walked {
+    Ok(Job {
+        prepared,
         history,
-        checkpoints,
-        first_loss: None,
-    };
-    let outcome = walk(&mut *engine, &run, from, &mut walked, &interrupts);
-    // From here on the first Ctrl-C cuts short what is not needed, and the next one ends the program.
-    let mut failed = Vec::new();
-    let ended = interrupts.held(|| {
-        failed = out::write_files(output, &walked.history, loss, source);
-        failed.extend(walked.checkpoints.finish().err());
-        let trained = outcome?;
-        run.statistics = run.statistics.or_else(|| observed.statistics());
-        let mut truth = Truth::new(&run, &trained);
-        if trained.ended != Ended::BrokenOff {
-            let source = Interruptible {
-                source,
-                interrupts: &interrupts,
-            };
-            let measured = truth.measure(&run, &trained, &mut *engine, &source);
-            failed.extend(measured.err().filter(|_| !interrupts.came()));
+        skipped,
+        opening,
+    })
+}
+
+/// Loads the samples, and prints what runs.
+fn load<'j>(args: &Train, job: &'j Job) -> Result<Loaded<'j>, Error> {
+    let loaded = job.prepared.load()?;
+    if args.output.talks() {
+        report::headline(&job.prepared, loaded.engine(), loaded.epochs_before())?;
+    }
+    Ok(loaded)
+}
+
+/// Descends, and prints every so many epochs.
+fn descend(args: &Train, loaded: &mut Loaded, terminal: &Terminal) -> Result<Trained, Error> {
+    let (every, own) = (args.output.log_every, args.has_files());
+    let mut printed = Ok(());
+    let trained = loaded.descend(&mut |epoch| {
+        if args.output.talks() && every > 0 && epoch.epoch.is_multiple_of(every) {
+            printed = terminal.aside(|| report::epoch(epoch, own));
         }
-        let outcome = Outcome::new(&run, &trained, truth);
-        if let Some(path) = &output.save {
-            failed.extend(out::json::save(path, &outcome.saved()).err());
+        if printed.is_err() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
-        match output.format {
-            Format::Text => report::result(&run, &outcome, &trained)?,
-            Format::Json => out::json::print(&outcome)?,
-        }
-        if interrupts.came() || trained.ended == Ended::BrokenOff {
-            out::notice(format!("interrupted after epoch {}", trained.epochs));
-            return Ok(INTERRUPTED.into());
-        }
-        report::verdict(&run, &outcome, trained.ended, walked.first_loss)?;
-        Ok(ExitCode::SUCCESS)
     });
-    failed.iter().for_each(out::error);
+    terminal.end_phase();
+    trained.and_then(|trained| printed.map(|()| trained))
+}
+
+/// Writes the files, prints the result, and returns the exit code. What can be written is, whatever else fails.
+fn conclude(
+    args: &Train,
+    job: &Job,
+    loaded: Loaded,
+    trained: Result<Trained, Error>,
+    interrupts: &Interrupts,
+) -> Result<ExitCode, Error> {
+    let mut failed = files::write(args, job, loaded.history());
+    let ended = trained.and_then(|trained| {
+        let mut outcome = loaded.conclude(&trained);
+        outcome.load += job.opening;
+        failed.append(&mut outcome.errors);
+        if let Some(path) = &args.output.save {
+            failed.extend(saved::write(path, &outcome.saved()).err());
+        }
+        finish(args, job, &outcome, interrupts)
+    });
+    failed.iter().for_each(output::error);
     match failed.first() {
         Some(failed) if ended.is_ok() => Ok(failed.exit_code().into()),
         _ => ended,
     }
 }
 
-/// Samples that can't be read any more once Ctrl-C came.
-struct Interruptible<'a> {
-    source: &'a dyn Source,
-    interrupts: &'a Interrupts,
-}
-
-impl Source for Interruptible<'_> {
-    fn samples(&self) -> u64 {
-        self.source.samples()
-    }
-
-    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
-        if self.interrupts.came() {
-            return Err(Error::Io {
-                doing: "cannot read on".to_owned(),
-                source: io::ErrorKind::Interrupted.into(),
-            });
-        }
-        self.source.read(index, block)
-    }
-
-    fn title(&self) -> String {
-        self.source.title()
-    }
-}
-
-impl<'a> Known<'a> {
-    fn of(statistics: Option<&'a Statistics>, recipe: &'a Recipe) -> Self {
-        match statistics {
-            Some(statistics) => Known::Statistics(statistics),
-            None => Known::Recipe(recipe),
-        }
-    }
-}
-
-/// The statistics, where something needs them before the first epoch: standardising, what a file's x has to be, and how
-/// far a few samples are from what they were drawn to.
-fn known_before(args: &Train, opened: &Opened) -> Result<Option<Statistics>, Error> {
-    let source = &*opened.source;
-    if !args.has_files() && !args.standardizes() && source.samples() > FEW {
-        return Ok(None);
-    }
-    let reading = Progress::new("reading", source.samples(), args.output.quiet);
-    let statistics = Statistics::of(source, &|samples| reading.advance(samples))?;
-    drop(reading);
-    if args.has_files() || args.standardizes() {
-        open::judge(args, opened, &statistics)?;
-    }
-    Ok(Some(statistics))
-}
-
-/// What the epochs leave behind beside the line.
-struct Walked {
-    /// Every epoch, in the data's units, where a file wants them.
-    history: Vec<Epoch>,
-    checkpoints: Checkpoints,
-    /// The loss that the first of them saw.
-    first_loss: Option<f64>,
-}
-
-/// Trains, telling of every so many epochs; Ctrl-C ends it after the epoch in hand.
-fn walk(
-    engine: &mut dyn Engine,
-    run: &Run,
-    mut walk: Walk,
-    walked: &mut Walked,
+/// Prints the result, and whether it is the line that was asked for.
+fn finish(
+    args: &Train,
+    job: &Job,
+    outcome: &Outcome,
     interrupts: &Interrupts,
-) -> Result<Trained, Error> {
-    let Run { args, setup, .. } = run;
-    let (output, of_files) = (&args.output, args.has_files());
-    let keeps_history = output.history.is_some() || output.plot.is_some();
-    let mut printed = Ok(());
-    let progress = Progress::new("epochs", setup.config.epochs, output.quiet);
-    progress.advance(walk.epochs());
-    let outcome = train::train(engine, &setup.config, &mut walk, &mut |epoch, walk| {
-        let epoch = &setup.outside(epoch);
-        walked.first_loss.get_or_insert(epoch.loss);
-        if keeps_history {
-            walked.history.push(*epoch);
-        }
-        progress.advance(1);
-        let every = output.log_every;
-        if output.talks() && every > 0 && epoch.epoch.is_multiple_of(every) {
-            printed = progress.aside(|| report::epoch(epoch, of_files));
-        }
-        if let Err(error) = walked.checkpoints.tell(walk)
-            && !output.quiet
-        {
-            progress.aside(|| out::notice(format!("warning: {error}")));
-        }
-        if printed.is_err() || interrupts.came() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    });
-    outcome
-        .map_err(|error| setup.outside_error(error))
-        .and_then(|trained| printed.map(|()| trained))
+) -> Result<ExitCode, Error> {
+    match args.output.format {
+        Format::Text => report::result(args, outcome)?,
+        Format::Json => output::json::print(&json::Result::new(args, &job.skipped, outcome))?,
+    }
+    if interrupts.came() || outcome.ended == Ended::BrokenOff {
+        output::notice(format!("interrupted after epoch {}", outcome.epochs));
+        return Ok(INTERRUPTED.into());
+    }
+    let Some(warning) = &outcome.warning else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let text = warning.text(output::advice::remedy);
+    if args.training.strict && outcome.converged == Some(false) {
+        return Err(Error::NotConverged(text));
+    }
+    output::notice(format!("warning: {text}"));
+    Ok(ExitCode::SUCCESS)
 }

@@ -82,16 +82,35 @@ pub fn available() -> Option<u64> {
     available.into_iter().flatten().min()
 }
 
-/// Samples in f32, as an engine holds them: another engine that loads them gets the same bits.
+/// Samples in memory, in f32 or f64.
 #[derive(Clone, Copy, Debug)]
-pub struct Columns<'a> {
+pub struct Columns<'a, T = f32> {
     /// The x of each sample.
-    pub x: &'a [f32],
+    pub x: &'a [T],
     /// The y of each sample; as long as `x`.
-    pub y: &'a [f32],
+    pub y: &'a [T],
 }
 
-impl Source for Columns<'_> {
+/// A number that a sample may hold.
+pub trait Value: Copy + Sync + Into<f64> {}
+
+impl Value for f32 {}
+impl Value for f64 {}
+
+impl<'a, T: Value> Columns<'a, T> {
+    /// Returns the samples.
+    pub fn new(x: &'a [T], y: &'a [T]) -> Result<Self, Error> {
+        if x.len() != y.len() {
+            return Err(Error::Lengths {
+                x: x.len() as u64,
+                y: y.len() as u64,
+            });
+        }
+        Ok(Columns { x, y })
+    }
+}
+
+impl<T: Value> Source for Columns<'_, T> {
     fn samples(&self) -> u64 {
         self.x.len() as u64
     }
@@ -102,8 +121,8 @@ impl Source for Columns<'_> {
         block.clear();
         block
             .x
-            .extend(self.x[range.clone()].iter().map(|&x| f64::from(x)));
-        block.y.extend(self.y[range].iter().map(|&y| f64::from(y)));
+            .extend(self.x[range.clone()].iter().map(|&x| x.into()));
+        block.y.extend(self.y[range].iter().map(|&y| y.into()));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Synthetic samples around a known line.
 
+use std::fmt;
 use std::ops::Range;
 
 use rand::{RngExt, SeedableRng};
@@ -180,6 +181,19 @@ pub struct Synthetic {
     pub generator: Generator,
     /// The line that training starts from: draws of the same seed.
     pub start: Model,
+}
+
+impl fmt::Display for Synthetic {
+    /// What the title leaves out: `x in [0, 2), chacha seed 20`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Recipe { x_range, seed, .. } = &self.recipe;
+        let Range { start, end } = x_range;
+        write!(
+            f,
+            "x in [{start}, {end}), {} seed {seed}",
+            self.generator.name()
+        )
+    }
 }
 
 /// What a stream of draws is for. Each is a ChaCha stream of its own number.

@@ -53,6 +53,9 @@ pub fn description(threads: usize) -> Description {
         backend: None,
         software: false,
         storage: Storage::F32,
+        driver: None,
+        tuning: None,
+        resident: 0,
     }
 }
 
@@ -172,11 +175,6 @@ impl CpuEngine {
         }
         self.partial_sums.iter().copied().sum()
     }
-
-    /// What the engine runs on.
-    pub fn description(&self) -> Description {
-        description(self.threads())
-    }
 }
 
 impl Engine for CpuEngine {
@@ -186,6 +184,13 @@ impl Engine for CpuEngine {
 
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
         Ok(self.sums(model))
+    }
+
+    fn description(&self) -> Description {
+        Description {
+            resident: self.samples(),
+            ..description(self.threads())
+        }
     }
 }
 

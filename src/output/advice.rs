@@ -1,6 +1,7 @@
 //! The flags that help: the one place where an error of the library gets words of the command line.
 
 use fall_line::error::{Axes, Error, Setting};
+use fall_line::fit::{Notice, Remedy};
 
 /// Returns an error's text in the words of the command line: options as flags, and the flag that helps.
 pub fn text(error: &Error) -> String {
@@ -8,6 +9,25 @@ pub fn text(error: &Error) -> String {
         Error::Setting { setting, problem } => format!("{} {problem}", flag(*setting)),
         other => format!("{other}{}", hint(other)),
     }
+}
+
+/// Returns a notice in the words of the command line.
+pub fn notice(notice: &Notice) -> String {
+    match notice {
+        Notice::Coarse { in_f64: false, .. } => format!("{notice} (--standardize)"),
+        other => other.to_string(),
+    }
+}
+
+/// Returns the flag of a remedy.
+pub fn remedy(remedy: Remedy) -> String {
+    match remedy {
+        Remedy::Standardize => "--standardize",
+        Remedy::AutomaticRate => "--learning-rate auto",
+        Remedy::CuttingPlane => "--optimizer cutting-plane",
+        Remedy::MoreEpochs => "more --epochs",
+    }
+    .to_owned()
 }
 
 /// Returns the flag of an option.

@@ -34,6 +34,7 @@ pub enum Descent {
 /// What makes a step of the gradients so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Optimizer {
     /// The gradient itself: plain gradient descent.
     Gd,
@@ -43,11 +44,14 @@ pub enum Optimizer {
     /// Adam (Kingma and Ba 2015), with β₁ = 0.9, β₂ = 0.999, ε = 1e-8 and both moments corrected for their start at 0:
     /// of w and of b each a step of about the learning rate, whatever the gradient's size.
     Adam,
+    /// The cutting plane.
+    CuttingPlane,
 }
 
 /// How the learning rate changes from epoch to epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Schedule {
     /// It doesn't.
     Constant,
@@ -133,6 +137,7 @@ impl Optimizer {
             Optimizer::Gd => "gd",
             Optimizer::Momentum => "momentum",
             Optimizer::Adam => "adam",
+            Optimizer::CuttingPlane => "cutting-plane",
         }
     }
 }

@@ -88,7 +88,7 @@ impl Moments {
     /// The `step`-th step since the moments were 0, counted from 1.
     fn step(&mut self, optimizer: Optimizer, gradient: f64, step: u32) -> f64 {
         match optimizer {
-            Optimizer::Gd => gradient,
+            Optimizer::Gd | Optimizer::CuttingPlane => gradient,
             Optimizer::Momentum => {
                 self.first = MOMENTUM * self.first + gradient;
                 self.first

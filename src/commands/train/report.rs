@@ -2,52 +2,46 @@
 
 use std::time::Duration;
 
+use fall_line::data::Source;
 use fall_line::data::goodness::Goodness;
-use fall_line::data::scaling::Scaling;
 use fall_line::data::statistics::{Column, Statistics};
-use fall_line::engine::Description;
-use fall_line::engine::gpu::program::Storage;
+use fall_line::engine::{Description, Storage};
 use fall_line::error::Error;
-use fall_line::loss::Loss;
+use fall_line::fit::{Outcome, Prepared, Setup};
 use fall_line::model::Model;
-use fall_line::train::{Descent, Ended, Epoch, Optimizer, Schedule, Trained};
+use fall_line::train::{Epoch, Optimizer, Schedule};
 use indicatif::{DecimalBytes, HumanCount};
 
 use crate::cli::Train;
-use crate::open::Opened;
+use crate::output::line;
 use crate::output::number::{digits, number, plain, precise, time};
-use crate::output::{line, notice};
-use crate::run::Run;
-use crate::run::outcome::Outcome;
-use crate::run::setup::Setup;
 
-/// What runs, on what, and how.
-pub fn headline(run: &Run) -> Result<(), Error> {
-    let (engine, setup) = (&run.engine, run.setup);
+/// Prints what runs, on what, and how.
+pub fn headline(
+    prepared: &Prepared,
+    engine: &Description,
+    epochs_before: u64,
+) -> Result<(), Error> {
+    let setup = prepared.setup();
     line(format!("engine: {}", named(engine)))?;
-    data(
-        run.args,
-        run.opened,
-        engine.storage,
-        run.statistics.as_ref(),
-    )?;
+    data(prepared, engine.storage)?;
     let Model { w, b } = setup.start;
-    let epochs = setup.config.epochs;
     let most = if setup.may_converge() { "up to " } else { "" };
-    let goes_on = match run.epochs_before {
+    let goes_on = match epochs_before {
         0 => String::new(),
         before => format!(", going on after epoch {}", HumanCount(before)),
     };
     line(format!(
         "loss:   {}, {most}{} epochs from w = {}, b = {}{}{goes_on}",
         descent(setup),
-        HumanCount(epochs),
+        HumanCount(setup.config.epochs),
         number(w),
         number(b),
         batches(setup),
     ))
 }
 
+/// Returns how many epochs stay on the device at a time, for use after the descent.
 pub fn batches(setup: &Setup) -> String {
     match setup.config.sync_every {
         1 => String::new(),
@@ -55,6 +49,7 @@ pub fn batches(setup: &Setup) -> String {
     }
 }
 
+/// Returns the engine in words.
 pub fn named(engine: &Description) -> String {
     let mut name = format!("{}, {}", engine.kind, engine.name);
     if let Some(backend) = &engine.backend {
@@ -69,18 +64,14 @@ pub fn named(engine: &Description) -> String {
     name
 }
 
-/// What the data are, and what is known of the columns of files.
-pub fn data(
-    args: &Train,
-    opened: &Opened,
-    storage: Storage,
-    statistics: Option<&Statistics>,
-) -> Result<(), Error> {
-    let source = &*opened.source;
+/// Prints what the data are, and for one's own data what is known of the columns.
+pub fn data(prepared: &Prepared, storage: Storage) -> Result<(), Error> {
+    let source = prepared.source();
     let samples = source.samples();
-    let drawn = match args.has_files() {
-        true => String::new(),
-        false => format!(", {}", args.synthetic.drawn()),
+    let synthetic = source.synthetic();
+    let drawn = match &synthetic {
+        Some(synthetic) => format!(", {synthetic}"),
+        None => String::new(),
     };
     line(format!(
         "data:   {}{drawn}, {} samples, {}",
@@ -88,57 +79,56 @@ pub fn data(
         HumanCount(samples),
         DecimalBytes(storage.bytes_per_sample() * samples),
     ))?;
-    if let Some(statistics) = statistics.filter(|_| args.has_files()) {
-        line(column("x", &statistics.x, statistics.x_deviation()))?;
-        line(column("y", &statistics.y, statistics.y_deviation()))?;
+    match prepared.statistics() {
+        Some(statistics) if synthetic.is_none() => columns(&statistics),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
-fn column(name: &str, column: &Column, deviation: f64) -> String {
-    format!(
-        "        {name} from {} to {}, mean {}, deviation {}",
-        precise(column.least),
-        precise(column.greatest),
-        precise(column.mean),
-        precise(deviation),
-    )
+fn columns(statistics: &Statistics) -> Result<(), Error> {
+    let column = |name: &str, column: &Column, deviation: f64| {
+        line(format!(
+            "        {name} from {} to {}, mean {}, standard deviation {}",
+            precise(column.least),
+            precise(column.greatest),
+            precise(column.mean),
+            precise(deviation),
+        ))
+    };
+    column("x", &statistics.x, statistics.x_deviation())?;
+    column("y", &statistics.y, statistics.y_deviation())
 }
 
-/// The loss, and how it is descended.
+/// Returns the loss and its descent in words.
 pub fn descent(setup: &Setup) -> String {
     let mut text = setup.loss.to_string();
-    match (setup.config.descent, setup.learning_rate) {
-        (
-            Descent::Steps {
-                optimizer,
-                schedule,
-                ..
-            },
-            Some(learning_rate),
-        ) => {
-            if optimizer != Optimizer::Gd {
-                text += &format!(", {}", optimizer.name());
+    match setup.learning_rate {
+        Some(learning_rate) => {
+            if setup.optimizer != Optimizer::Gd {
+                text += &format!(", {}", setup.optimizer.name());
             }
-            text += &match learning_rate.auto {
-                true => format!(", learning rate {} (auto)", number(learning_rate.rate)),
-                false => format!(", learning rate {}", plain(learning_rate.rate)),
+            text += &if learning_rate.auto {
+                format!(", learning rate {} (auto)", number(learning_rate.rate))
+            } else {
+                format!(", learning rate {}", plain(learning_rate.rate))
             };
-            if schedule != Schedule::Constant {
+            if let Some(schedule) = setup.schedule()
+                && schedule != Schedule::Constant
+            {
                 text += &format!(", {}", schedule.name());
             }
         }
-        _ => text += ", cutting plane",
+        None => text += ", cutting plane",
     }
-    if setup.scaling != Scaling::NONE {
+    if setup.is_standardized() {
         text += ", standardised";
     }
     text
 }
 
-/// One epoch.
-pub fn epoch(epoch: &Epoch, of_files: bool) -> Result<(), Error> {
-    let show = if of_files { precise } else { number };
+/// Prints one epoch.
+pub fn epoch(epoch: &Epoch, own: bool) -> Result<(), Error> {
+    let show = if own { precise } else { number };
     line(format!(
         "epoch {}: loss = {}, w = {}, b = {}",
         epoch.epoch,
@@ -148,33 +138,38 @@ pub fn epoch(epoch: &Epoch, of_files: bool) -> Result<(), Error> {
     ))
 }
 
-/// The line found, and unless it is to be quiet how it ended, how far it is from the truth, and how fast that was.
-pub fn result(run: &Run, outcome: &Outcome, trained: &Trained) -> Result<(), Error> {
-    let talks = run.args.output.talks();
+/// Prints the line, and unless it is to be quiet how the run ended, how good the line is, and how fast it was found.
+pub fn result(args: &Train, outcome: &Outcome) -> Result<(), Error> {
+    let talks = args.output.talks();
     if talks && outcome.converged == Some(true) {
         line(format!("converged at epoch {}", HumanCount(outcome.epochs)))?;
     }
-    let show = |value| match run.args.has_files() {
-        true => digits(value, needed(run)),
-        false => number(value),
+    let own = args.has_files();
+    let show = |value| {
+        if own {
+            digits(value, needed(outcome))
+        } else {
+            number(value)
+        }
     };
     let Model { w, b } = outcome.model;
-    let loss = match run.args.has_files() {
-        true => precise(outcome.final_loss),
-        false => number(outcome.final_loss),
+    let loss = if own {
+        precise(outcome.loss)
+    } else {
+        number(outcome.loss)
     };
     line(format!("w = {}, b = {}, loss = {loss}", show(w), show(b)))?;
     if talks {
-        truth(outcome, &show)?;
-        speed(run, trained)?;
+        quality(outcome, &show)?;
+        speed(outcome)?;
     }
     Ok(())
 }
 
-/// Digits of w and b that it takes for predictions of seven, as seen from y's deviation: those of timestamps cancel.
-fn needed(run: &Run) -> usize {
+/// Returns the digits of w and b that give predictions of seven digits of y's deviation: for timestamps most cancel.
+fn needed(outcome: &Outcome) -> usize {
     const SEVEN: usize = 7;
-    let Some(statistics) = run.statistics else {
+    let Some(statistics) = outcome.statistics else {
         return SEVEN;
     };
     let Some(line) = statistics.line() else {
@@ -184,87 +179,37 @@ fn needed(run: &Run) -> usize {
     SEVEN + size.max(1.0).log10().ceil().min(10.0) as usize
 }
 
-/// Whether that is the line that was asked for: a warning where not, with what would help, or with `--strict` an error.
-pub fn verdict(
-    run: &Run,
-    outcome: &Outcome,
-    ended: Ended,
-    first_loss: Option<f64>,
-) -> Result<(), Error> {
-    let (args, setup) = (run.args, run.setup);
-    let epochs = match outcome.epochs {
-        1 => "1 epoch".to_owned(),
-        epochs => format!("{} epochs", HumanCount(epochs)),
-    };
-    let what = match (outcome.converged, ended) {
-        // A cutting plane starts where the line is about to be; of equal losses f32 sums tell either as the greater.
-        _ if setup.learning_rate.is_some()
-            && first_loss.is_some_and(|first| outcome.final_loss > 1.00001 * first) =>
-        {
-            format!("the loss has risen over {epochs}")
-        }
-        (Some(false), Ended::Converged) => {
-            format!("the loss falls no more after {epochs}, but there are lines of a lower one")
-        }
-        (Some(false), _) => format!("not converged after {epochs}"),
-        (Some(true) | None, _) => return Ok(()),
-    };
-    let mut helps = Vec::new();
-    if !args.standardizes() && !args.draws_on_the_device() {
-        helps.push("--standardize");
-    }
-    if setup.learning_rate.is_some_and(|learning| !learning.auto) {
-        helps.push("--learning-rate auto");
-    }
-    if setup.learning_rate.is_some() && setup.loss != Loss::Mse {
-        helps.push("--optimizer cutting-plane");
-    }
-    if ended == Ended::OutOfEpochs && outcome.converged.is_some() {
-        helps.push("more --epochs");
-    }
-    let helps = match helps.is_empty() {
-        true => String::new(),
-        false => format!("; {} would help", helps.join(" or ")),
-    };
-    let text = what + &helps;
-    if args.training.strict && outcome.converged == Some(false) {
-        return Err(Error::NotConverged(text));
-    }
-    notice(format!("warning: {text}"));
-    Ok(())
-}
-
-fn truth(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error> {
-    let truth = &outcome.truth;
-    if let Some(Model { w, b }) = truth.true_line {
+fn quality(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error> {
+    let quality = &outcome.quality;
+    if let Some(Model { w, b }) = quality.true_line {
         line(format!("drawn around:  w = {w}, b = {b}"))?;
     }
-    if let Some(Model { w, b }) = truth.least_squares {
-        let off = match truth.distance {
+    if let Some(Model { w, b }) = quality.least_squares {
+        let distance = match quality.distance {
             Some(distance) => format!(
-                "; w is off by {:.1e}, b by {:.1e}",
+                "; w is {:.1e} from it, b {:.1e}",
                 distance.w.abs(),
                 distance.b.abs()
             ),
             None => " (the line of mse)".to_owned(),
         };
         line(format!(
-            "least squares: w = {}, b = {}{off}",
+            "least squares: w = {}, b = {}{distance}",
             show(w),
             show(b)
         ))?;
     }
-    if let Some(of_line) = &truth.fit {
-        let baseline = match truth.baseline_loss {
-            Some(loss) => format!("; predicting the mean of y has loss {}", precise(loss)),
+    if let Some(goodness) = &quality.goodness {
+        let baseline = match quality.baseline_loss {
+            Some(loss) => format!("; baseline (mean of y): loss {}", precise(loss)),
             None => String::new(),
         };
-        line(format!("fit:           {}{baseline}", fit(of_line)))?;
+        line(format!("fit:           {}{baseline}", fit(goodness)))?;
     }
     Ok(())
 }
 
-/// How well a line fits.
+/// Returns the goodness of fit in words.
 pub fn fit(fit: &Goodness) -> String {
     let explained = match fit.r_squared {
         Some(share) if share > -1.0 => format!("R² {share:.6}, "),
@@ -278,19 +223,18 @@ pub fn fit(fit: &Goodness) -> String {
     )
 }
 
-/// How fast.
-fn speed(run: &Run, trained: &Trained) -> Result<(), Error> {
-    let load = time(run.load);
-    let epochs = trained.epochs - run.epochs_before;
+fn speed(outcome: &Outcome) -> Result<(), Error> {
+    let load = time(outcome.load);
+    let epochs = outcome.epochs - outcome.epochs_before;
     if epochs == 0 {
         return line(format!("no epoch was left to run; load {load}"));
     }
-    let seconds = trained.time.as_secs_f64() / epochs as f64;
-    let bytes = run.engine.storage.bytes_per_sample() * run.opened.source.samples();
+    let seconds = outcome.train.as_secs_f64() / epochs as f64;
+    let bytes = outcome.engine.storage.bytes_per_sample() * outcome.samples;
     line(format!(
         "{} per epoch, {:.1} GB/s; load {load}, train {}",
         time(Duration::from_secs_f64(seconds)),
         bytes as f64 / seconds / 1e9,
-        time(trained.time),
+        time(outcome.train),
     ))
 }

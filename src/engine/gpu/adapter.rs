@@ -107,6 +107,9 @@ impl Info {
             backend: Some(self.backend.clone()),
             software: self.software,
             storage,
+            driver: Some(self.driver.clone()),
+            tuning: None,
+            resident: 0,
         }
     }
 }

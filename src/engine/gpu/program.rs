@@ -9,6 +9,7 @@ use crate::loss::Loss;
 /// How x and y stand in the adapter's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Storage {
     /// In f32: 8 bytes a sample.
     #[default]

@@ -1,27 +1,39 @@
-//! What it takes to go on with a run.
+//! Checkpoints: what it takes to go on with a run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use fall_line::data::Source;
-use fall_line::data::statistics::Statistics;
-use fall_line::engine::gpu::tuning::Tuning;
-use fall_line::error::Error;
-use fall_line::saved;
-use fall_line::train::Walk;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cli::{Every, Train};
-use crate::open::Identity;
-use crate::output;
-use crate::run::setup::Setup;
+use super::options::Options;
+use super::setup::Setup;
+use crate::data::Source;
+use crate::data::statistics::Statistics;
+use crate::engine::{Description, Tuning};
+use crate::error::Error;
+use crate::saved;
+use crate::train::Walk;
 
-/// Its number grows when a key goes or changes its meaning.
+/// The number grows if a key goes or changes its meaning.
 const SCHEMA: &str = "fall-line checkpoint 1";
 
-/// What the file of a checkpoint holds.
+/// How often a checkpoint is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Every {
+    /// After this many epochs.
+    Epochs(u64),
+    /// After the epoch in which this much time has passed.
+    Time(Duration),
+}
+
+impl Every {
+    /// Once a minute.
+    pub const MINUTE: Every = Every::Time(Duration::from_secs(60));
+}
+
+/// The file of a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
 struct Written {
     schema: String,
@@ -30,60 +42,62 @@ struct Written {
     content: Content,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Content {
     fingerprint: Fingerprint,
-    /// How the adapter's sums were cut, for the run that goes on to cut them alike.
+    /// The division of the work on the adapter, so that the run goes on to the same bits.
     tuning: Option<Tuning>,
     walk: Walk,
 }
 
 /// What has to be the same for a run to go on to the same bits, by name.
+///
+/// Neither the number of epochs nor the number of threads: a run may go on for longer, and sums are the same for any
+/// number of threads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fingerprint(BTreeMap<String, Value>);
+pub(super) struct Fingerprint(BTreeMap<String, Value>);
 
 impl Fingerprint {
-    /// Of a run. Neither how many epochs nor how many threads: a run may go on for longer, and sums are the same for any
-    /// number of threads.
     pub fn new(
-        args: &Train,
         source: &dyn Source,
         statistics: Option<&Statistics>,
         setup: &Setup,
-        engine: &Identity,
+        engine: &Description,
     ) -> Self {
         let config = &setup.config;
-        let drawn = (!args.has_files()).then(|| (source.title(), args.synthetic.drawn()));
-        let data = json!([drawn, source.samples(), statistics]);
+        let drawn = source
+            .synthetic()
+            .map(|synthetic| (source.title(), synthetic.to_string()));
         let parts = [
             ("version", json!(env!("CARGO_PKG_VERSION"))),
-            ("data", data),
+            ("data", json!([drawn, source.samples(), statistics])),
             ("loss", json!(setup.loss.to_string())),
             ("start", json!(setup.start)),
             ("standardising", json!(setup.scaling)),
             (
-                "optimizer, learning rate and schedule",
+                "optimizer, learning rate or schedule",
                 json!(config.descent),
             ),
-            ("sync-every", json!(config.sync_every)),
-            ("tolerance and patience", json!(config.stop)),
+            ("epochs between read-backs", json!(config.sync_every)),
+            ("tolerance or patience", json!(config.stop)),
             ("engine", json!(engine)),
         ];
         let parts = parts.map(|(name, part)| (name.to_owned(), part));
         Fingerprint(parts.into())
     }
 
-    /// The names of what differs.
-    fn differences(&self, other: &Self) -> Vec<&str> {
+    /// Returns the names of what differs.
+    fn differences(&self, other: &Self) -> Vec<String> {
         let parts = self.0.iter();
         parts
             .filter(|(name, part)| other.0.get(*name) != Some(part))
-            .map(|(name, _)| name.as_str())
+            .map(|(name, _)| name.clone())
             .collect()
     }
 }
 
 /// A checkpoint that was read.
+#[derive(Clone, Debug)]
 pub struct Checkpoint {
     path: PathBuf,
     content: Content,
@@ -93,19 +107,19 @@ impl Checkpoint {
     /// Reads a checkpoint.
     ///
     /// # Errors
-    /// [`Error::Io`] where it can't be read, [`Error::Data`] where it is none, a damaged one, or one that this version
-    /// doesn't know.
+    /// [`Error::Io`] if the file can't be read, [`Error::Data`] if it is not a checkpoint, is damaged, or has a schema that
+    /// this version doesn't know.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let none = "is no checkpoint, or a damaged one: train --checkpoint writes them";
         let damaged = || {
             let name = path.display();
             Error::Data(format!(
-                "{name} is damaged, its checksum is another: begin anew, without --resume"
+                "{name} is damaged: its checksum is wrong; begin anew without it"
             ))
         };
         let Written {
             checksum, content, ..
-        } = saved::read(path, SCHEMA, none)?.map_err(|_| damaged())?;
+        } = saved::read(path, SCHEMA, "is not a checkpoint, or is damaged")?
+            .map_err(|_| damaged())?;
         if self::checksum(&content)? != checksum {
             return Err(damaged());
         }
@@ -115,59 +129,57 @@ impl Checkpoint {
         })
     }
 
-    /// How the sums of its run were cut.
-    pub fn tuning(&self) -> Option<Tuning> {
+    /// Returns how the work was divided on the adapter.
+    pub(super) fn tuning(&self) -> Option<Tuning> {
         self.content.tuning
     }
 
-    /// How many epochs its run had done.
+    /// Returns the epochs that its run had done.
     pub fn epochs(&self) -> u64 {
         self.content.walk.epochs()
     }
 
-    /// Where its run stood, if that is the run of this fingerprint.
+    /// Returns where its run stood, if it has this fingerprint.
     ///
     /// # Errors
-    /// [`Error::Usage`] with what differs.
-    pub fn resume(self, fingerprint: &Fingerprint) -> Result<Walk, Error> {
+    /// [`Error::OtherRun`] with what differs.
+    pub(super) fn resume(&self, fingerprint: &Fingerprint) -> Result<Walk, Error> {
         let differences = fingerprint.differences(&self.content.fingerprint);
         if differences.is_empty() {
-            return Ok(self.content.walk);
+            return Ok(self.content.walk.clone());
         }
-        Err(Error::Usage(format!(
-            "--resume {} is of another run: not the same {}; give the data and the flags that it was written with",
-            self.path.display(),
-            differences.join(", nor "),
-        )))
+        Err(Error::OtherRun {
+            path: self.path.clone(),
+            differences,
+        })
     }
 }
 
-/// Where checkpoints go, and when.
-pub struct Checkpoints {
+/// The checkpoints of a run: where they go, and when.
+pub(super) struct Checkpoints {
     path: Option<PathBuf>,
     every: Every,
     /// Only after a whole batch does a run go on to the same bits.
     sync_every: u64,
     fingerprint: Fingerprint,
     tuning: Option<Tuning>,
-    /// How far the run is, if that is not written.
+    /// Where the run is, unless that is written.
     unwritten: Option<Walk>,
-    /// When the last one was written.
+    /// When the last checkpoint was written.
     at: Instant,
 }
 
 impl Checkpoints {
     pub fn new(
-        args: &Train,
-        setup: &Setup,
+        options: &Options,
         from: &Walk,
         fingerprint: Fingerprint,
         tuning: Option<Tuning>,
     ) -> Self {
         Checkpoints {
-            path: args.checkpoints.checkpoint.clone(),
-            every: args.checkpoints.checkpoint_every,
-            sync_every: setup.config.sync_every,
+            path: options.checkpoint.clone(),
+            every: options.checkpoint_every,
+            sync_every: options.sync_every,
             fingerprint,
             tuning,
             unwritten: Some(from.clone()),
@@ -175,10 +187,10 @@ impl Checkpoints {
         }
     }
 
-    /// Told of how far a run is, writes a checkpoint where one is due.
+    /// Called after each epoch, writes a checkpoint if one is due.
     ///
     /// # Errors
-    /// [`Error::Io`] where it can't. No reason to stop: what counts is the last one.
+    /// [`Error::Io`] if it can't be written. No reason to stop: the last one counts.
     pub fn tell(&mut self, walk: &Walk) -> Result<(), Error> {
         if self.path.is_none() || !walk.epochs().is_multiple_of(self.sync_every) {
             return Ok(());
@@ -193,10 +205,10 @@ impl Checkpoints {
         if due { self.finish() } else { Ok(()) }
     }
 
-    /// Writes how far the run came.
+    /// Writes where the run is.
     ///
     /// # Errors
-    /// [`Error::Io`] where it can't.
+    /// [`Error::Io`] if it can't be written.
     pub fn finish(&mut self) -> Result<(), Error> {
         let (Some(path), Some(walk)) = (&self.path, &self.unwritten) else {
             return Ok(());
@@ -212,12 +224,13 @@ impl Checkpoints {
             checksum: checksum(&content)?,
             content,
         };
-        output::json::save(path, &written)?;
+        saved::write(path, &written)?;
         self.unwritten = None;
         Ok(())
     }
 }
 
 fn checksum(content: &Content) -> Result<u32, Error> {
-    Ok(crc32fast::hash(output::json::compact(content)?.as_bytes()))
+    let text = serde_json::to_string(content).map_err(saved::cannot_write)?;
+    Ok(crc32fast::hash(text.as_bytes()))
 }

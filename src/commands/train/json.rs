@@ -1,0 +1,97 @@
+//! `--format json`: the result for another program.
+
+use std::collections::BTreeMap;
+
+use fall_line::data::statistics::Statistics;
+use fall_line::engine::Description;
+use fall_line::fit::{Outcome, Quality};
+use fall_line::model::Model;
+use fall_line::table::rows::Skipped;
+use serde::Serialize;
+
+use crate::cli::Train;
+use crate::output::by_reason;
+
+/// What `fall-line train --format json` prints; lines and losses are in the data's units.
+#[derive(Debug, Serialize)]
+pub struct Result<'a> {
+    #[serde(flatten)]
+    model: Model,
+    final_loss: f64,
+    /// Epochs done, those before a checkpoint included.
+    epochs: u64,
+    epochs_before: u64,
+    converged: Option<bool>,
+    #[serde(flatten)]
+    quality: Quality,
+    loss: &'static str,
+    /// δ of huber, τ of quantile.
+    loss_parameter: Option<f64>,
+    optimizer: &'static str,
+    /// `None` for a cutting plane, like the two after it.
+    schedule: Option<&'static str>,
+    learning_rate: Option<f64>,
+    learning_rate_limit: Option<f64>,
+    standardized: bool,
+    start: Model,
+    data: &'a str,
+    /// The columns.
+    x: &'a str,
+    y: &'a str,
+    samples: u64,
+    /// Rows left out, by reason.
+    skipped: BTreeMap<String, u64>,
+    statistics: Option<Statistics>,
+    generator: Option<&'static str>,
+    seed: u64,
+    sync_every: u64,
+    engine: &'a Description,
+    seconds: Seconds,
+    version: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Seconds {
+    /// From opening the data to an engine that is ready: drawing or reading, upload, shaders.
+    load: f64,
+    /// All epochs, without those before a checkpoint.
+    train: f64,
+}
+
+impl<'a> Result<'a> {
+    pub fn new(args: &Train, skipped: &Skipped, outcome: &'a Outcome) -> Self {
+        let setup = &outcome.setup;
+        let [x, y] = &outcome.names;
+        Result {
+            model: outcome.model,
+            final_loss: outcome.loss,
+            epochs: outcome.epochs,
+            epochs_before: outcome.epochs_before,
+            converged: outcome.converged,
+            quality: outcome.quality,
+            loss: setup.loss.name(),
+            loss_parameter: setup.loss.parameter(),
+            optimizer: setup.optimizer.name(),
+            schedule: setup.schedule().map(|schedule| schedule.name()),
+            learning_rate: setup.learning_rate.map(|learning| learning.rate),
+            learning_rate_limit: setup.learning_rate.and_then(|learning| learning.limit),
+            standardized: setup.is_standardized(),
+            start: setup.start,
+            data: &outcome.title,
+            x,
+            y,
+            samples: outcome.samples,
+            skipped: by_reason(skipped),
+            statistics: outcome.statistics,
+            generator: (!args.has_files()).then(|| args.synthetic.generator.name()),
+            seed: args.synthetic.seed,
+            sync_every: setup.config.sync_every,
+            engine: &outcome.engine,
+            seconds: Seconds {
+                load: outcome.load.as_secs_f64(),
+                train: outcome.train.as_secs_f64(),
+            },
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The engine with all samples in it.
+
+use super::checkpoint::{Checkpoint, Checkpoints, Fingerprint};
+use super::monitor::{Notice, Phase};
+use super::prepare::Prepared;
+use super::run::Loaded;
+use crate::data::Source;
+use crate::engine::cpu::CpuEngine;
+use crate::engine::{Chosen, Engine};
+use crate::error::Error;
+use crate::train::Walk;
+
+impl Prepared<'_> {
+    /// Loads the samples into the engine, and takes up the checkpoint if there is one.
+    ///
+    /// # Errors
+    /// Those of the engine and the source, and [`Error::OtherRun`] if the checkpoint belongs to another run.
+    pub fn load(&self) -> Result<Loaded<'_>, Error> {
+        let engine = self.engine()?;
+        let description = engine.description();
+        let fingerprint = Fingerprint::new(
+            self.source(),
+            self.statistics.as_ref(),
+            &self.setup,
+            &description,
+        );
+        let walk = match &self.options.resume {
+            Some(checkpoint) => checkpoint.resume(&fingerprint)?,
+            None => Walk::new(&self.setup.config),
+        };
+        Ok(Loaded {
+            checkpoints: Checkpoints::new(&self.options, &walk, fingerprint, description.tuning),
+            prepared: self,
+            engine,
+            description,
+            epochs_before: walk.epochs(),
+            walk,
+            history: Vec::new(),
+            first_loss: None,
+            load: self.start.elapsed(),
+        })
+    }
+
+    fn engine(&self) -> Result<Box<dyn Engine + '_>, Error> {
+        self.monitor.begin(Phase::Loading, self.samples.samples());
+        let on_load = |samples| self.monitor.advance(samples);
+        match &self.chosen {
+            Chosen::Cpu { notice } => {
+                if let Some(notice) = notice {
+                    self.monitor.notice(&Notice::CpuInstead(notice.to_string()));
+                }
+                let loss = self.setup.scaling.loss(self.setup.loss);
+                Ok(Box::new(CpuEngine::new(&self.samples, loss, &on_load)?))
+            }
+            #[cfg(feature = "gpu")]
+            Chosen::Gpu(adapter) => self.gpu_engine(adapter, &on_load),
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+mod gpu {
+    use super::*;
+    use crate::data::OnLoad;
+    use crate::data::threefry::Threefry;
+    use crate::engine::Tuning;
+    use crate::engine::gpu::adapter::Adapter;
+    use crate::engine::gpu::plan::plan;
+    use crate::engine::gpu::tuning::cache;
+    use crate::engine::gpu::{GpuEngine, Options};
+
+    impl Prepared<'_> {
+        pub(super) fn gpu_engine(
+            &self,
+            adapter: &Adapter,
+            on_load: OnLoad,
+        ) -> Result<Box<dyn Engine + '_>, Error> {
+            let samples = self.samples.samples();
+            let loss = self.setup.scaling.loss(self.setup.loss);
+            let known = self.options.resume.as_ref().and_then(Checkpoint::tuning);
+            let options = self.gpu_options(known.or_else(|| self.tuning(adapter, samples)));
+            if self.is_drawn_on_the_device()
+                && let Some(synthetic) = self.source().synthetic()
+            {
+                let source = Threefry::new(synthetic.recipe)?;
+                return Ok(Box::new(GpuEngine::drawn(
+                    adapter, &source, loss, &options,
+                )?));
+            }
+            let batches = self.setup.in_batches();
+            if batches {
+                // Before the samples are read, as far as it is known by then.
+                plan(adapter, samples, &options)?
+                    .placement
+                    .keeps_the_line()?;
+            }
+            let engine = crate::engine::gpu::stream::Streamed::new(
+                adapter,
+                &self.samples,
+                loss,
+                &options,
+                on_load,
+            )?;
+            if batches {
+                engine.placement().keeps_the_line()?;
+            }
+            if let Some(text) = engine.placement().notice() {
+                self.monitor.notice(&Notice::Engine(text));
+            }
+            Ok(Box::new(engine))
+        }
+
+        /// Returns the options of the GPU engine.
+        pub(in crate::fit) fn gpu_options(&self, tuning: Option<Tuning>) -> Options {
+            Options {
+                storage: self.options.storage,
+                tuning,
+                memory: self.options.device_memory,
+                ..Options::default()
+            }
+        }
+
+        /// Returns the division of the work that was measured to suit an adapter.
+        fn tuning(&self, adapter: &Adapter, samples: u64) -> Option<Tuning> {
+            let tell = |text| self.monitor.notice(&Notice::Engine(text));
+            self.options
+                .tune
+                .then(|| cache::tuning(adapter, samples, tell))
+        }
+    }
+}

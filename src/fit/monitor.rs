@@ -1,0 +1,94 @@
+//! Who is told of what a fit does while it does it.
+
+use std::fmt;
+
+use crate::error::Error;
+
+/// A part of a fit that takes long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Reading the samples for their statistics.
+    Reading,
+    /// Reading or drawing the samples, and uploading them to the engine.
+    Loading,
+    /// Descending; counted in epochs.
+    Descending,
+}
+
+/// Told of a fit's progress, from any thread. Each method does nothing unless it is implemented.
+pub trait Monitor: Sync {
+    /// Called when a phase begins that has `total` samples or epochs.
+    fn begin(&self, _phase: Phase, _total: u64) {}
+
+    /// Called when `done` more samples or epochs of the phase are done.
+    fn advance(&self, _done: u64) {}
+
+    /// Called when there is something that the user should know.
+    fn notice(&self, _notice: &Notice) {}
+
+    /// Returns whether to end the descent after the epoch in hand, and to leave out what takes longer after it.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// A monitor that ignores everything.
+pub struct Silent;
+
+impl Monitor for Silent {}
+
+/// Something that the user should know.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The CPU engine runs because there is no hardware GPU.
+    CpuInstead(String),
+    /// Samples are uploaded again each epoch, or the work was tuned to the adapter: in words.
+    Engine(String),
+    /// A column has values that lie too close together for the numbers that they are computed in.
+    Coarse {
+        /// The column's name.
+        column: String,
+        /// The least and the greatest value.
+        ends: [f64; 2],
+        /// Whether f64 is too coarse, not f32 alone.
+        in_f64: bool,
+        /// The distance of neighbouring numbers there.
+        step: f64,
+    },
+    /// A checkpoint could not be written; training goes on.
+    Checkpoint(Error),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Notice::CpuInstead(text) | Notice::Engine(text) => f.write_str(text),
+            Notice::Coarse {
+                column,
+                ends: [least, greatest],
+                in_f64,
+                step,
+            } => {
+                let (kind, remedy) = if *in_f64 {
+                    ("f64", "subtract the least value from it first")
+                } else {
+                    ("f32", "standardising keeps its digits")
+                };
+                write!(
+                    f,
+                    "{column} runs from {least:?} to {greatest:?}, where {kind} has steps of {step:?}: \
+                     the line lacks digits; {remedy}"
+                )
+            }
+            Notice::Checkpoint(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Notice {
+    /// Returns whether this is a warning: the result may suffer.
+    pub fn is_warning(&self) -> bool {
+        matches!(self, Notice::Coarse { .. } | Notice::Checkpoint(_))
+    }
+}

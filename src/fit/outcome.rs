@@ -1,0 +1,201 @@
+//! The outcome of a fit.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::quality::Quality;
+use super::setup::Setup;
+use crate::data::statistics::Statistics;
+use crate::engine::Description;
+use crate::error::Error;
+use crate::loss::Loss;
+use crate::model::Model;
+use crate::saved::{Metrics, Saved, Units};
+use crate::train::{Ended, Epoch};
+
+/// A line, how good it is, and how it was found. Lines and losses are in the data's units.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The line.
+    pub model: Model,
+    /// The mean loss there, as the engine sums it.
+    pub loss: f64,
+    /// Whether nothing improved any more, and no better line is known; `None` if the run was to take all its epochs.
+    pub converged: Option<bool>,
+    /// What is doubtful about the line.
+    pub warning: Option<Warning>,
+    /// Epochs done, those before a checkpoint included.
+    pub epochs: u64,
+    /// Epochs done before the checkpoint that the run went on from.
+    pub epochs_before: u64,
+    /// Why the descent ended.
+    pub ended: Ended,
+    /// The line of least squares, the baseline, the goodness of fit.
+    pub quality: Quality,
+    /// Every epoch, if [`Options::history`](super::Options::history) keeps them.
+    pub history: Vec<Epoch>,
+    /// What the data are.
+    pub title: String,
+    /// The names of x and y.
+    pub names: [String; 2],
+    /// The samples.
+    pub samples: u64,
+    /// Their statistics; `None` if they never were on the host.
+    pub statistics: Option<Statistics>,
+    /// How the run went.
+    pub setup: Setup,
+    /// The engine that ran.
+    pub engine: Description,
+    /// Time from the beginning to an engine that is ready.
+    pub load: Duration,
+    /// Time of the epochs, without those before a checkpoint.
+    pub train: Duration,
+    /// What failed after the descent, with the line at hand: the last checkpoint, the measures of quality.
+    pub errors: Vec<Error>,
+}
+
+impl Outcome {
+    /// Returns the prediction at `x`, in units of y.
+    pub fn predict(&self, x: f64) -> f64 {
+        self.model.predict(x)
+    }
+
+    /// Returns the share of y's variance that the line explains; `None` if y does not vary, or it was not measured.
+    pub fn r_squared(&self) -> Option<f64> {
+        self.quality.goodness?.r_squared
+    }
+
+    /// Returns the line of least squares in closed form; `None` if the statistics are not known.
+    pub fn least_squares(&self) -> Option<Model> {
+        self.quality.least_squares
+    }
+
+    /// Returns the line with what it takes to predict with it later: [`Saved`] is read from and written to a file.
+    pub fn saved(&self) -> Saved {
+        let [x, y] = &self.names;
+        Saved {
+            schema: Saved::SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            model: self.model,
+            units: Units::new(x, y),
+            loss: self.setup.loss.name().to_owned(),
+            loss_parameter: self.setup.loss.parameter(),
+            data: self.title.clone(),
+            statistics: self.statistics,
+            metrics: Metrics {
+                loss: self.loss,
+                baseline_loss: self.quality.baseline_loss,
+                fit: self.quality.goodness,
+            },
+            epochs: self.epochs,
+            converged: self.converged,
+        }
+    }
+}
+
+/// A doubt about a line, and what would help.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Warning {
+    /// The doubt.
+    pub doubt: Doubt,
+    /// Epochs done.
+    pub epochs: u64,
+    /// What would help: any of them.
+    pub remedies: Vec<Remedy>,
+}
+
+/// What is doubtful about a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The loss is higher than in the first epoch.
+    Rose,
+    /// The loss falls no more, but there are better lines.
+    NotBest,
+    /// The epochs were too few.
+    NotConverged,
+}
+
+/// What would help a descent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Standardised samples.
+    Standardize,
+    /// The automatic learning rate.
+    AutomaticRate,
+    /// The cutting plane.
+    CuttingPlane,
+    /// More epochs.
+    MoreEpochs,
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Remedy::Standardize => "standardised samples",
+            Remedy::AutomaticRate => "the automatic learning rate",
+            Remedy::CuttingPlane => "the cutting plane",
+            Remedy::MoreEpochs => "more epochs",
+        })
+    }
+}
+
+impl Warning {
+    /// Returns the doubt about a line that the epochs led to, if there is one.
+    pub(super) fn of(
+        outcome: &Outcome,
+        first_loss: Option<f64>,
+        drawn_on_the_device: bool,
+    ) -> Option<Warning> {
+        let setup = &outcome.setup;
+        // A cutting plane starts where the line is about to be; f32 sums may tell either of two equal losses as the greater.
+        let rose = setup.learning_rate.is_some()
+            && first_loss.is_some_and(|first| outcome.loss > 1.00001 * first);
+        let doubt = match (outcome.converged, outcome.ended) {
+            _ if rose => Doubt::Rose,
+            (Some(false), Ended::Converged) => Doubt::NotBest,
+            (Some(false), _) => Doubt::NotConverged,
+            (Some(true) | None, _) => return None,
+        };
+        let mut remedies = Vec::new();
+        if !setup.is_standardized() && !drawn_on_the_device {
+            remedies.push(Remedy::Standardize);
+        }
+        if setup.learning_rate.is_some_and(|learning| !learning.auto) {
+            remedies.push(Remedy::AutomaticRate);
+        }
+        if setup.learning_rate.is_some() && setup.loss != Loss::Mse {
+            remedies.push(Remedy::CuttingPlane);
+        }
+        if outcome.ended == Ended::OutOfEpochs && outcome.converged.is_some() {
+            remedies.push(Remedy::MoreEpochs);
+        }
+        Some(Warning {
+            doubt,
+            epochs: outcome.epochs,
+            remedies,
+        })
+    }
+
+    /// Returns the doubt and the remedies, each worded by `word`.
+    pub fn text(&self, word: impl Fn(Remedy) -> String) -> String {
+        let epochs = crate::error::counted(self.epochs, "epoch");
+        let mut text = match self.doubt {
+            Doubt::Rose => format!("the loss has risen over {epochs}"),
+            Doubt::NotBest => {
+                format!("the loss falls no more after {epochs}, but there are better lines")
+            }
+            Doubt::NotConverged => format!("not converged after {epochs}"),
+        };
+        let remedies: Vec<String> = self.remedies.iter().map(|remedy| word(*remedy)).collect();
+        if !remedies.is_empty() {
+            text += &format!("; {} would help", remedies.join(" or "));
+        }
+        text
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(|remedy| remedy.to_string()))
+    }
+}

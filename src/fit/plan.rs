@@ -1,0 +1,104 @@
+//! What a fit would do, and what memory it would take.
+
+use serde::Serialize;
+
+use super::prepare::Prepared;
+use super::setup::LearningRate;
+use crate::data::scaling::Scaling;
+use crate::data::statistics::Statistics;
+use crate::engine::{Chosen, Description, cpu};
+use crate::error::Error;
+use crate::model::Model;
+use crate::train::Config;
+
+/// What a fit would do.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    /// What the data are.
+    pub data: String,
+    /// The samples.
+    pub samples: u64,
+    /// Their statistics; `None` if they would take a pass over very many synthetic samples.
+    pub statistics: Option<Statistics>,
+    /// The line of least squares in closed form.
+    pub least_squares: Option<Model>,
+    /// The coordinates that the engine would see the samples in.
+    pub scaling: Scaling,
+    /// The loss, with its parameter.
+    pub loss: String,
+    /// The line before the first epoch.
+    pub start: Model,
+    /// The learning rate.
+    pub learning_rate: Option<LearningRate>,
+    /// The descent, in the engine's coordinates.
+    pub config: Config,
+    /// The engine.
+    pub engine: Description,
+    /// The memory.
+    pub memory: Memory,
+    /// Whether all samples have room; `None` if that is not known before it is tried.
+    pub fits: Option<bool>,
+}
+
+/// What an engine would take for the samples, in bytes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Memory {
+    /// Of the GPU engine.
+    #[cfg(feature = "gpu")]
+    Gpu(crate::engine::gpu::plan::Plan),
+    /// Of the CPU engine.
+    Cpu(cpu::Plan),
+}
+
+impl Prepared<'_> {
+    /// Returns what the fit would do. Opens no device, and measures nothing.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] if the adapter can't do what the options ask for, [`Error::Setting`] if its memory is too small.
+    pub fn plan(&self) -> Result<Plan, Error> {
+        let (source, setup) = (self.source(), &self.setup);
+        let (engine, memory) = self.memory(source.samples())?;
+        let fits = match &memory {
+            #[cfg(feature = "gpu")]
+            Memory::Gpu(plan) => plan.memory.map(|_| plan.placement.streamed == 0),
+            Memory::Cpu(plan) => plan.available.map(|available| plan.bytes <= available),
+        };
+        Ok(Plan {
+            data: source.title(),
+            samples: source.samples(),
+            statistics: self.statistics,
+            least_squares: self.statistics.as_ref().and_then(Statistics::line),
+            scaling: setup.scaling,
+            loss: setup.loss.to_string(),
+            start: setup.start,
+            learning_rate: setup.learning_rate,
+            config: setup.config,
+            engine,
+            memory,
+            fits,
+        })
+    }
+
+    fn memory(&self, samples: u64) -> Result<(Description, Memory), Error> {
+        match &self.chosen {
+            #[cfg(feature = "gpu")]
+            Chosen::Gpu(adapter) => {
+                use crate::engine::gpu::plan::plan;
+                use crate::engine::gpu::tuning::cache;
+                let tuned = self.options.tune && samples >= cache::WORTH;
+                let options = self.gpu_options(tuned.then(|| cache::kept(adapter)).flatten());
+                let plan = plan(adapter, samples, &options)?;
+                if self.setup.in_batches() {
+                    plan.placement.keeps_the_line()?;
+                }
+                let description = adapter.info().description(options.storage);
+                Ok((description, Memory::Gpu(plan)))
+            }
+            Chosen::Cpu { .. } => {
+                let threads = rayon::current_num_threads();
+                Ok((cpu::description(threads), Memory::Cpu(cpu::plan(samples))))
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! A fit before its samples are loaded: what is known of them, and how the run will go.
+
+use std::time::Instant;
+
+use super::Fit;
+use super::monitor::{Monitor, Notice, Phase};
+use super::options::{Options, is_drawn_on_the_device};
+use super::setup::{Known, Setup, wants_robust_start};
+use crate::data::Source;
+use crate::data::scaling::Scaled;
+use crate::data::statistics::{Observed, Statistics};
+use crate::engine::Chosen;
+use crate::error::{Error, Setting};
+use crate::train::rough::Rough;
+
+/// Synthetic samples up to which their statistics are computed beforehand: it takes a moment, and says more than the
+/// recipe.
+const FEW: u64 = 1 << 20;
+
+/// A fit whose options are resolved.
+pub struct Prepared<'a> {
+    pub(super) options: Options,
+    /// The samples as engines see them.
+    pub(super) samples: Scaled<Observed<Box<dyn Source + 'a>>>,
+    pub(super) setup: Setup,
+    /// The statistics, as far as they are known before the samples are loaded.
+    pub(super) statistics: Option<Statistics>,
+    pub(super) chosen: Chosen,
+    pub(super) monitor: &'a dyn Monitor,
+    pub(super) start: Instant,
+}
+
+impl<'a> Fit<'a> {
+    /// Chooses the engine, reads the samples' statistics as far as they are needed, and resolves the options.
+    ///
+    /// # Errors
+    /// Those of [`Options::choose_engine`], of the source, [`Error::Empty`], [`Error::ConstantX`], [`Error::Setting`] and
+    /// [`Error::LearningRate`].
+    pub fn prepare(self) -> Result<Prepared<'a>, Error> {
+        let chosen = self.options.choose_engine()?;
+        self.prepare_for(chosen)
+    }
+
+    /// Does what [`Fit::prepare`] does for an engine that is chosen already.
+    ///
+    /// # Errors
+    /// Those of [`Fit::prepare`].
+    pub fn prepare_for(self, chosen: Chosen) -> Result<Prepared<'a>, Error> {
+        let Fit {
+            source,
+            options,
+            monitor,
+            ..
+        } = self;
+        let start = Instant::now();
+        if source.samples() == 0 {
+            return Err(Error::Empty {
+                title: source.title(),
+            });
+        }
+        let drawn = is_drawn_on_the_device(&source, &chosen);
+        if drawn && options.standardizes(&source) {
+            return Err(Setting::Standardize.error(
+                "needs the samples on the host, and the device draws them: choose another generator, or leave it out",
+            ));
+        }
+        let statistics = statistics_before(&source, &options, monitor)?;
+        let robust =
+            wants_robust_start(&options, &source)?.then(|| Rough::of(&source, options.loss));
+        let synthetic = source.synthetic();
+        let known = match (&statistics, &synthetic) {
+            (Some(statistics), _) => Known::Statistics(statistics),
+            (None, Some(synthetic)) => Known::Recipe(&synthetic.recipe),
+            (None, None) => {
+                return Err(Error::Data(format!("{}: no statistics", source.title())));
+            }
+        };
+        let setup = Setup::new(&options, &source, known, robust.transpose()?)?;
+        Ok(Prepared {
+            samples: Scaled::new(Observed::new(source, statistics), setup.scaling),
+            options,
+            setup,
+            statistics,
+            chosen,
+            monitor,
+            start,
+        })
+    }
+}
+
+impl Prepared<'_> {
+    /// Returns how the run will go.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Returns the samples as they are.
+    pub fn source(&self) -> &dyn Source {
+        self.samples.inner().inner()
+    }
+
+    /// Returns the samples' statistics, as far as they are known before the samples are loaded.
+    pub fn statistics(&self) -> Option<Statistics> {
+        self.statistics
+    }
+
+    /// Returns whether the GPU is to draw the samples itself.
+    pub fn is_drawn_on_the_device(&self) -> bool {
+        is_drawn_on_the_device(self.source(), &self.chosen)
+    }
+}
+
+/// Reads the statistics if something needs them before the first epoch: standardising, the check of one's own x, and
+/// the rate's limit for synthetic samples so few that the recipe says less than they do.
+fn statistics_before(
+    source: &Box<dyn Source + '_>,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Option<Statistics>, Error> {
+    let judged = source.synthetic().is_none() || options.standardizes(source);
+    if !judged && source.samples() > FEW {
+        return Ok(None);
+    }
+    monitor.begin(Phase::Reading, source.samples());
+    let statistics = Statistics::of(source, &|samples| monitor.advance(samples))?;
+    if judged {
+        judge(source, options.standardizes(source), &statistics, monitor)?;
+    }
+    Ok(Some(statistics))
+}
+
+/// Refuses an x that does not vary, and tells of columns that the numbers they are computed in are too coarse for.
+fn judge(
+    source: &dyn Source,
+    standardized: bool,
+    statistics: &Statistics,
+    monitor: &dyn Monitor,
+) -> Result<(), Error> {
+    let x = &statistics.x;
+    let ends = [x.least, x.greatest];
+    let [least, greatest] = if standardized {
+        ends
+    } else {
+        ends.map(|end| f64::from(end as f32))
+    };
+    if least == greatest {
+        // From 2^53 on other integers may have been rounded to this one.
+        let rounded = x.least.abs() >= 2.0 / f64::EPSILON;
+        return Err(Error::ConstantX {
+            title: source.title(),
+            value: x.least,
+            digits: match (x.least == x.greatest, rounded) {
+                (false, _) => Some("f32"),
+                (true, true) => Some("f64"),
+                (true, false) => None,
+            },
+        });
+    }
+    if !x.varies() {
+        return Err(Error::Data(format!(
+            "{}: x runs from {:?} to {:?}, too little for f64 to square: bring it to larger units",
+            source.title(),
+            x.least,
+            x.greatest,
+        )));
+    }
+    for (name, column) in source.names().into_iter().zip([x, &statistics.y]) {
+        let (in_f64, step) = match (column.coarse_in_f64(), column.coarse_in_f32()) {
+            (Some(step), _) => (true, step),
+            (None, Some(step)) if !standardized => (false, step),
+            _ => continue,
+        };
+        monitor.notice(&Notice::Coarse {
+            column: name,
+            ends: [column.least, column.greatest],
+            in_f64,
+            step,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! The descent, and its conclusion.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::checkpoint::Checkpoints;
+use super::monitor::{Monitor, Notice, Phase};
+use super::outcome::{Outcome, Warning};
+use super::prepare::Prepared;
+use super::quality::{Measure, Quality};
+use crate::data::synthetic::Synthetic;
+use crate::data::{Block, Source};
+use crate::engine::{Description, Engine};
+use crate::error::Error;
+use crate::train::{Ended, Epoch, Trained, Walk, train};
+
+/// A fit whose samples are loaded.
+pub struct Loaded<'p> {
+    pub(super) prepared: &'p Prepared<'p>,
+    pub(super) engine: Box<dyn Engine + 'p>,
+    pub(super) description: Description,
+    pub(super) walk: Walk,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) history: Vec<Epoch>,
+    pub(super) first_loss: Option<f64>,
+    pub(super) epochs_before: u64,
+    pub(super) load: Duration,
+}
+
+impl Loaded<'_> {
+    /// Returns the engine that runs.
+    pub fn engine(&self) -> &Description {
+        &self.description
+    }
+
+    /// Returns the epochs done before the checkpoint that the run goes on from.
+    pub fn epochs_before(&self) -> u64 {
+        self.epochs_before
+    }
+
+    /// Returns every epoch so far, if the options keep them, also after a descent that failed.
+    pub fn history(&self) -> &[Epoch] {
+        &self.history
+    }
+
+    /// Descends, and calls `watch` after each epoch, in the data's units; `watch` may end the descent after the batch in
+    /// hand. What is returned is in the engine's coordinates, for [`Loaded::conclude`].
+    ///
+    /// # Errors
+    /// [`Error::Diverged`], and the errors of the engine. The last checkpoint is written all the same.
+    pub fn descend(
+        &mut self,
+        watch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+    ) -> Result<Trained, Error> {
+        let Loaded {
+            prepared,
+            engine,
+            walk,
+            checkpoints,
+            history,
+            first_loss,
+            ..
+        } = self;
+        let Prepared {
+            setup,
+            monitor,
+            options,
+            ..
+        } = prepared;
+        monitor.begin(Phase::Descending, setup.config.epochs);
+        monitor.advance(walk.epochs());
+        let trained = train(&mut **engine, &setup.config, walk, &mut |epoch, walk| {
+            let epoch = setup.outside(epoch);
+            first_loss.get_or_insert(epoch.loss);
+            if options.history {
+                history.push(epoch);
+            }
+            monitor.advance(1);
+            if let Err(error) = checkpoints.tell(walk) {
+                monitor.notice(&Notice::Checkpoint(error));
+            }
+            if watch(&epoch).is_break() || monitor.is_cancelled() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        trained.map_err(|error| {
+            if let Err(error) = checkpoints.finish() {
+                monitor.notice(&Notice::Checkpoint(error));
+            }
+            setup.outside_error(error)
+        })
+    }
+
+    /// Writes the last checkpoint, measures how good the line is, and returns the outcome.
+    pub fn conclude(mut self, trained: &Trained) -> Outcome {
+        let Prepared {
+            setup,
+            options,
+            samples,
+            monitor,
+            ..
+        } = self.prepared;
+        let source = Cancellable {
+            source: self.prepared.source(),
+            monitor: *monitor,
+        };
+        let mut errors: Vec<Error> = self.checkpoints.finish().err().into_iter().collect();
+        let statistics = samples.inner().statistics();
+        let measure = Measure {
+            setup,
+            statistics,
+            engine: &mut *self.engine,
+            source: &source,
+            goodness: options.measure,
+        };
+        let mut quality = Quality::new(&measure, trained);
+        if trained.ended != Ended::BrokenOff {
+            let measured = quality.measure(measure, trained);
+            errors.extend(measured.err().filter(|_| !monitor.is_cancelled()));
+        }
+        let loss = setup.outside_loss(trained.loss);
+        let converged = trained.ended == Ended::Converged && !quality.rules_out(loss);
+        let mut outcome = Outcome {
+            model: setup.scaling.outside(trained.model),
+            loss,
+            converged: setup.may_converge().then_some(converged),
+            warning: None,
+            epochs: trained.epochs,
+            epochs_before: self.epochs_before,
+            ended: trained.ended,
+            quality,
+            history: self.history,
+            title: source.title(),
+            names: source.names(),
+            samples: source.samples(),
+            statistics,
+            setup: *setup,
+            engine: self.description,
+            load: self.load,
+            train: trained.time,
+            errors,
+        };
+        let drawn = self.prepared.is_drawn_on_the_device();
+        outcome.warning = Warning::of(&outcome, self.first_loss, drawn);
+        outcome
+    }
+}
+
+/// Samples that can't be read any more once the fit is cancelled.
+struct Cancellable<'a> {
+    source: &'a dyn Source,
+    monitor: &'a dyn Monitor,
+}
+
+impl Source for Cancellable<'_> {
+    fn samples(&self) -> u64 {
+        self.source.samples()
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        if self.monitor.is_cancelled() {
+            return Err(Error::Io {
+                doing: "cannot read on".to_owned(),
+                source: io::ErrorKind::Interrupted.into(),
+            });
+        }
+        self.source.read(index, block)
+    }
+
+    fn title(&self) -> String {
+        self.source.title()
+    }
+
+    fn names(&self) -> [String; 2] {
+        self.source.names()
+    }
+
+    fn synthetic(&self) -> Option<Synthetic> {
+        self.source.synthetic()
+    }
+}

@@ -1,0 +1,401 @@
+//! How a run goes, resolved from its options and from what is known of the data before the first epoch.
+
+use serde::Serialize;
+
+use super::options::{Options, Rate};
+use crate::data::Source;
+use crate::data::scaling::Scaling;
+use crate::data::statistics::Statistics;
+use crate::data::synthetic::{Recipe, Synthetic};
+use crate::error::{Error, Setting};
+use crate::loss::Loss;
+use crate::model::{Evaluation, Model};
+use crate::train::rate::Curvature;
+use crate::train::rough::Rough;
+use crate::train::{
+    Config, Descent, Epoch, MOMENTUM, Optimizer, PATIENCE, Schedule, Stop, TOLERANCE,
+};
+
+/// Default learning rate for synthetic samples, whose x lies between 0 and 2 by default.
+const LEARNING_RATE: f64 = 0.1;
+/// Default patience of gradient descent at a constant rate: its loss only falls, until rounding is all there is.
+const PATIENCE_OF_GD: u64 = 10;
+/// Standard deviations of y around the start that a cutting plane searches first, if no line is known to be near.
+const REACH: f64 = 4.0;
+
+/// What is known of the samples before they are loaded.
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'a> {
+    /// Their statistics.
+    Statistics(&'a Statistics),
+    /// The recipe that they are drawn to: reading very many of them takes too long.
+    Recipe(&'a Recipe),
+}
+
+/// How a run goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// The loss, for y in the data's units.
+    pub loss: Loss,
+    /// The coordinates that engines see the samples in.
+    pub scaling: Scaling,
+    /// The descent, in those coordinates.
+    pub config: Config,
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// The line before the first epoch, in the data's units.
+    pub start: Model,
+    /// The learning rate; `None` if the optimizer takes none.
+    pub learning_rate: Option<LearningRate>,
+    /// Sizes of a cutting plane, whether or not it is the optimizer.
+    pub(super) plane: PlaneSize,
+}
+
+/// The learning rate, for x as engines see it and y in the data's units.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LearningRate {
+    /// The rate.
+    pub rate: f64,
+    /// Whether it is the automatic one.
+    pub auto: bool,
+    /// The rate above which descent at a constant rate diverges; `None` for losses with corners, and for Adam.
+    pub limit: Option<f64>,
+}
+
+/// Sizes of a cutting plane, in the engines' coordinates.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlaneSize {
+    /// Half the sides of the first box, beyond the start's own size; the box grows if the line lies outside.
+    reach: f64,
+    /// Distance from the best line at which the search ends.
+    tolerance: Model,
+}
+
+impl Setup {
+    /// Resolves the options for a source. `robust` is given if [`wants_robust_start`] says so.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for options that contradict each other, [`Error::LearningRate`] for a rate above the limit, and
+    /// the errors of [`Scaling::robust`].
+    pub fn new(
+        options: &Options,
+        source: &dyn Source,
+        known: Known,
+        robust: Option<Rough>,
+    ) -> Result<Self, Error> {
+        let loss = options.loss;
+        let synthetic = source.synthetic();
+        let own = synthetic.is_none();
+        let optimizer = optimizer(options, own)?;
+        let scaling = scaling(options, source, known, robust)?;
+        let plane = PlaneSize::new(known, robust, &scaling);
+        let start = start(options, synthetic, known, robust, optimizer, &scaling);
+        let (learning_rate, descent) = if optimizer == Optimizer::CuttingPlane {
+            (None, plane.descent(scaling.inside(start)))
+        } else {
+            let rate = learning_rate(options, own, optimizer, known, &scaling)?;
+            (Some(rate), steps(options, optimizer, rate, &scaling))
+        };
+        let config = Config {
+            epochs: options.epochs.unwrap_or(if own { 2000 } else { 50 }),
+            start: scaling.inside(start),
+            sync_every: options.sync_every,
+            stop: stop(options, own, descent)?,
+            descent,
+        };
+        config.check()?;
+        Ok(Setup {
+            loss,
+            scaling,
+            config,
+            optimizer,
+            start,
+            learning_rate,
+            plane,
+        })
+    }
+
+    /// Returns whether the descent may end before its epochs do: steps without a tolerance run all of them.
+    pub fn may_converge(&self) -> bool {
+        self.config.stop.is_some() || self.learning_rate.is_none()
+    }
+
+    /// Returns whether samples are standardised.
+    pub fn is_standardized(&self) -> bool {
+        self.scaling != Scaling::NONE
+    }
+
+    /// Returns whether the device takes several epochs at once.
+    pub fn in_batches(&self) -> bool {
+        self.config.sync_every.min(self.config.epochs) > 1
+    }
+
+    /// Returns the schedule of the learning rate; `None` if there is no rate.
+    pub fn schedule(&self) -> Option<Schedule> {
+        match self.config.descent {
+            Descent::Steps { schedule, .. } => Some(schedule),
+            Descent::CuttingPlane { .. } => None,
+        }
+    }
+
+    /// Returns an epoch in the data's units.
+    pub fn outside(&self, epoch: &Epoch) -> Epoch {
+        let Evaluation { loss, dw, db } = self.scaling.evaluation(
+            self.loss,
+            Evaluation {
+                loss: epoch.loss,
+                dw: epoch.dw,
+                db: epoch.db,
+            },
+        );
+        let Model { w, b } = self.scaling.outside(epoch.model());
+        Epoch {
+            epoch: epoch.epoch,
+            loss,
+            w,
+            b,
+            dw,
+            db,
+        }
+    }
+
+    /// Returns a loss in the data's units.
+    pub fn outside_loss(&self, loss: f64) -> f64 {
+        self.scaling.outside_loss(self.loss, loss)
+    }
+
+    /// Returns an error in the data's units.
+    pub fn outside_error(&self, error: Error) -> Error {
+        match error {
+            Error::Diverged { epoch, what, last } => Error::Diverged {
+                epoch,
+                what,
+                last: self.scaling.outside(last),
+            },
+            other => other,
+        }
+    }
+}
+
+impl Known<'_> {
+    /// Returns the means of x and x² in the engines' coordinates.
+    fn moments(self, scaling: &Scaling) -> (f64, f64) {
+        match self {
+            Known::Statistics(statistics) => scaling.moments(statistics),
+            Known::Recipe(recipe) => recipe.moments(),
+        }
+    }
+
+    /// Returns the standard deviation of y.
+    fn y_deviation(self) -> f64 {
+        match self {
+            Known::Statistics(statistics) => statistics.y_deviation(),
+            Known::Recipe(recipe) => recipe.y_deviation(),
+        }
+    }
+}
+
+/// Returns the optimizer. For one's own samples and a loss other than `mse` that is the cutting plane: it finds the line
+/// itself.
+fn optimizer(options: &Options, own: bool) -> Result<Optimizer, Error> {
+    let default = if own && options.loss != Loss::Mse && !options.asks_for_steps() {
+        Optimizer::CuttingPlane
+    } else {
+        Optimizer::Gd
+    };
+    let optimizer = options.optimizer.unwrap_or(default);
+    if optimizer == Optimizer::CuttingPlane && (options.asks_for_steps() || options.force) {
+        return Err(Setting::Optimizer.error(
+            "cutting-plane takes no steps along the gradient: leave out the learning rate, its schedule and limit, and \
+             batches of epochs, or choose another optimizer",
+        ));
+    }
+    Ok(optimizer)
+}
+
+/// Returns the coordinates that engines see.
+fn scaling(
+    options: &Options,
+    source: &dyn Source,
+    known: Known,
+    robust: Option<Rough>,
+) -> Result<Scaling, Error> {
+    match (known, robust) {
+        (Known::Statistics(statistics), Some(Rough { line, size }))
+            if options.standardizes(source) =>
+        {
+            Scaling::robust(statistics, options.loss, line, size)
+        }
+        (Known::Statistics(statistics), None) if options.standardizes(source) => {
+            Ok(Scaling::standard(statistics, options.loss))
+        }
+        (Known::Statistics(_) | Known::Recipe(_), _) => Ok(Scaling::NONE),
+    }
+}
+
+/// Returns the line before the first epoch, in the data's units.
+fn start(
+    options: &Options,
+    synthetic: Option<Synthetic>,
+    known: Known,
+    robust: Option<Rough>,
+    optimizer: Optimizer,
+    scaling: &Scaling,
+) -> Model {
+    let default = match (robust, optimizer, known) {
+        (Some(robust), Optimizer::CuttingPlane, _) => robust.line,
+        (_, _, Known::Statistics(statistics)) if *scaling != Scaling::NONE => statistics.constant(),
+        _ => synthetic.map_or_else(
+            || crate::data::synthetic::start(options.seed),
+            |synthetic| synthetic.start,
+        ),
+    };
+    Model {
+        w: options.start_w.unwrap_or(default.w),
+        b: options.start_b.unwrap_or(default.b),
+    }
+}
+
+/// Returns the descent by steps, in the engines' coordinates.
+fn steps(
+    options: &Options,
+    optimizer: Optimizer,
+    learning_rate: LearningRate,
+    scaling: &Scaling,
+) -> Descent {
+    // A gradient that does not shrink towards the optimum needs steps that do.
+    let default = if options.loss.has_corners() && learning_rate.auto {
+        Schedule::Adaptive
+    } else {
+        Schedule::Constant
+    };
+    Descent::Steps {
+        optimizer,
+        schedule: options.schedule.unwrap_or(default),
+        learning_rate: if optimizer == Optimizer::Adam {
+            // Its steps are the rate itself, whatever the gradient's size.
+            learning_rate.rate / scaling.y_scale
+        } else {
+            scaling.learning_rate(options.loss, learning_rate.rate)
+        },
+    }
+}
+
+/// Returns the learning rate of an optimizer.
+fn learning_rate(
+    options: &Options,
+    own: bool,
+    optimizer: Optimizer,
+    known: Known,
+    scaling: &Scaling,
+) -> Result<LearningRate, Error> {
+    let loss = options.loss;
+    let (mean, square) = known.moments(scaling);
+    let curvature = Curvature::new(loss, mean, square);
+    let limit = curvature.and_then(|curvature| match optimizer {
+        Optimizer::Gd => Some(curvature.limit()),
+        // Of the heavy ball: 2 (1 + β) / λmax (Polyak 1964).
+        Optimizer::Momentum => Some((1.0 + MOMENTUM) * curvature.limit()),
+        Optimizer::Adam | Optimizer::CuttingPlane => None,
+    });
+    let auto = match (optimizer, curvature) {
+        (Optimizer::Adam, _) => 0.1 * known.y_deviation(),
+        (Optimizer::Momentum, Some(curvature)) => (1.0 - MOMENTUM) * curvature.best(),
+        (_, Some(curvature)) => curvature.best(),
+        // The gradient by b is at most 1: one step crosses the data, and the schedule makes the steps smaller.
+        (_, None) => known.y_deviation() / (1.0 + square),
+    };
+    // If y doesn't vary there is nowhere to go.
+    let auto = if auto > 0.0 { auto } else { 1.0 };
+    let default = if own {
+        Rate::Auto
+    } else {
+        Rate::Given(LEARNING_RATE)
+    };
+    let adapts = options.schedule == Some(Schedule::Adaptive);
+    match (options.learning_rate.unwrap_or(default), limit) {
+        (Rate::Auto, _) => Ok(LearningRate {
+            rate: auto,
+            auto: true,
+            limit,
+        }),
+        (Rate::Given(rate), Some(limit)) if rate >= limit && !adapts && !options.force => {
+            Err(Error::LearningRate {
+                rate,
+                limit,
+                suggested: auto,
+                optimizer: optimizer.name(),
+                loss: loss.to_string(),
+                standardized: *scaling != Scaling::NONE,
+            })
+        }
+        (Rate::Given(rate), _) => Ok(LearningRate {
+            rate,
+            auto: false,
+            limit,
+        }),
+    }
+}
+
+/// Returns when to end; `None` for all epochs, the default for synthetic samples.
+fn stop(options: &Options, own: bool, descent: Descent) -> Result<Option<Stop>, Error> {
+    let default = if own { TOLERANCE } else { 0.0 };
+    let tolerance = options.tolerance.unwrap_or(default);
+    if options.patience.is_some() && tolerance == 0.0 {
+        return Err(Setting::Patience.error(
+            "needs a tolerance above 0, such as 1e-9: without one no epoch counts as idle",
+        ));
+    }
+    let default = match descent {
+        Descent::Steps {
+            optimizer: Optimizer::Gd,
+            schedule: Schedule::Constant,
+            ..
+        } => PATIENCE_OF_GD,
+        Descent::Steps { .. } | Descent::CuttingPlane { .. } => PATIENCE,
+    };
+    Ok((tolerance > 0.0).then(|| Stop {
+        tolerance,
+        patience: options.patience.unwrap_or(default),
+    }))
+}
+
+impl PlaneSize {
+    fn new(known: Known, robust: Option<Rough>, scaling: &Scaling) -> Self {
+        let deviation = known.y_deviation();
+        let (reach, robust) = match robust {
+            Some(robust) => (robust.size, robust),
+            None => {
+                let line = scaling.outside(Model { w: 0.0, b: 0.0 });
+                let size = deviation;
+                (REACH * deviation, Rough { line, size })
+            }
+        };
+        let b = (robust.fine() / scaling.y_scale).max(f64::MIN_POSITIVE);
+        let (_, square) = known.moments(scaling);
+        let w = (b / square.sqrt()).clamp(f64::MIN_POSITIVE, f64::MAX);
+        PlaneSize {
+            reach: reach / scaling.y_scale,
+            tolerance: Model { w, b },
+        }
+    }
+
+    /// Returns the descent from a line.
+    pub fn descent(&self, from: Model) -> Descent {
+        let around = |from: f64| (2.0 * from.abs() + self.reach).max(f64::MIN_POSITIVE);
+        Descent::CuttingPlane {
+            reach: Model {
+                w: around(from.w),
+                b: around(from.b),
+            },
+            fine: self.tolerance,
+        }
+    }
+}
+
+/// Returns whether it matters where most samples lie, however far off a few of them are.
+pub fn wants_robust_start(options: &Options, source: &dyn Source) -> Result<bool, Error> {
+    let own = source.synthetic().is_none();
+    Ok(options.loss != Loss::Mse
+        && (options.standardizes(source) || optimizer(options, own)? == Optimizer::CuttingPlane))
+}
