@@ -238,6 +238,7 @@ fn momentum_and_adam_step_as_their_papers_say() {
                 match optimizer {
                     Optimizer::Gd => gradient(epoch),
                     Optimizer::Momentum => sum(0.9, &|g| g),
+                    Optimizer::CuttingPlane => unreachable!(),
                     Optimizer::Adam => {
                         let first = sum(0.9, &|g| g) / sum(0.9, &|_| 1.0);
                         let second = sum(0.999, &|g| g * g) / sum(0.999, &|_| 1.0);
