@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use fall_line::data::synthetic::Recipe;
-use fall_line::engine::gpu::program::Storage;
+use fall_line::engine::Storage;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 
@@ -111,25 +111,10 @@ pub struct LossChoice {
 pub struct OnGpu {
     /// How x and y stand in the GPU's memory: f32, or f16, half the bytes and 3 digits a value; the data are read twice
     #[arg(long, default_value = "f32")]
-    pub storage: StorageChoice,
+    pub storage: Storage,
     /// Don't measure what suits the adapter, take the built-in workgroups
     #[arg(long)]
     pub no_tune: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StorageChoice {
-    F32,
-    F16,
-}
-
-impl From<StorageChoice> for Storage {
-    fn from(choice: StorageChoice) -> Self {
-        match choice {
-            StorageChoice::F32 => Storage::F32,
-            StorageChoice::F16 => Storage::F16,
-        }
-    }
 }
 
 impl Generator {

@@ -193,7 +193,7 @@ pub enum Error {
         problem: String,
     },
     /// An adapter has not enough memory.
-    #[error("{adapter}: not enough memory{}{}; use fewer samples or the CPU engine", of_needed(*.needed), of_available(*.available))]
+    #[error("{adapter}: not enough memory{}{}; use fewer samples{} or the CPU engine", of_needed(*.needed), of_available(*.available), if *.drawn { ", another generator" } else { "" })]
     DeviceMemory {
         /// The adapter: name, backend and kind.
         adapter: String,
@@ -201,6 +201,8 @@ pub enum Error {
         needed: Option<u64>,
         /// Bytes available, if known.
         available: Option<u64>,
+        /// Whether the samples are drawn on the device. Those of another generator can be streamed through it.
+        drawn: bool,
     },
 
     /// An engine failed while it was timed.

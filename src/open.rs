@@ -12,10 +12,9 @@ use fall_line::data::threefry::Threefry;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::adapter::Adapter;
 use fall_line::engine::gpu::plan::plan;
-use fall_line::engine::gpu::stream::Streamed;
-use fall_line::engine::gpu::tuning::{Tuning, cache};
+use fall_line::engine::gpu::tune::cache;
 use fall_line::engine::gpu::{GpuEngine, Options};
-use fall_line::engine::{Chosen, Description, Engine, cpu, gpu};
+use fall_line::engine::{Chosen, Description, Engine, Tuning, cpu, gpu};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
@@ -24,7 +23,7 @@ use fall_line::table::rows::{self, Request, Skipped};
 use fall_line::table::{self, Opened as File};
 
 use crate::cli::{Columns, Generator, Train};
-use crate::output::{self, progress::Progress};
+use crate::output::{self, advice, progress::Progress};
 
 /// What `train` is to fit.
 pub struct Opened {
@@ -242,13 +241,6 @@ pub fn load<'a>(
             let measured = || tuning(&adapter, samples, no_tune, quiet);
             let options = options(args, known.or_else(measured));
             let info = adapter.info();
-            let mut identity = Identity {
-                name: format!("{}, {}, {}", info.name, info.backend, info.driver),
-                storage: options.storage.to_string(),
-                tuning: options.tuning,
-                resident: samples,
-            };
-            let description = info.description(options.storage);
             let engine: Box<dyn Engine + 'a> = if args.draws_on_the_device() {
                 let source = Threefry::new(args.synthetic.recipe())?;
                 Box::new(GpuEngine::drawn(&adapter, &source, loss, &options)?)
@@ -258,14 +250,20 @@ pub fn load<'a>(
                     let plan = plan(&adapter, samples, &options)?;
                     plan.placement.keeps_the_line()?;
                 }
-                let engine = Streamed::new(&adapter, source, loss, &options, &on_load)?;
+                let engine = GpuEngine::new(&adapter, source, loss, &options, &on_load)?;
                 if batches {
                     engine.placement().keeps_the_line()?;
                 }
                 let streamed = engine.placement().notice();
                 streamed.iter().filter(|_| !quiet).for_each(output::notice);
-                identity.resident = engine.placement().resident;
                 Box::new(engine)
+            };
+            let description = engine.description();
+            let identity = Identity {
+                name: format!("{}, {}, {}", info.name, info.backend, info.driver),
+                storage: options.storage.to_string(),
+                tuning: options.tuning,
+                resident: description.resident,
             };
             Ok(Loaded {
                 engine,
@@ -273,15 +271,15 @@ pub fn load<'a>(
                 identity,
             })
         }
-        Chosen::Cpu { notice } => {
-            if let Some(notice) = notice.filter(|_| !quiet) {
-                output::notice(notice);
+        Chosen::Cpu { reason } => {
+            if let Some(reason) = reason.filter(|_| !quiet) {
+                output::notice(advice::reason(&reason));
             }
             let engine = CpuEngine::new(source, loss, &on_load)?;
             let description = engine.description();
             Ok(Loaded {
                 identity: Identity {
-                    name: description.kind.to_owned(),
+                    name: description.kind.to_string(),
                     storage: description.storage.to_string(),
                     ..Identity::default()
                 },
@@ -296,7 +294,7 @@ pub fn load<'a>(
 #[derive(Debug, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Memory {
-    Gpu(gpu::plan::Plan),
+    Gpu(gpu::plan::GpuPlan),
     Cpu(cpu::Plan),
 }
 
@@ -315,12 +313,16 @@ pub fn memory(
             if batches {
                 plan.placement.keeps_the_line()?;
             }
-            let description = adapter.info().description(options.storage);
+            let info = adapter.info();
+            let tuning = options.tuning.unwrap_or_else(|| info.tuning());
+            let resident = plan.placement.resident;
+            let description = info.description(options.storage, tuning, resident);
             Ok((description, Memory::Gpu(plan)))
         }
         Chosen::Cpu { .. } => {
             let threads = rayon::current_num_threads();
-            Ok((cpu::description(threads), Memory::Cpu(cpu::plan(samples))))
+            let description = cpu::description(threads, samples);
+            Ok((description, Memory::Cpu(cpu::plan(samples))))
         }
     }
 }
@@ -328,7 +330,7 @@ pub fn memory(
 /// What the GPU engine is told.
 fn options(args: &Train, tuning: Option<Tuning>) -> Options {
     Options {
-        storage: args.engine.on_gpu.storage.into(),
+        storage: args.engine.on_gpu.storage,
         tuning,
         memory: args.engine.device_memory,
         ..Options::default()

@@ -14,7 +14,7 @@ use indicatif::HumanCount;
 
 use crate::cli::{Output, Train};
 
-mod advice;
+pub mod advice;
 pub mod history;
 pub mod json;
 pub mod number;

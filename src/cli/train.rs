@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use fall_line::engine;
+use fall_line::engine::{Choice, Storage};
 use fall_line::error::Error;
 use fall_line::table::rows::Request;
 use fall_line::train::{Descent, Schedule};
 
 use super::parse::*;
-use super::{EXIT_CODES, Format, Generator, LossChoice, OnGpu, StorageChoice, Synthetic};
+use super::{EXIT_CODES, Format, Generator, LossChoice, OnGpu, Synthetic};
 
 /// What describes synthetic data, and says nothing of a file.
 const SYNTHETIC: [&str; 7] = [
@@ -140,7 +140,7 @@ pub struct Steps {
 pub struct Engine {
     /// Who computes: auto takes a hardware GPU where there is one, else the CPU
     #[arg(long, default_value = "auto")]
-    pub engine: EngineChoice,
+    pub engine: Choice,
     /// GPU adapter: part of its name, or its index in `fall-line adapters`
     #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Option<String>,
@@ -152,13 +152,6 @@ pub struct Engine {
     /// Threads of the CPU engine and of loading, up to 1024 [default: all cores]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EngineChoice {
-    Auto,
-    Gpu,
-    Cpu,
 }
 
 #[derive(Debug, Args)]
@@ -260,7 +253,7 @@ impl Train {
     pub fn refuse_what_a_gpu_alone_can(&self) -> Result<(), Error> {
         let flag = if self.descent.sync_every > 1 {
             "--sync-every above 1"
-        } else if self.engine.on_gpu.storage == StorageChoice::F16 {
+        } else if self.engine.on_gpu.storage == Storage::F16 {
             "--storage f16"
         } else if self.engine.device_memory.is_some() {
             "--device-memory"
@@ -284,15 +277,5 @@ impl Output {
     /// Whether epochs and the headline are printed, not the result alone.
     pub fn talks(&self) -> bool {
         self.format == Format::Text && !self.quiet
-    }
-}
-
-impl From<EngineChoice> for engine::Choice {
-    fn from(choice: EngineChoice) -> Self {
-        match choice {
-            EngineChoice::Auto => engine::Choice::Auto,
-            EngineChoice::Gpu => engine::Choice::Gpu,
-            EngineChoice::Cpu => engine::Choice::Cpu,
-        }
     }
 }

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use fall_line::bench::choose::choose;
 use fall_line::bench::{self, Plan};
 use fall_line::data::synthetic::Recipe;
+use fall_line::engine::Storage;
 use fall_line::error::Error;
 
 use self::export::Settings;
 use self::report::Report;
-use crate::cli::{Bench, StorageChoice};
+use crate::cli::Bench;
 use crate::interrupts::Interrupts;
 use crate::open::{set_threads, synthetic_source, tuning};
 use crate::output;
@@ -25,7 +26,7 @@ pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
     set_threads(args.threads)?;
     let chosen = choose(&args.engines, &args.adapter)?;
     chosen.notice.iter().for_each(output::notice);
-    if chosen.adapters.is_empty() && args.on_gpu.storage == StorageChoice::F16 {
+    if chosen.adapters.is_empty() && args.on_gpu.storage == Storage::F16 {
         return Err(Error::Usage(
             "--storage f16 is for GPU engines, and none is timed: leave it out, or add gpu to --engines"
                 .to_owned(),
@@ -44,7 +45,7 @@ pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
         samples,
         loss,
         kinds: chosen.kinds,
-        storage: args.on_gpu.storage.into(),
+        storage: args.on_gpu.storage,
         min_time: args.min_time,
         epochs_to_answer: args.epochs,
     };

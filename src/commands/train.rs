@@ -47,7 +47,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
         _ => Vec::new(),
     };
     set_threads(args.engine.threads)?;
-    let chosen = engine::choose(args.engine.engine.into(), args.engine.adapter.as_deref())?;
+    let chosen = engine::choose(args.engine.engine, args.engine.adapter.as_deref())?;
     match chosen {
         Chosen::Cpu { .. } => args.refuse_what_a_gpu_alone_can()?,
         Chosen::Gpu(_) => args.refuse_what_the_host_alone_can()?,

@@ -1,5 +1,6 @@
 //! The flags that help: the one place where an error of the library gets words of the command line.
 
+use fall_line::engine::CpuReason;
 use fall_line::error::{Axes, Error, Setting};
 
 /// Returns an error's text in the words of the command line: options as flags, and the flag that helps.
@@ -7,6 +8,16 @@ pub fn text(error: &Error) -> String {
     match error {
         Error::Setting { setting, problem } => format!("{} {problem}", flag(*setting)),
         other => format!("{other}{}", hint(other)),
+    }
+}
+
+/// Returns why the CPU engine runs, and the flag that asks for another engine.
+pub fn reason(reason: &CpuReason) -> String {
+    match reason {
+        CpuReason::NoAdapter => reason.to_string(),
+        CpuReason::SoftwareOnly { adapter } => {
+            format!("{reason} (--engine gpu would use {adapter})")
+        }
     }
 }
 

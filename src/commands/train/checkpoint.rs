@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use fall_line::data::Source;
 use fall_line::data::statistics::Statistics;
-use fall_line::engine::gpu::tuning::Tuning;
+use fall_line::engine::Tuning;
 use fall_line::error::Error;
 use fall_line::saved;
 use fall_line::train::Walk;
