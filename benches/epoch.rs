@@ -13,10 +13,9 @@ use fall_line::bench::{MODEL, agree};
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::{ChaCha, Recipe};
 use fall_line::data::{BLOCK, Block, Source};
-use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
-use fall_line::engine::gpu::program::Storage;
 use fall_line::engine::gpu::{GpuEngine, Options, adapter};
+use fall_line::engine::{Engine, Storage};
 use fall_line::loss::Loss;
 
 /// Whether `cargo bench` asks, not `cargo test`.

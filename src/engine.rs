@@ -1,49 +1,45 @@
-//! Who computes the sums of an epoch.
+//! Engines: they compute the sums of an epoch over all samples.
 
-use serde::Serialize;
+use std::fmt;
 
-pub use self::gpu::program::{Loads, Storage};
-pub use self::gpu::tuning::Tuning;
+use serde::{Deserialize, Serialize};
+
+pub use self::choose::{Choice, Chosen, CpuReason, choose};
+pub use self::tuning::{Loads, Tuning};
 use crate::error::Error;
 use crate::model::{Model, Sums};
 
+mod choose;
 pub mod cpu;
+#[cfg(feature = "gpu")]
 pub mod gpu;
+mod tuning;
 
-/// The sums of one epoch over all samples of the data set that the engine was built with.
+/// Computes the sums of an epoch over all samples of the data set that it was built with.
 pub trait Engine {
-    /// How many samples the sums are over.
+    /// Returns the number of samples that the sums are over.
     fn samples(&self) -> u64;
 
-    /// The sums at `model`, whose w and b are rounded to f32. Blocks until the numbers are on the host.
+    /// Returns what the sums are computed on. Two engines of one description give the same bits for the same samples and
+    /// loss.
+    fn description(&self) -> Description;
+
+    /// Returns the sums at `model`, whose w and b are rounded to f32. Blocks until the numbers are on the host.
     ///
     /// The same data, engine and model give the same bits.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the adapter fails.
+    /// [`Error::Gpu`] or [`Error::DeviceMemory`] if the adapter fails. An engine that reads samples again each epoch also
+    /// passes on the errors of [`data::read`](crate::data::read).
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error>;
 
-    /// Returns what runs.
-    fn description(&self) -> Description {
-        Description {
-            kind: "test",
-            name: String::new(),
-            backend: None,
-            software: true,
-            storage: Storage::F32,
-            driver: None,
-            tuning: None,
-            resident: self.samples(),
-        }
-    }
-
-    /// Walks a batch of epochs down from a line, each with the step learning rate × mean gradient, and leaves them in
-    /// `steps`, which is emptied first. Goes on over values that are not finite, for the caller to find.
+    /// Runs a batch of epochs of plain gradient descent that starts at `from`, and replaces what is in `steps` by them.
     ///
-    /// This is the host loop, in f64; an engine that can do without the host may.
+    /// Each step is the learning rate times the mean gradient. Values that are not finite don't end the batch: the caller
+    /// looks for them. By default the line is updated on the host, in f64; an engine may keep it on the device.
     ///
     /// # Errors
-    /// What [`Engine::evaluate`] says.
+    /// The errors of [`Engine::evaluate`]. An engine that can't keep the line on its device returns an [`Error::Setting`].
     fn descend(
         &mut self,
         from: Model,
@@ -60,10 +56,11 @@ pub trait Engine {
 pub struct Step {
     /// The sums before the update.
     pub sums: Sums,
-    /// The line after it.
+    /// The line after the update.
     pub model: Model,
 }
 
+/// Runs a batch of epochs, one [`Engine::evaluate`] each.
 fn host_loop<E: Engine + ?Sized>(
     engine: &mut E,
     from: Model,
@@ -85,75 +82,104 @@ fn host_loop<E: Engine + ?Sized>(
     Ok(())
 }
 
-/// What really runs, for a person and for `--format json`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// An engine: what it runs on, and all that the bits of its sums depend on beside the samples and the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
-    /// `gpu` or `cpu`.
-    pub kind: &'static str,
+    /// The kind of engine.
+    pub kind: EngineKind,
     /// The adapter's name, or the number of threads.
     pub name: String,
-    /// The graphics API; none for the CPU engine.
+    /// The graphics API; `None` for an engine without an adapter.
     pub backend: Option<String>,
+    /// The driver's name and version; `None` for an engine without an adapter.
+    pub driver: Option<String>,
     /// Whether it is an adapter that computes on the CPU.
     pub software: bool,
-    /// How it stores samples.
+    /// The storage format of samples.
     pub storage: Storage,
-    /// The driver.
-    pub driver: Option<String>,
-    /// How the work is divided.
+    /// How the work is shared out on an adapter; `None` for an engine without one.
     pub tuning: Option<Tuning>,
-    /// Samples in its memory.
+    /// Samples that stay in the engine's memory; the others are uploaded again each epoch.
     pub resident: u64,
 }
 
-/// What the user asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Choice {
-    /// A hardware GPU where there is one, else the CPU engine.
-    Auto,
-    /// The best adapter, a software one included.
-    Gpu,
-    /// The CPU engine; no driver is touched.
+impl Description {
+    /// Returns the description without the number of the CPU engine's threads, which changes no bit of the sums.
+    ///
+    /// A run that goes on with an engine of the same identity goes on to the same bits.
+    pub fn identity(mut self) -> Self {
+        if self.kind == EngineKind::Cpu {
+            self.name = self.kind.to_string();
+        }
+        self
+    }
+
+    /// Describes an engine that holds all its samples in host memory.
+    pub fn on_host(name: impl Into<String>, samples: u64) -> Self {
+        Description {
+            kind: EngineKind::Cpu,
+            name: name.into(),
+            backend: None,
+            driver: None,
+            software: false,
+            storage: Storage::F32,
+            tuning: None,
+            resident: samples,
+        }
+    }
+}
+
+/// The kind of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// An engine of native code.
     Cpu,
+    /// An engine of shaders on an adapter.
+    Gpu,
 }
 
-/// The engine that will run, before any data are loaded.
-#[derive(Debug)]
-pub enum Chosen {
-    /// The GPU engine on this adapter.
-    Gpu(gpu::adapter::Adapter),
-    /// The CPU engine, with what the user should know of why.
-    Cpu {
-        /// One line that says that there is no hardware GPU, where that was the reason.
-        notice: Option<String>,
-    },
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            EngineKind::Cpu => "cpu",
+            EngineKind::Gpu => "gpu",
+        })
+    }
 }
 
-/// Finds the engine for a choice; `adapter` is part of a name or an index of `fall-line adapters`,
-/// and asks for the GPU engine by itself.
-///
-/// # Errors
-/// [`Error::Gpu`] where no adapter fits, [`Error::Usage`] where `adapter` goes with [`Choice::Cpu`].
-pub fn choose(choice: Choice, adapter: Option<&str>) -> Result<Chosen, Error> {
-    use gpu::adapter;
-    match (choice, adapter) {
-        (Choice::Cpu, Some(_)) => Err(Error::Usage(
-            "--adapter goes with --engine gpu, not with --engine cpu".to_owned(),
-        )),
-        (Choice::Cpu, None) => Ok(Chosen::Cpu { notice: None }),
-        (Choice::Auto, None) => Ok(match adapter::list().into_iter().next() {
-            Some(best) if !best.info().software => Chosen::Gpu(best),
-            Some(software) => Chosen::Cpu {
-                notice: Some(format!(
-                    "no hardware GPU: using the CPU engine (--engine gpu would use {})",
-                    software.info(),
-                )),
-            },
-            None => Chosen::Cpu {
-                notice: Some("no GPU adapter: using the CPU engine".to_owned()),
-            },
-        }),
-        (Choice::Auto | Choice::Gpu, wanted) => adapter::choose(wanted).map(Chosen::Gpu),
+/// The storage format of x and y in an engine's memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// 8 bytes a sample
+    #[default]
+    F32,
+    /// 4 bytes a sample, centred and scaled; 11 bits a value, and a second pass over the data
+    F16,
+}
+
+impl Storage {
+    /// Returns the bytes of one x or one y.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Storage::F32 => 4,
+            Storage::F16 => 2,
+        }
+    }
+
+    /// Returns the bytes of a sample.
+    pub const fn bytes_per_sample(self) -> u64 {
+        2 * self.bytes()
+    }
+}
+
+impl fmt::Display for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Storage::F32 => "f32",
+            Storage::F16 => "f16",
+        })
     }
 }

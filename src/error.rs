@@ -45,7 +45,8 @@ pub enum Error {
     },
     /// A constant learning rate at which gradient descent does not settle on these data.
     #[error(
-        "learning rate {rate} is too large: above {limit:.3} {optimizer} on {loss} diverges on these data; try {suggested:.3}"
+        "learning rate {rate} is too large: above {} {optimizer} on {loss} diverges on these data; try {}",
+        four_digits(*.limit), four_digits(*.suggested)
     )]
     LearningRate {
         /// The rate that was asked for.
@@ -193,7 +194,7 @@ pub enum Error {
         problem: String,
     },
     /// An adapter has not enough memory.
-    #[error("{adapter}: not enough memory{}{}; use fewer samples or the CPU engine", of_needed(*.needed), of_available(*.available))]
+    #[error("{adapter}: not enough memory{}{}; use fewer samples{} or the CPU engine", of_needed(*.needed), of_available(*.available), if *.drawn { ", another generator" } else { "" })]
     DeviceMemory {
         /// The adapter: name, backend and kind.
         adapter: String,
@@ -201,6 +202,8 @@ pub enum Error {
         needed: Option<u64>,
         /// Bytes available, if known.
         available: Option<u64>,
+        /// Whether the samples are drawn on the device. Those of another generator can be streamed through it.
+        drawn: bool,
     },
 
     /// An engine failed while it was timed.
@@ -543,6 +546,13 @@ impl Error {
             Error::Disagree(_) => 7,
         }
     }
+}
+
+/// Returns a positive number to four digits, rounded down: a limit is not raised.
+fn four_digits(value: f64) -> f64 {
+    let unit = 10_f64.powf(value.log10().floor() - 3.0);
+    let text = format!("{:.3e}", (value / unit).floor() * unit);
+    text.parse().unwrap_or(value)
 }
 
 /// Returns `1 sample`, `2 samples`.

@@ -7,12 +7,7 @@ use std::path::Path;
 
 use fall_line::atomic;
 use fall_line::error::Error;
-use fall_line::loss::Loss;
 use fall_line::table::rows::Skipped;
-use fall_line::train::Epoch;
-use indicatif::HumanCount;
-
-use crate::cli::{Output, Train};
 
 pub mod advice;
 pub mod history;

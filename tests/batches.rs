@@ -9,18 +9,22 @@ use fall_line::data::Source;
 use fall_line::data::synthetic::{ChaCha, Recipe};
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::adapter::Adapter;
-use fall_line::engine::gpu::program::{Loads, Parameters, Storage, Sum, Variant};
-use fall_line::engine::gpu::tuning::Tuning;
+use fall_line::engine::gpu::program::{Parameters, Sum, Variant};
 use fall_line::engine::gpu::{ALONE, GpuEngine, Options};
-use fall_line::engine::{Engine, Step};
-use fall_line::error::Error;
+use fall_line::engine::{Engine, Loads, Step, Storage, Tuning};
+use fall_line::error::{Error, Setting};
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
 use fall_line::train::{Config, Descent, Walk, train};
 
 const MODEL: Model = Model { w: -1.5, b: 0.5 };
 
-fn engine(adapter: &Adapter, source: &dyn Source, loss: Loss, options: &Options) -> GpuEngine {
+fn engine<'a>(
+    adapter: &Adapter,
+    source: &'a dyn Source,
+    loss: Loss,
+    options: &Options,
+) -> GpuEngine<'a> {
     GpuEngine::new(adapter, source, loss, options, &|_| {}).unwrap()
 }
 
@@ -57,7 +61,7 @@ fn every_variant_gives_the_right_sums() {
                         sum: Some(variant.sum),
                         parameters: Some(variant.parameters),
                         checks,
-                        memory: None,
+                        ..Options::default()
                     };
                     let made = GpuEngine::new(&adapter, &source, Loss::Mse, &options, &|_| {});
                     let mut engine = match made {
@@ -245,7 +249,10 @@ fn a_step_that_f32_cannot_hold_is_refused() {
         for rate in [1e-37, 1e42] {
             let mut steps = Vec::new();
             match gpu.descend(MODEL, rate, 2, &mut steps) {
-                Err(Error::Usage(text)) => assert!(text.contains("--sync-every"), "{text}"),
+                Err(Error::Setting { setting, problem }) => {
+                    assert_eq!(setting, Setting::SyncEvery);
+                    assert!(problem.contains("beyond the range of f32"), "{problem}");
+                }
                 other => panic!("{other:?}"),
             }
         }

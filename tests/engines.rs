@@ -2,13 +2,15 @@
 
 mod common;
 
-use common::{Reference, losses, on_every_adapter, on_every_engine, recipe, synthetic};
+use common::{
+    Reference, losses, on_every_adapter, on_every_engine, on_every_engine_with, recipe, synthetic,
+};
 use fall_line::data::numpy::Numpy;
 use fall_line::data::synthetic::{ChaCha, Recipe};
 use fall_line::data::{BLOCK, Block, Source, positions};
-use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
 use fall_line::engine::gpu::{GpuEngine, Options};
+use fall_line::engine::{Engine, Loads, Storage, Tuning};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
@@ -22,11 +24,16 @@ const SIZES: [u64; 20] = [
 /// Off the optimum, and at it, where the gradient cancels.
 const MODELS: [Model; 2] = [Model { w: -1.5, b: 0.5 }, Model { w: 3.0, b: 4.0 }];
 
-/// That the sums of every engine are those of f64.
+/// Asserts that the sums of every engine are those of f64.
 fn assert_agreement(source: &dyn Source, model: Model, losses: &[Loss]) {
+    assert_agreement_with(&Options::default(), source, model, losses);
+}
+
+/// Asserts the same with options for the GPU engines.
+fn assert_agreement_with(options: &Options, source: &dyn Source, model: Model, losses: &[Loss]) {
     for &loss in losses {
         let reference = Reference::new(source, loss, model);
-        on_every_engine(source, loss, |name, engine| {
+        on_every_engine_with(options, source, loss, |name, engine| {
             if let Err(wrong) = reference.agrees(engine.evaluate(model).unwrap()) {
                 let (title, samples) = (source.title(), source.samples());
                 panic!("{name}, {loss:?}, {samples} samples of {title}, {model:?}: {wrong}");
@@ -58,32 +65,45 @@ fn sums_agree_with_f64_for_every_loss_and_size() {
     }
 }
 
-/// Three shards on a software adapter, the last one ragged, and with that more partial sums than one
-/// turn of reduce_partials takes.
-fn samples_of_three_shards() -> u64 {
-    let mut limits = Vec::new();
-    on_every_adapter(|adapter| limits.push(adapter.info().binding_bytes / 4));
-    let samples = 2 * limits.into_iter().min().unwrap() + 12_345;
-    assert!(samples.div_ceil(16_384) > 4096);
-    samples
+/// Samples of a shard: few enough for every adapter's memory to hold several shards.
+const SHARD: u64 = 40 * BLOCK as u64;
+/// Samples of three shards, the last one ragged.
+const THREE_SHARDS: u64 = 2 * SHARD + 12_345;
+
+/// Shards of [`SHARD`] samples, shared out as suits the adapter, and among more workgroups than one turn of
+/// reduce_partials adds up.
+fn in_shards() -> [Options; 2] {
+    let tuning = Tuning {
+        workgroup_size: 64,
+        workgroups: 8192,
+        loads: Loads::One,
+    };
+    assert!(tuning.workgroups(SHARD as u32) > 4096);
+    [None, Some(tuning)].map(|tuning| Options {
+        tuning,
+        shard_samples: Some(SHARD),
+        ..Options::default()
+    })
 }
 
 #[test]
-fn sums_agree_with_f64_across_the_binding_limit() {
-    let samples = samples_of_three_shards();
-    let source = synthetic(samples);
-    assert_agreement(&source, MODELS[0], &Loss::ALL);
+fn sums_agree_with_f64_across_shards() {
+    let source = synthetic(THREE_SHARDS);
+    for options in in_shards() {
+        assert_agreement_with(&options, &source, MODELS[0], &Loss::ALL);
+    }
 }
 
-/// Samples on the line y = 0, but for those around each block's ends, whose residual is 1 and whose x
-/// counts the blocks. All sums are whole numbers that f32 holds: a sample lost or added twice where
-/// blocks, uploads, workgroups and shards meet shows, which no bound by Σ|term| would notice.
+/// Samples on the line y = 0, except those around each block's ends, whose residual is 1 and whose x counts the blocks.
+///
+/// All sums are whole numbers that f32 holds. So a sample shows that is lost or added twice where blocks, uploads,
+/// workgroups and shards meet; no bound by Σ|term| would notice it.
 struct Marks {
     samples: u64,
 }
 
 impl Marks {
-    /// How many samples at each end of a block are marked.
+    /// Samples that are marked at each end of a block.
     const EACH: u64 = 5;
 
     fn mark(&self, position: u64) -> Option<f64> {
@@ -113,8 +133,7 @@ impl Source for Marks {
 
 #[test]
 fn no_sample_is_lost_or_added_twice() {
-    let large = samples_of_three_shards();
-    for samples in [1, 3, 16_385, 65_536, 65_541, 2_097_153, large] {
+    for samples in [1, 3, 16_385, 65_536, 65_541, 2_097_153, THREE_SHARDS] {
         let source = Marks { samples };
         let (mut count, mut sum) = (0.0, 0.0);
         for x in (0..samples).filter_map(|position| source.mark(position)) {
@@ -127,10 +146,12 @@ fn no_sample_is_lost_or_added_twice() {
             db: 2.0 * count,
         };
         assert!(expected.dw < (1 << 24) as f64);
-        on_every_engine(&source, Loss::Mse, |name, engine| {
-            let sums = engine.evaluate(Model { w: 0.0, b: 0.0 }).unwrap();
-            assert_eq!(sums, expected, "{name}, {samples} samples");
-        });
+        for options in in_shards() {
+            on_every_engine_with(&options, &source, Loss::Mse, |name, engine| {
+                let sums = engine.evaluate(Model { w: 0.0, b: 0.0 }).unwrap();
+                assert_eq!(sums, expected, "{name}, {samples} samples, {options:?}");
+            });
+        }
     }
 }
 
@@ -150,7 +171,7 @@ fn other_data_agree_too() {
     }
 }
 
-/// Residuals of a thousandth: where ln cosh r by its closed form would have no digit left.
+/// Tries residuals of a thousandth, where the closed form of ln cosh r has no digit left.
 #[test]
 fn small_residuals_keep_their_digits() {
     let small = ChaCha::new(Recipe {
@@ -164,7 +185,7 @@ fn small_residuals_keep_their_digits() {
     assert_agreement(&small, model, &losses());
 }
 
-/// Residuals of 1e6, where e^r overflows.
+/// Tries residuals of 1e6, where e^r overflows.
 #[test]
 fn large_residuals_do_not_overflow() {
     let source = synthetic(4097);
@@ -172,7 +193,7 @@ fn large_residuals_do_not_overflow() {
     assert_agreement(&source, model, &losses());
 }
 
-/// The control that the checks above can fail.
+/// The negative control: the checks above can fail.
 #[test]
 fn another_loss_does_not_agree() {
     let source = synthetic(4097);
@@ -257,4 +278,70 @@ fn progress_counts_every_sample_once() {
             GpuEngine::new(&adapter, &source, Loss::Mse, &Options::default(), on_load).unwrap();
         });
     });
+}
+
+/// A source that breaks its promise in one block.
+struct Broken {
+    source: ChaCha,
+    block: u64,
+    /// Whether the block has a sample too few; else it has a value that is not finite.
+    short: bool,
+}
+
+impl Source for Broken {
+    fn samples(&self) -> u64 {
+        self.source.samples()
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        self.source.read(index, block)?;
+        if index == self.block && self.short {
+            block.x.pop();
+            block.y.pop();
+        } else if index == self.block {
+            block.y[7] = f64::NAN;
+        }
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        "broken".to_owned()
+    }
+}
+
+/// A broken promise is an error of every engine, in samples that stay and in streamed ones, and not a wrong line.
+#[test]
+fn a_source_that_breaks_its_promise_is_an_error() {
+    let refused = |error: Error, short: bool| {
+        let right = match error {
+            Error::Block { .. } => short,
+            Error::Value { position, .. } => !short && position % BLOCK as u64 == 7,
+            _ => false,
+        };
+        assert!(right, "{error}");
+    };
+    for (block, short) in [(1, true), (1, false), (20, true), (20, false)] {
+        let source = Broken {
+            source: synthetic(21 * BLOCK as u64 - 5),
+            block,
+            short,
+        };
+        refused(
+            CpuEngine::new(&source, Loss::Mse, &|_| {}).unwrap_err(),
+            short,
+        );
+        on_every_adapter(|adapter| {
+            for storage in [Storage::F32, Storage::F16] {
+                for memory in [None, Some(16 * BLOCK as u64 * storage.bytes_per_sample())] {
+                    let options = Options {
+                        storage,
+                        memory,
+                        ..Options::default()
+                    };
+                    let made = GpuEngine::new(&adapter, &source, Loss::Mse, &options, &|_| {});
+                    refused(made.unwrap_err(), short);
+                }
+            }
+        });
+    }
 }

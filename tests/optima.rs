@@ -12,8 +12,8 @@ use std::ops::ControlFlow;
 use common::{Reference, Samples, all, on_every_engine};
 use fall_line::data::host::Columns;
 use fall_line::data::{Block, Source};
-use fall_line::engine::Engine;
 use fall_line::engine::cpu::CpuEngine;
+use fall_line::engine::{Description, Engine};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
@@ -272,6 +272,10 @@ struct Noisy<'a> {
 impl Engine for Noisy<'_> {
     fn samples(&self) -> u64 {
         self.engine.samples()
+    }
+
+    fn description(&self) -> Description {
+        self.engine.description()
     }
 
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {

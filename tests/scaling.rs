@@ -141,7 +141,7 @@ impl Change {
 /// Where to compute: the CPU engine where there is no adapter.
 type On<'a> = Option<&'a Adapter>;
 
-fn engine(on: On, source: &dyn Source, loss: Loss) -> Box<dyn Engine> {
+fn engine<'a>(on: On, source: &'a dyn Source, loss: Loss) -> Box<dyn Engine + 'a> {
     match on {
         None => Box::new(CpuEngine::new(source, loss, &|_| {}).unwrap()),
         Some(adapter) => {
@@ -182,7 +182,8 @@ impl Lines {
         let b = x * w + 50.0 * u * (y + closed.w.abs() * x);
         let off = Model { w, b };
 
-        let mut engine = engine(on, &standard.inside(), standard.loss());
+        let inside = standard.inside();
+        let mut engine = engine(on, &inside, standard.loss());
         let (_, trained) = standard.train(&mut *engine, &standard.gd());
         let left = statistics
             .least_deviation()
@@ -216,7 +217,8 @@ impl Lines {
 /// parts where all samples lie on a line (see optima.rs), and by f64's rounding of the parts here.
 fn least(on: On, samples: &Samples, loss: Loss) -> (f64, f64) {
     let standard = Standard::new(samples, loss);
-    let mut engine = engine(on, &standard.inside(), standard.loss());
+    let inside = standard.inside();
+    let mut engine = engine(on, &inside, standard.loss());
     let (trained, line) = standard.train(&mut *engine, &standard.cutting_plane());
     let mean = |source: &dyn Source, line| {
         let sums = Reference::exact(source, Loss::Mae, line).sums;

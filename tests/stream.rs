@@ -11,12 +11,10 @@ use common::{Reference, Rounded, all, losses, on_every_adapter, recipe, syntheti
 use fall_line::data::host::Columns;
 use fall_line::data::threefry::Threefry;
 use fall_line::data::{BLOCK, Block, Source};
-use fall_line::engine::Engine;
 use fall_line::engine::gpu::adapter::Adapter;
-use fall_line::engine::gpu::program::Storage;
-use fall_line::engine::gpu::stream::Streamed;
 use fall_line::engine::gpu::{GpuEngine, Options};
-use fall_line::error::Error;
+use fall_line::engine::{Engine, Storage};
+use fall_line::error::{Error, Setting};
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
 use fall_line::train::{Config, Descent, Trained, Walk, train};
@@ -38,8 +36,8 @@ fn streamed<'a>(
     source: &'a dyn Source,
     loss: Loss,
     options: &Options,
-) -> Streamed<'a> {
-    let engine = Streamed::new(adapter, source, loss, options, &|_| {}).unwrap();
+) -> GpuEngine<'a> {
+    let engine = GpuEngine::new(adapter, source, loss, options, &|_| {}).unwrap();
     assert!(engine.placement().streamed > 0);
     assert_eq!(engine.samples(), source.samples());
     engine
@@ -197,7 +195,7 @@ fn a_source_that_fails_is_heard_and_may_recover() {
             let options = options(storage, 16);
             for bad in [0, 11, 12, 20] {
                 source.bad.store(bad, Relaxed);
-                let made = Streamed::new(&adapter, &source, Loss::Mse, &options, &|_| {});
+                let made = GpuEngine::new(&adapter, &source, Loss::Mse, &options, &|_| {});
                 let text = gone(made.map(|_| Sums::default()));
                 assert_eq!(text, format!("block {bad} is gone"));
             }
@@ -256,7 +254,10 @@ fn training_walks_as_it_does_without() {
         }
         // The line can't stay on the device over epochs.
         match walk(&mut engine, 2) {
-            Err(Error::Usage(text)) => assert!(text.contains("do without --sync-every"), "{text}"),
+            Err(Error::Setting { setting, problem }) => {
+                assert_eq!(setting, Setting::SyncEvery);
+                assert!(problem.starts_with("must be 1"), "{problem}");
+            }
             other => panic!("{other:?}"),
         }
     });
@@ -267,25 +268,24 @@ fn training_walks_as_it_does_without() {
 fn a_set_that_fits_stays() {
     let source = synthetic(100_003);
     on_every_adapter(|adapter| {
+        let mut sums = Vec::new();
         for memory in [None, Some(2_000_000)] {
             let options = Options {
                 memory,
                 ..Options::default()
             };
             let mut engine =
-                Streamed::new(&adapter, &source, Loss::Mse, &options, &|_| {}).unwrap();
+                GpuEngine::new(&adapter, &source, Loss::Mse, &options, &|_| {}).unwrap();
             let placement = engine.placement();
             assert_eq!(placement.streamed, 0);
             assert_eq!(placement.notice(), None);
-            let mut whole =
-                GpuEngine::new(&adapter, &source, Loss::Mse, &options, &|_| {}).unwrap();
-            assert_eq!(whole.placement(), placement);
-            assert_eq!(
-                whole.evaluate(MODEL).unwrap(),
-                engine.evaluate(MODEL).unwrap()
-            );
+            let description = engine.description();
+            assert_eq!(description.resident, source.samples());
+            assert_eq!(description.driver.as_deref(), Some(&*adapter.info().driver));
             assert_eq!(walk(&mut engine, 10).unwrap().epochs, 30);
+            sums.push(engine.evaluate(MODEL).unwrap());
         }
+        assert_eq!(sums[0], sums[1]);
     });
 }
 
@@ -297,21 +297,21 @@ fn too_little_memory_is_said() {
     let source = synthetic(samples);
     on_every_adapter(|adapter| {
         let options = options(Storage::F32, 20);
-        let says = |made: Result<GpuEngine, Error>, what: &str| match made {
-            Err(error) => assert!(error.to_string().contains(what), "{error}"),
-            other => panic!("{other:?}"),
-        };
-        let made = GpuEngine::new(&adapter, &source, Loss::Mse, &options, &|_| {});
-        says(made, "not enough memory; use fewer samples");
         let threefry = Threefry::new(recipe(samples)).unwrap();
-        let made = GpuEngine::drawn(&adapter, &threefry, Loss::Mse, &options);
-        says(made, "another --generator");
+        match GpuEngine::drawn(&adapter, &threefry, Loss::Mse, &options) {
+            Err(error @ Error::DeviceMemory { .. }) => {
+                let text = error.to_string();
+                let says = "not enough memory: 11 MB needed, 10 MB available; use fewer samples, another generator";
+                assert!(text.contains(says), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
 
         let seen = AtomicU64::new(0);
         let on_load = |samples| {
             seen.fetch_add(samples, Relaxed);
         };
-        let mut engine = Streamed::new(&adapter, &source, Loss::Mse, &options, &on_load).unwrap();
+        let mut engine = GpuEngine::new(&adapter, &source, Loss::Mse, &options, &on_load).unwrap();
         engine.evaluate(MODEL).unwrap();
         assert_eq!(seen.load(Relaxed), samples);
         assert!(engine.timings().load > Duration::ZERO);

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use fall_line::engine::{Engine, Step};
+use fall_line::engine::{Description, Engine, Step};
 use fall_line::error::Error;
 use fall_line::model::{Model, Sums};
 use fall_line::train::{
@@ -19,6 +19,10 @@ struct Bowl {
 impl Engine for Bowl {
     fn samples(&self) -> u64 {
         4
+    }
+
+    fn description(&self) -> Description {
+        Description::on_host("bowl", 4)
     }
 
     fn evaluate(&mut self, Model { w, b }: Model) -> Result<Sums, Error> {
@@ -371,6 +375,10 @@ fn batches_end_at_multiples_of_their_length() {
         fn samples(&self) -> u64 {
             4
         }
+
+        fn description(&self) -> Description {
+            self.0.description()
+        }
         fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
             self.0.evaluate(model)
         }
@@ -439,6 +447,10 @@ fn it_stops_when_the_loss_has_not_improved_for_so_long() {
     impl Engine for Floor {
         fn samples(&self) -> u64 {
             4
+        }
+
+        fn description(&self) -> Description {
+            self.0.description()
         }
         fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
             let sums = self.0.evaluate(model)?;

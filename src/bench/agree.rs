@@ -2,8 +2,7 @@
 
 use super::clock::LEARNING_RATE;
 use super::{Row, WALK};
-use crate::engine::Step;
-use crate::engine::gpu::program::Storage;
+use crate::engine::{Step, Storage};
 use crate::error::Error;
 use crate::model::Sums;
 

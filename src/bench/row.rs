@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::clock::Times;
-use crate::engine::gpu::program::Storage;
+use crate::engine::Storage;
 use crate::error::Error;
 use crate::model::Evaluation;
 

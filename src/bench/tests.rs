@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::synthetic::{ChaCha, Recipe};
+use crate::engine::Description;
 
 /// An engine whose sums are those of another, but for a factor on one of them.
 struct Off {
@@ -12,6 +13,10 @@ struct Off {
 impl Engine for Off {
     fn samples(&self) -> u64 {
         1000
+    }
+
+    fn description(&self) -> Description {
+        Description::on_host("off", 1000)
     }
 
     fn evaluate(&mut self, _: Model) -> Result<Sums, Error> {

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use fall_line::bench::choose::choose;
 use fall_line::bench::{self, Plan};
 use fall_line::data::synthetic::Recipe;
-use fall_line::engine::gpu::tuning::cache;
+use fall_line::engine::Storage;
+use fall_line::engine::gpu::tune::cache;
 use fall_line::error::Error;
 
 use self::export::Settings;
@@ -15,7 +16,6 @@ use super::set_threads;
 use crate::cli::Bench;
 use crate::interrupts::Interrupts;
 use crate::output;
-use fall_line::engine::Storage;
 
 mod export;
 mod plot;

@@ -7,7 +7,6 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::gpu::program::Storage;
 use super::{Description, Engine};
 use crate::data::host::{self, Columns, Memory};
 use crate::data::{self, BLOCK, Block, OnLoad, Source};
@@ -45,18 +44,10 @@ pub fn plan(samples: u64) -> Plan {
     }
 }
 
-/// What the CPU engine on so many threads is.
-pub fn description(threads: usize) -> Description {
-    Description {
-        kind: "cpu",
-        name: format!("{threads} thread{}", if threads == 1 { "" } else { "s" }),
-        backend: None,
-        software: false,
-        storage: Storage::F32,
-        driver: None,
-        tuning: None,
-        resident: 0,
-    }
+/// Describes the CPU engine on so many threads, with so many samples.
+pub fn description(threads: usize, samples: u64) -> Description {
+    let plural = if threads == 1 { "" } else { "s" };
+    Description::on_host(format!("{threads} thread{plural}"), samples)
 }
 
 /// All samples in f32 in host memory, 8 bytes a sample.
@@ -182,15 +173,12 @@ impl Engine for CpuEngine {
         self.columns().samples()
     }
 
-    fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
-        Ok(self.sums(model))
+    fn description(&self) -> Description {
+        description(self.threads(), self.samples())
     }
 
-    fn description(&self) -> Description {
-        Description {
-            resident: self.samples(),
-            ..description(self.threads())
-        }
+    fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
+        Ok(self.sums(model))
     }
 }
 

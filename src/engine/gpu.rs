@@ -3,132 +3,150 @@
 use std::time::{Duration, Instant};
 
 use self::adapter::Adapter;
-use self::batch::Ring;
 use self::control::Control;
-use self::data::Data;
 use self::device::Device;
-use self::device::NO_MEMORY;
+use self::epochs::{BoundShard, Epochs};
 use self::kernels::{Dispatch, Kernels, Record};
-use self::plan::Placement;
-use self::program::{Parameters, Storage, Sum};
-use self::shards::Shard;
-use self::staging::{First, Staging};
-use self::tuning::Tuning;
+use self::samples::{Shard, Shards, Staging};
+use self::stream::Stream;
 use self::units::Units;
-use super::{Engine, Step, host_loop};
+use super::{Description, Engine, Step, Storage, host_loop};
 use crate::data::threefry::Threefry;
-use crate::data::{OnLoad, Source};
-use crate::error::Error;
+use crate::data::{BLOCK, OnLoad, Source};
+use crate::error::{Error, Setting};
 use crate::loss::Loss;
 use crate::model::{Model, Sums};
 
+// Each module uses only those above it; `measure` is a part of the engine.
 pub mod adapter;
-mod batch;
 mod control;
-mod data;
 mod device;
 pub mod draw;
+mod epochs;
 mod kernels;
+mod layout;
 pub mod measure;
+mod options;
 pub mod plan;
 pub mod program;
-mod shards;
-mod staging;
-pub mod stream;
-pub mod tuning;
+mod samples;
+mod stream;
+pub mod tune;
 mod units;
 
-pub use self::data::ALONE;
+pub use self::layout::{ALONE, Placement};
+pub use self::options::Options;
 
-/// What can be chosen of a GPU engine; by default what suits the adapter.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// How x and y are stored.
-    pub storage: Storage,
-    /// How the samples are shared out; else [`Tuning::of_kind`].
-    pub tuning: Option<Tuning>,
-    /// How a workgroup adds up; else by subgroups where the adapter has them.
-    pub sum: Option<Sum>,
-    /// How a dispatch gets its parameters; else with the command where the adapter can.
-    pub parameters: Option<Parameters>,
-    /// Invocations of the workgroup that trains alone, a power of two; else what suits the adapter and the samples.
-    pub alone: Option<u32>,
-    /// Leaves naga's runtime checks in the shaders.
-    pub checks: bool,
-    /// Bytes of samples that the device may hold; else as many as it gives.
-    pub memory: Option<u64>,
-}
-
-impl Options {
-    /// How the samples are shared out on an adapter.
-    fn tuning(&self, adapter: &Adapter) -> Tuning {
-        self.tuning
-            .unwrap_or_else(|| Tuning::of_kind(adapter.info()))
-    }
-}
-
-/// What to do where there is no room for all samples, and no source to read them from again.
-const NO_MEMORY_TO_DRAW: &str = "not enough memory to draw all samples there; use fewer samples, or another --generator, \
-     whose samples pass through the memory there is";
-
-/// All samples in the adapter's memory, 8 bytes a sample in f32, 4 in f16. For more there is [`stream::Streamed`].
+/// The samples in an adapter's memory, 8 bytes each in f32 and 4 in f16.
+///
+/// The samples that don't fit pass through it each epoch.
 #[derive(Debug)]
-pub struct GpuEngine {
+pub struct GpuEngine<'a> {
     device: Device,
     kernels: Kernels,
-    data: Data,
-    ring: Ring,
+    /// The samples that stay.
+    epochs: Epochs,
+    /// The other samples; `None` if all stay.
+    stream: Option<Stream<'a>>,
+    placement: Placement,
+    description: Description,
     timings: Timings,
 }
 
-/// What an engine took before its first epoch.
+/// The times that an engine took before its first epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Timings {
-    /// To open the device.
+    /// The time to open the device.
     pub device_start: Duration,
-    /// To make the shaders' pipelines.
+    /// The time to make the shaders' pipelines.
     pub compile: Duration,
-    /// To read or draw the samples, to upload them, and to compare the adapter's sums with the host's.
+    /// The time to read or draw the samples, to upload them, and to compare the adapter's sums with the host's.
     pub load: Duration,
 }
 
-impl GpuEngine {
-    /// Opens the adapter, uploads all samples, telling `on_load` of them, and compares the adapter's
-    /// sums at the line y = 0 with those that the CPU engine's arithmetic gives.
+impl<'a> GpuEngine<'a> {
+    /// Opens the adapter, and uploads all samples, or as many as [`Options::memory`] and the adapter have room for.
+    ///
+    /// `on_load` is told of the samples as they are read. Then the adapter's sums at the line y = 0, over the streamed
+    /// samples too, are compared with those of the CPU engine's arithmetic.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the adapter fails, computes wrong sums or has too little memory or not what `options`
-    /// ask for, and what [`Source::read`] says.
+    /// - [`Error::Gpu`] if the adapter fails, computes wrong sums, or lacks what `options` ask for.
+    /// - [`Error::DeviceMemory`] if the adapter has too little memory even to stream samples through.
+    /// - [`Error::Setting`] if [`Options::memory`] is too little for that.
+    /// - [`Error::Empty`] if there are no samples, and the errors of [`data::read`](crate::data::read).
     pub fn new(
         adapter: &Adapter,
-        source: &dyn Source,
+        source: &'a dyn Source,
         loss: Loss,
         options: &Options,
         on_load: OnLoad,
     ) -> Result<Self, Error> {
-        let opened = Opened::new(adapter, source.samples(), loss, options)?;
+        if source.samples() == 0 {
+            return Err(Error::Empty {
+                title: source.title(),
+            });
+        }
+        let placement = Placement::known(adapter, source.samples(), options)?;
+        Self::with_placement(adapter, source, loss, options, placement, on_load)
+    }
+
+    /// Places the samples as `placement` says, or more of them in the stream if memory runs out.
+    fn with_placement(
+        adapter: &Adapter,
+        source: &'a dyn Source,
+        loss: Loss,
+        options: &Options,
+        placement: Placement,
+        on_load: OnLoad,
+    ) -> Result<Self, Error> {
+        let (device, kernels, timings) = compile(adapter, source.samples(), loss, options)?;
         let start = Instant::now();
-        let Opened { device, .. } = &opened;
-        let memory = plan::memory(adapter, options);
-        let layout = plan::whole(adapter, source.samples(), options.storage)?;
-        let shards = shards::whole(device, layout, memory, NO_MEMORY)?;
+        let Shards {
+            placement,
+            resident,
+            slots,
+        } = Shards::place(&device, placement)?;
         let units = Units::new(options.storage, source)?;
-        let mut staging = Staging::new(device, layout.samples, options.storage, units);
-        let control = staging.upload(device, source, &shards, First { loss, on_load })?;
-        let mut engine = Self::over(opened, shards, units)?;
-        engine.check(&control)?;
+        let mut staging = Staging::new(&device, &placement, units, loss);
+        let control = staging.upload(&device, source, &resident, on_load)?;
+        let tuning = adapter.tuning(options);
+        let slots: Vec<_> = slots
+            .into_iter()
+            .map(|slot| BoundShard::new(&device, &kernels, slot, &tuning))
+            .collect();
+        let stream = (!slots.is_empty()).then(|| Stream {
+            source,
+            blocks: placement.resident / BLOCK as u64..source.samples().div_ceil(BLOCK as u64),
+            blocks_per_piece: placement.slot / BLOCK as u64,
+            staging,
+            slots,
+        });
+        let info = adapter.info();
+        let mut engine = GpuEngine {
+            epochs: Epochs::new(&device, &kernels, resident, units, &tuning),
+            device,
+            kernels,
+            stream,
+            placement,
+            description: info.description(options.storage, tuning, placement.resident),
+            timings,
+        };
+        engine.device.check()?;
+        engine.check(control, on_load)?;
         engine.timings.load = start.elapsed();
         Ok(engine)
     }
 
-    /// Opens the adapter, draws all samples there, and compares the adapter's sums over the first
-    /// 65,536 samples of every shard with the host's. It draws no others, and sees no fault in them.
+    /// Opens the adapter, draws all samples there, and compares the adapter's sums over the first 65,536 samples of every
+    /// shard with the host's. The host draws no other samples, and can't notice a fault in them.
     ///
-    /// The samples differ from those of `source` by an f32 sample's rounding, a few millionths.
+    /// A sample differs from that of `source` by the rounding of f32, a few millionths.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the adapter fails, computes wrong sums or has too little memory, [`Error::Usage`] for
-    /// storage other than f32.
+    /// - [`Error::Gpu`] if the adapter fails, computes wrong sums, or lacks what `options` ask for.
+    /// - [`Error::DeviceMemory`] if the samples don't fit the adapter's memory, or [`Options::memory`].
+    /// - [`Error::Setting`] for a storage format other than f32.
     pub fn drawn(
         adapter: &Adapter,
         source: &Threefry,
@@ -136,137 +154,143 @@ impl GpuEngine {
         options: &Options,
     ) -> Result<Self, Error> {
         if options.storage != Storage::F32 {
-            return Err(Error::Usage(
-                "--storage f16 packs on the host, and --generator device draws on the adapter: use another \
-                 --generator"
-                    .to_owned(),
+            return Err(Setting::Storage.error(
+                "must be f32 for samples that are drawn on the device: f16 is packed on the host; another generator's \
+                 samples can be stored in f16",
             ));
         }
-        let opened = Opened::new(adapter, source.samples(), loss, options)?;
+        let placement = Placement::whole(adapter, source.samples(), options)?;
+        let (device, kernels, timings) = compile(adapter, source.samples(), loss, options)?;
         let start = Instant::now();
-        let memory = plan::memory(adapter, options);
-        let layout = plan::whole(adapter, source.samples(), options.storage)?;
-        let shards = shards::whole(&opened.device, layout, memory, NO_MEMORY_TO_DRAW)?;
-        draw::draw(&opened.device, &shards, source.recipe())?;
-        let control = draw::control(&shards, source, loss)?;
-        let tuning = opened.tuning;
-        let heads = shards.iter().map(Shard::head).collect();
-        let mut heads = Self::over(opened, heads, Units::DATA)?;
-        heads.check(&control)?;
-        let opened = Opened {
-            device: heads.device,
-            kernels: heads.kernels,
-            tuning,
-            timings: Timings {
-                load: start.elapsed(),
-                ..heads.timings
-            },
+        let memory = layout::memory(adapter, options);
+        let shards = match memory {
+            Some(memory) if placement.device_bytes > memory => None,
+            _ => Shards::create(&device, placement)?.ok(),
         };
-        Self::over(opened, shards, Units::DATA)
+        let Some(Shards { resident, .. }) = shards else {
+            return Err(Error::DeviceMemory {
+                adapter: adapter.info().to_string(),
+                needed: Some(placement.device_bytes),
+                available: memory,
+                drawn: true,
+            });
+        };
+        draw::draw(&device, &resident, source.recipe())?;
+        let control = draw::control(&resident, source, loss)?;
+        let tuning = adapter.tuning(options);
+        let over = |shards| Epochs::new(&device, &kernels, shards, Units::DATA, &tuning);
+        let heads = over(resident.iter().map(Shard::head).collect());
+        let epochs = over(resident);
+        let info = adapter.info();
+        let mut engine = GpuEngine {
+            epochs: heads,
+            device,
+            kernels,
+            stream: None,
+            placement,
+            description: info.description(options.storage, tuning, placement.resident),
+            timings,
+        };
+        engine.device.check()?;
+        engine.check(control, &|_| {})?;
+        engine.epochs = epochs;
+        engine.timings.load = start.elapsed();
+        Ok(engine)
     }
 
-    /// Where the samples are: all of them in the adapter's memory.
+    /// Returns the place of the samples.
     pub fn placement(&self) -> Placement {
-        let columns = self.data.shards.iter().map(|shard| &shard.x);
-        Placement {
-            resident: self.samples(),
-            streamed: 0,
-            device_bytes: columns.map(|x| 2 * x.size()).sum(),
-            epoch_bytes: 0,
-        }
+        self.placement
     }
 
-    fn over(opened: Opened, shards: Vec<Shard>, units: Units) -> Result<Self, Error> {
-        let Opened {
-            device,
-            kernels,
-            tuning,
-            timings,
-        } = opened;
-        let (data, way) = Data::new(&device, &kernels, shards, units, &tuning);
-        let ring = Ring::new(&device.device, &kernels, &way);
-        device.check()?;
-        Ok(GpuEngine {
-            device,
-            kernels,
-            data,
-            ring,
-            timings,
-        })
+    /// Returns the times that the engine took before its first epoch.
+    pub fn timings(&self) -> Timings {
+        self.timings
     }
 
-    fn check(&mut self, control: &Control) -> Result<(), Error> {
+    /// Compares the sums over all samples with `control`, that of the samples that stay, and with that of the streamed
+    /// samples, which are read here for the first time.
+    fn check(&mut self, control: Control, on_load: OnLoad) -> Result<(), Error> {
+        let dispatch = self.epochs.units.level();
         let mut sums = Sums::default();
-        self.run(self.data.units.level(), 1, |record| sums = record.sums())?;
+        let streamed = self.pass(dispatch, Some(on_load), |record| {
+            sums = sums + record.sums();
+        })?;
+        let control: Control = [control, streamed].into_iter().sum();
         control
             .agrees(sums)
-            .map_err(|wrong| self.device.failed(&wrong))
+            .map_err(|problem| self.device.failed(&problem))
     }
 
-    fn run(
+    /// Goes over all samples once, and hands the records to `take`, in order. Their sums add up to those of all samples.
+    ///
+    /// The samples that stay are the first record. Returns the control of the streamed samples if `on_load` is given.
+    fn pass(
         &mut self,
         dispatch: Dispatch,
-        epochs: u64,
+        on_load: Option<OnLoad>,
         take: impl FnMut(&Record),
-    ) -> Result<(), Error> {
-        let (device, kernels, data) = (&self.device, &self.kernels, &self.data);
-        self.ring.run(device, kernels, data, dispatch, epochs, take)
-    }
-}
-
-/// An adapter's device, and what is compiled for it.
-#[derive(Debug)]
-struct Opened {
-    device: Device,
-    kernels: Kernels,
-    tuning: Tuning,
-    timings: Timings,
-}
-
-impl Opened {
-    fn new(adapter: &Adapter, samples: u64, loss: Loss, options: &Options) -> Result<Self, Error> {
-        let start = Instant::now();
-        let device = Device::open(adapter)?;
-        let device_start = start.elapsed();
-        let tuning = options.tuning(adapter);
-        let variant = adapter.variant(options, tuning)?;
-        let alone = tuning::alone(device.software, samples, device.most_invocations());
-        let sizes = [tuning.workgroup_size, options.alone.unwrap_or(alone)];
-        let kernels = Kernels::new(&device, loss, variant, sizes, options.checks)?;
-        let timings = Timings {
-            device_start,
-            compile: start.elapsed() - device_start,
-            load: Duration::ZERO,
-        };
-        Ok(Opened {
+    ) -> Result<Control, Error> {
+        let GpuEngine {
             device,
             kernels,
-            tuning,
-            timings,
-        })
+            epochs,
+            stream,
+            ..
+        } = self;
+        let mut records = 0;
+        let mut control = Control::default();
+        if !epochs.shards.is_empty() {
+            // Submitted at once, so that the device is busy while the first piece is read.
+            let mut encoder = device.device.create_command_encoder(&Default::default());
+            let mut recorder = kernels.record(&mut encoder, None);
+            epochs.record(&mut recorder, epochs.after(), dispatch, 1);
+            recorder.finish(&device.queue);
+            device.queue.submit([encoder.finish()]);
+            device.check()?;
+            records = 1;
+        }
+        if let Some(stream) = stream {
+            (control, records) =
+                stream.reduce(device, kernels, epochs, dispatch, records, on_load)?;
+        }
+        epochs.collect(device, records, take)?;
+        Ok(control)
     }
 }
 
-impl Engine for GpuEngine {
+impl Engine for GpuEngine<'_> {
     fn samples(&self) -> u64 {
-        self.data.samples()
+        self.placement.samples()
+    }
+
+    fn description(&self) -> Description {
+        self.description.clone()
     }
 
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
-        let units = self.data.units;
+        let units = self.epochs.units;
+        let dispatch = units.dispatch(model, 0.0);
+        let sums_of = |record: &Record| units.step(model, [0.0; 2], record).sums;
         let mut sums = Sums::default();
-        self.run(units.dispatch(model, 0.0), 1, |record| {
-            sums = units.step(model, [0.0; 2], record).sums;
-        })?;
+        if self.stream.is_some() {
+            self.pass(dispatch, None, |record| sums = sums + sums_of(record))?;
+        } else {
+            let (device, kernels) = (&self.device, &self.kernels);
+            self.epochs.run(device, kernels, dispatch, 1, |record| {
+                sums = sums_of(record)
+            })?;
+        }
         Ok(sums)
     }
 
-    /// On the device, in one submit as far as that stays short, for more than one epoch. The line's way since `from`
-    /// is kept there, in f32 with what rounding loses, and added to it here: so the line keeps its digits however small
-    /// the steps are.
+    /// Runs a batch of epochs on the device, in as few submits as stay short.
+    ///
+    /// The line's drift since `from` is kept there in f32, with what rounding loses, and is added to `from` here. So the
+    /// line keeps its digits, however small the steps are.
     ///
     /// # Errors
-    /// [`Error::Usage`] where f32 can't hold learning rate / samples.
+    /// [`Error::Setting`] for more than one epoch if samples are streamed, or if f32 can't hold learning rate / samples.
     fn descend(
         &mut self,
         from: Model,
@@ -274,26 +298,65 @@ impl Engine for GpuEngine {
         epochs: u64,
         steps: &mut Vec<Step>,
     ) -> Result<(), Error> {
-        if epochs == 1 {
+        if epochs <= 1 {
             return host_loop(self, from, learning_rate, epochs, steps);
         }
-        let units = self.data.units;
+        self.placement.keeps_the_line()?;
+        let units = self.epochs.units;
         let step = learning_rate / self.samples() as f64;
         let dispatch = units.dispatch(from, step);
         if !dispatch.step.is_normal() {
-            return Err(Error::Usage(format!(
-                "learning rate {learning_rate} over {} samples is beyond the range of f32, in which the adapter \
-                 takes its steps; do without --sync-every",
+            return Err(Setting::SyncEvery.error(format!(
+                "must be 1: learning rate {learning_rate} over {} samples is beyond the range of f32, in which the \
+                 adapter takes its steps",
                 self.samples()
             )));
         }
         steps.clear();
         let mut before = [0.0; 2];
-        self.run(dispatch, epochs, |record| {
-            steps.push(units.step(from, before, record));
-            before = record.moved;
-        })
+        let (device, kernels) = (&self.device, &self.kernels);
+        self.epochs
+            .run(device, kernels, dispatch, epochs, |record| {
+                steps.push(units.step(from, before, record));
+                before = record.moved;
+            })
     }
+}
+
+/// Opens an adapter's device, and compiles the kernels for so many samples.
+fn compile(
+    adapter: &Adapter,
+    samples: u64,
+    loss: Loss,
+    options: &Options,
+) -> Result<(Device, Kernels, Timings), Error> {
+    let start = Instant::now();
+    let device = Device::open(adapter)?;
+    let device_start = start.elapsed();
+    let tuning = adapter.tuning(options);
+    let variant = adapter.variant(options, tuning)?;
+    let alone = options
+        .alone
+        .unwrap_or_else(|| invocations_alone(device.software, samples, device.max_invocations()));
+    let sizes = [tuning.workgroup_size, alone];
+    let kernels = Kernels::new(&device, loss, variant, sizes, options.checks)?;
+    let timings = Timings {
+        device_start,
+        compile: start.elapsed() - device_start,
+        load: Duration::ZERO,
+    };
+    Ok((device, kernels, timings))
+}
+
+/// Returns the number of invocations of the one workgroup that trains alone: on a software adapter as many as fill a
+/// register, else one for each load of four samples, from a subgroup's up to what the adapter allows.
+fn invocations_alone(software: bool, samples: u64, most: u32) -> u32 {
+    if software {
+        return 8;
+    }
+    let loads = samples.min(ALONE).div_ceil(4) as u32;
+    let most = 1 << most.clamp(64, 1024).ilog2();
+    loads.next_power_of_two().clamp(64, most)
 }
 
 #[cfg(test)]

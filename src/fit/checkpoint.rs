@@ -80,7 +80,7 @@ impl Fingerprint {
             ),
             ("epochs between read-backs", json!(config.sync_every)),
             ("tolerance or patience", json!(config.stop)),
-            ("engine", json!(engine)),
+            ("engine", json!(engine.clone().identity())),
         ];
         let parts = parts.map(|(name, part)| (name.to_owned(), part));
         Fingerprint(parts.into())

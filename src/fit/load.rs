@@ -45,9 +45,9 @@ impl Prepared<'_> {
         self.monitor.begin(Phase::Loading, self.samples.samples());
         let on_load = |samples| self.monitor.advance(samples);
         match &self.chosen {
-            Chosen::Cpu { notice } => {
-                if let Some(notice) = notice {
-                    self.monitor.notice(&Notice::CpuInstead(notice.to_string()));
+            Chosen::Cpu { reason } => {
+                if let Some(reason) = reason {
+                    self.monitor.notice(&Notice::CpuInstead(reason.clone()));
                 }
                 let loss = self.setup.scaling.loss(self.setup.loss);
                 Ok(Box::new(CpuEngine::new(&self.samples, loss, &on_load)?))
@@ -66,7 +66,7 @@ mod gpu {
     use crate::engine::Tuning;
     use crate::engine::gpu::adapter::Adapter;
     use crate::engine::gpu::plan::plan;
-    use crate::engine::gpu::tuning::cache;
+    use crate::engine::gpu::tune::cache;
     use crate::engine::gpu::{GpuEngine, Options};
 
     impl Prepared<'_> {
@@ -94,13 +94,7 @@ mod gpu {
                     .placement
                     .keeps_the_line()?;
             }
-            let engine = crate::engine::gpu::stream::Streamed::new(
-                adapter,
-                &self.samples,
-                loss,
-                &options,
-                on_load,
-            )?;
+            let engine = GpuEngine::new(adapter, &self.samples, loss, &options, on_load)?;
             if batches {
                 engine.placement().keeps_the_line()?;
             }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::engine::CpuReason;
 use crate::error::Error;
 
 /// A part of a fit that takes long.
@@ -42,7 +43,7 @@ impl Monitor for Silent {}
 #[non_exhaustive]
 pub enum Notice {
     /// The CPU engine runs because there is no hardware GPU.
-    CpuInstead(String),
+    CpuInstead(CpuReason),
     /// Samples are uploaded again each epoch, or the work was tuned to the adapter: in words.
     Engine(String),
     /// A column has values that lie too close together for the numbers that they are computed in.
@@ -63,7 +64,8 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Notice::CpuInstead(text) | Notice::Engine(text) => f.write_str(text),
+            Notice::CpuInstead(reason) => write!(f, "{reason}"),
+            Notice::Engine(text) => f.write_str(text),
             Notice::Coarse {
                 column,
                 ends: [least, greatest],

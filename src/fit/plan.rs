@@ -46,7 +46,7 @@ pub struct Plan {
 pub enum Memory {
     /// Of the GPU engine.
     #[cfg(feature = "gpu")]
-    Gpu(crate::engine::gpu::plan::Plan),
+    Gpu(crate::engine::gpu::plan::GpuPlan),
     /// Of the CPU engine.
     Cpu(cpu::Plan),
 }
@@ -85,19 +85,26 @@ impl Prepared<'_> {
             #[cfg(feature = "gpu")]
             Chosen::Gpu(adapter) => {
                 use crate::engine::gpu::plan::plan;
-                use crate::engine::gpu::tuning::cache;
+                use crate::engine::gpu::tune::cache;
                 let tuned = self.options.tune && samples >= cache::WORTH;
                 let options = self.gpu_options(tuned.then(|| cache::kept(adapter)).flatten());
                 let plan = plan(adapter, samples, &options)?;
                 if self.setup.in_batches() {
                     plan.placement.keeps_the_line()?;
                 }
-                let description = adapter.info().description(options.storage);
+                let tuning = options.tuning.unwrap_or_else(|| adapter.info().tuning());
+                let description =
+                    adapter
+                        .info()
+                        .description(options.storage, tuning, plan.placement.resident);
                 Ok((description, Memory::Gpu(plan)))
             }
             Chosen::Cpu { .. } => {
                 let threads = rayon::current_num_threads();
-                Ok((cpu::description(threads), Memory::Cpu(cpu::plan(samples))))
+                Ok((
+                    cpu::description(threads, samples),
+                    Memory::Cpu(cpu::plan(samples)),
+                ))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The flags that help: the one place where an error of the library gets words of the command line.
 
+use fall_line::engine::CpuReason;
 use fall_line::error::{Axes, Error, Setting};
 use fall_line::fit::{Notice, Remedy};
 
@@ -14,6 +15,9 @@ pub fn text(error: &Error) -> String {
 /// Returns a notice in the words of the command line.
 pub fn notice(notice: &Notice) -> String {
     match notice {
+        Notice::CpuInstead(CpuReason::SoftwareOnly { adapter }) => {
+            format!("{notice} (--engine gpu would use {adapter})")
+        }
         Notice::Coarse { in_f64: false, .. } => format!("{notice} (--standardize)"),
         other => other.to_string(),
     }

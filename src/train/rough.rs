@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{Config, Descent, Stop, Walk, train};
 use crate::data::{self, BLOCK, Block, Source};
-use crate::engine::Engine;
+use crate::engine::{Description, Engine};
 use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::{Model, Sums};
@@ -165,6 +165,10 @@ impl Few {
 impl Engine for Few {
     fn samples(&self) -> u64 {
         self.x.len() as u64
+    }
+
+    fn description(&self) -> Description {
+        Description::on_host("a sample of the data", self.samples())
     }
 
     /// In units of `unit`, the loss too.

@@ -18,7 +18,13 @@ static ONE_DEVICE: Mutex<()> = Mutex::new(());
 
 /// Runs `check` on the CPU engine and on the GPU engine of every adapter, one at a time, and says
 /// which. No adapter is a failure.
-pub fn on_every_engine(
+pub fn on_every_engine(source: &dyn Source, loss: Loss, check: impl FnMut(&str, &mut dyn Engine)) {
+    on_every_engine_with(&Options::default(), source, loss, check);
+}
+
+/// Does the same with options for the GPU engines.
+pub fn on_every_engine_with(
+    options: &Options,
     source: &dyn Source,
     loss: Loss,
     mut check: impl FnMut(&str, &mut dyn Engine),
@@ -29,7 +35,7 @@ pub fn on_every_engine(
         println!("{} of {} samples on {name}", loss.name(), source.samples());
         check(
             &name,
-            &mut GpuEngine::new(&adapter, source, loss, &Options::default(), &|_| {}).unwrap(),
+            &mut GpuEngine::new(&adapter, source, loss, options, &|_| {}).unwrap(),
         );
     });
 }

@@ -7,21 +7,16 @@ use indicatif::HumanCount;
 
 use super::{Job, plot};
 use crate::cli::{Output, Train};
-use crate::output::{self, history, plot as picture, refuse_to_replace};
+use crate::output::{history, plot as picture, refuse_to_replace};
 
 /// Checks that the files can be written, and that none replaces another, or one that is read.
 pub fn check(args: &Train) -> Result<(), Error> {
-    let Output {
-        history,
-        plot,
-        save,
-        ..
-    } = &args.output;
+    let output = &args.output;
     let checkpoint = &args.checkpoints.checkpoint;
     let written = [
-        ("--history", history, Some(output::history::ENDINGS)),
-        ("--plot", plot, Some(picture::ENDINGS)),
-        ("--save", save, None),
+        ("--history", &output.history, Some(history::ENDINGS)),
+        ("--plot", &output.plot, Some(picture::ENDINGS)),
+        ("--save", &output.save, None),
         ("--checkpoint", checkpoint, None),
     ];
     for (at, (flag, path, endings)) in written.iter().enumerate() {

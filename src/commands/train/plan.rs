@@ -1,7 +1,7 @@
 //! `--plan`: what a run would do, and with what memory.
 
 use fall_line::data::scaling::Scaling;
-use fall_line::engine::gpu::plan::Plan as GpuPlan;
+use fall_line::engine::gpu::plan::GpuPlan;
 use fall_line::error::Error;
 use fall_line::fit::{LearningRate, Memory, Plan, Prepared, Setup};
 use fall_line::model::Model;

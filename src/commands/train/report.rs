@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use fall_line::data::Source;
 use fall_line::data::goodness::Goodness;
 use fall_line::data::statistics::{Column, Statistics};
 use fall_line::engine::{Description, Storage};

@@ -1,21 +1,20 @@
-//! Finding, listing and choosing adapters.
+//! Finding, listing and choosing adapters, and what suits each.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::Options;
-use super::program::{Parameters, Storage, Sum, Variant};
-use super::tuning::Tuning;
-use crate::engine::Description;
+use super::options::Options;
+use super::program::{Parameters, Sum, Variant};
+use crate::engine::{Description, EngineKind, Loads, Storage, Tuning};
 use crate::error::Error;
 
-/// What the engine makes use of where the adapter has it.
+/// Features that the engine uses if the adapter has them.
 const FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES
     .union(wgpu::Features::SUBGROUP)
     .union(wgpu::Features::TIMESTAMP_QUERY);
 
-/// Invocations that a workgroup must be able to have: WebGPU's default.
+/// Invocations that a workgroup must be able to have: WebGPU's default limit.
 const INVOCATIONS: u32 = 256;
 
 /// An adapter that the GPU engine can run on.
@@ -26,23 +25,17 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// What is known of it.
+    /// Returns what is known of the adapter before it is used.
     pub fn info(&self) -> &Info {
         &self.info
     }
 
-    pub(super) fn failed(&self, problem: &str) -> Error {
-        Error::Gpu {
-            adapter: self.info.to_string(),
-            problem: problem.to_owned(),
-        }
+    /// Returns how the work is shared out: as `options` say, else as suits the adapter's kind.
+    pub(super) fn tuning(&self, options: &Options) -> Tuning {
+        options.tuning.unwrap_or_else(|| self.info.tuning())
     }
 
-    pub(super) fn features(&self) -> wgpu::Features {
-        self.adapter.features() & FEATURES
-    }
-
-    /// The shader that does what `options` ask for and else suits the adapter best.
+    /// Returns the variant of the shader that does what `options` ask for and suits the adapter best.
     pub(super) fn variant(&self, options: &Options, tuning: Tuning) -> Result<Variant, Error> {
         let lacks = |what| Err(self.failed(&format!("it has no {what}")));
         let subgroups = self.features().contains(wgpu::Features::SUBGROUP);
@@ -67,9 +60,22 @@ impl Adapter {
         } else if variant.storage == Storage::F16
             && !downlevel.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32)
         {
-            lacks("f16; do without --storage f16")
+            lacks("f16: store samples in f32")
         } else {
             Ok(variant)
+        }
+    }
+
+    /// Returns the features that the engine uses and the adapter has.
+    pub(super) fn features(&self) -> wgpu::Features {
+        self.adapter.features() & FEATURES
+    }
+
+    /// Returns the error that the adapter has a problem.
+    pub(super) fn failed(&self, problem: &str) -> Error {
+        Error::Gpu {
+            adapter: self.info.to_string(),
+            problem: problem.to_owned(),
         }
     }
 }
@@ -77,9 +83,9 @@ impl Adapter {
 /// What is known of an adapter before it is used.
 #[derive(Clone, Debug, Serialize)]
 pub struct Info {
-    /// Its place in [`list`], the best adapter first; `--adapter` takes it.
+    /// Its index in [`list`], the best adapter first.
     pub index: usize,
-    /// As the driver calls it.
+    /// Its name, as the driver gives it.
     pub name: String,
     /// The graphics API: `vulkan`, `gl`, `metal`, `dx12`.
     pub backend: String,
@@ -89,27 +95,53 @@ pub struct Info {
     pub software: bool,
     /// The driver's name and version.
     pub driver: String,
-    /// The largest shard of x or of y, in bytes.
+    /// The largest shard of x, or of y, in bytes.
     pub binding_bytes: u64,
 }
 
 impl Info {
-    /// Whether it shares the processor's memory: a few multiprocessors.
+    /// Returns whether it shares the processor's memory. Such adapters have few multiprocessors.
     pub(super) fn integrated(&self) -> bool {
         self.kind == kind(wgpu::DeviceType::IntegratedGpu)
     }
 
-    /// What the GPU engine on this adapter is.
-    pub fn description(&self, storage: Storage) -> Description {
+    /// Returns how the work is best shared out on adapters of this kind, unmeasured.
+    pub fn tuning(&self) -> Tuning {
+        if self.software {
+            // A workgroup costs tens of µs there, and is one thread.
+            Tuning {
+                workgroup_size: 64,
+                workgroups: 8,
+                loads: Loads::One,
+            }
+        } else if self.integrated() {
+            // Some ten thousand invocations run at once.
+            Tuning {
+                workgroup_size: 256,
+                workgroups: 64,
+                loads: Loads::Four,
+            }
+        } else {
+            // CUB's choice for a reduction is 256 invocations with 16 values under way each.
+            Tuning {
+                workgroup_size: 256,
+                workgroups: 1024,
+                loads: Loads::Four,
+            }
+        }
+    }
+
+    /// Describes the GPU engine on this adapter, with `resident` samples in the adapter's memory.
+    pub fn description(&self, storage: Storage, tuning: Tuning, resident: u64) -> Description {
         Description {
-            kind: "gpu",
+            kind: EngineKind::Gpu,
             name: self.name.clone(),
             backend: Some(self.backend.clone()),
+            driver: Some(self.driver.clone()),
             software: self.software,
             storage,
-            driver: Some(self.driver.clone()),
-            tuning: None,
-            resident: 0,
+            tuning: Some(tuning),
+            resident,
         }
     }
 }
@@ -120,12 +152,13 @@ impl fmt::Display for Info {
     }
 }
 
-/// All adapters that can run the engine, the best first: hardware before software, Vulkan, Metal and
-/// DX12 before GL. `WGPU_BACKEND=vulkan|gl|…` narrows it down.
+/// Returns all adapters that can run the engine, the best first.
+///
+/// Hardware comes before software, and Vulkan, Metal and DX12 come before GL. `WGPU_BACKEND=vulkan|gl|…` narrows the list.
 pub fn list() -> Vec<Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    // No validation layers, which a debug build would ask for: those of some distributions find
-    // errors where there are none.
+    // Without the validation layers that a debug build would ask for: those of some distributions report errors that
+    // are not there.
     descriptor.flags = wgpu::InstanceFlags::empty();
     let instance = wgpu::Instance::new(descriptor.with_env());
     let backends = wgpu::Backends::all().with_env();
@@ -166,11 +199,11 @@ pub fn list() -> Vec<Adapter> {
         .collect()
 }
 
-/// The adapter of an index, or the best one whose name, backend or kind contains `wanted`; without
-/// `wanted` the best there is, a software adapter included.
+/// Returns the adapter of an index, or the best one whose name, backend or kind contains `wanted`. `None` asks for the
+/// best adapter, even a software adapter.
 ///
 /// # Errors
-/// [`Error::Gpu`] that lists what there is and says how to get one.
+/// [`Error::NoAdapter`], which lists the adapters and says how to get one.
 pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
     let mut adapters = list();
     if adapters.is_empty() {
@@ -186,20 +219,17 @@ pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
     });
     match at {
         Some(at) => Ok(adapters.swap_remove(at)),
-        None => {
-            let there: Vec<String> = adapters
+        None => Err(Error::NoAdapter {
+            wanted: Some(wanted.to_owned()),
+            adapters: adapters
                 .iter()
                 .map(|Adapter { info, .. }| format!("{} {info}", info.index))
-                .collect();
-            Err(Error::NoAdapter {
-                wanted: Some(wanted.to_owned()),
-                adapters: there,
-            })
-        }
+                .collect(),
+        }),
     }
 }
 
-/// The error of a machine without an adapter.
+/// Returns the error of a machine without an adapter.
 pub fn none() -> Error {
     Error::NoAdapter {
         wanted: None,
@@ -207,6 +237,7 @@ pub fn none() -> Error {
     }
 }
 
+/// Returns the rank of a kind of adapter: the smaller, the better.
 fn rank(kind: wgpu::DeviceType) -> u8 {
     match kind {
         wgpu::DeviceType::DiscreteGpu => 0,
@@ -217,6 +248,7 @@ fn rank(kind: wgpu::DeviceType) -> u8 {
     }
 }
 
+/// Returns the name of a kind of adapter.
 fn kind(kind: wgpu::DeviceType) -> &'static str {
     match kind {
         wgpu::DeviceType::DiscreteGpu => "discrete GPU",

@@ -1,4 +1,4 @@
-//! A device, its queue, and what went wrong with them.
+//! A device, its queue, and the first failure that they report.
 
 use std::ops::RangeTo;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,26 +9,33 @@ use futures_intrusive::channel::shared::oneshot_channel;
 use super::adapter::Adapter;
 use crate::error::Error;
 
-/// What to say and to do where memory runs out.
-pub(super) const NO_MEMORY: &str = "not enough memory; use fewer samples or --engine cpu";
-
-/// An open device. wgpu reports most failures not where they happen but to callbacks, whose first
-/// word is kept here and returned by the next [`Device::check`].
+/// An open device.
+///
+/// wgpu reports most failures to callbacks, not where they happen. The first one is kept here, and the next
+/// [`Device::check`] returns it.
 #[derive(Debug)]
-pub(super) struct Device {
-    pub(super) device: wgpu::Device,
-    pub(super) queue: wgpu::Queue,
+pub struct Device {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
     /// Whether its memory is the host's.
-    pub(super) software: bool,
+    pub software: bool,
     /// Whether it is reached through GL.
-    pub(super) gl: bool,
+    pub gl: bool,
     name: String,
-    fault: Arc<Mutex<Option<String>>>,
+    fault: Arc<Mutex<Option<Fault>>>,
+}
+
+/// A failure that wgpu reported.
+#[derive(Debug)]
+enum Fault {
+    OutOfMemory,
+    /// Anything else, on one line.
+    Other(String),
 }
 
 impl Device {
     /// Opens the adapter with all its limits.
-    pub(super) fn open(adapter: &Adapter) -> Result<Self, Error> {
+    pub fn open(adapter: &Adapter) -> Result<Self, Error> {
         let name = adapter.info().to_string();
         let (device, queue) =
             pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor {
@@ -42,17 +49,16 @@ impl Device {
         let fault = Arc::new(Mutex::new(None));
         let first = Arc::clone(&fault);
         device.on_uncaptured_error(Arc::new(move |error| {
-            keep_first(
-                &first,
-                match error {
-                    wgpu::Error::OutOfMemory { .. } => NO_MEMORY.to_owned(),
-                    other => one_line(&other),
-                },
-            );
+            let fault = match error {
+                wgpu::Error::OutOfMemory { .. } => Fault::OutOfMemory,
+                other => Fault::Other(one_line(&other)),
+            };
+            keep_first(&first, fault);
         }));
         let first = Arc::clone(&fault);
         device.set_device_lost_callback(move |_, reason| {
-            keep_first(&first, format!("the device was lost: {reason}"));
+            let text = format!("the device was lost: {reason}");
+            keep_first(&first, Fault::Other(text));
         });
         Ok(Device {
             device,
@@ -64,17 +70,18 @@ impl Device {
         })
     }
 
-    /// Invocations of a workgroup at the most: scratch takes 16 bytes of workgroup memory for each, and the way of
-    /// train_alone 24 more.
-    pub(super) fn most_invocations(&self) -> u32 {
+    /// Returns the largest number of invocations of a workgroup. Scratch takes 16 bytes of workgroup memory for each of
+    /// them, and the drift of train_alone 24 bytes more.
+    pub fn max_invocations(&self) -> u32 {
         let limits = self.device.limits();
-        let fit = limits.max_compute_workgroup_storage_size.saturating_sub(32) / 16;
-        fit.min(limits.max_compute_invocations_per_workgroup)
+        let in_scratch = limits.max_compute_workgroup_storage_size.saturating_sub(32) / 16;
+        in_scratch
+            .min(limits.max_compute_invocations_per_workgroup)
             .min(limits.max_compute_workgroup_size_x)
     }
 
-    /// What `make` makes; none where the adapter has no memory for all of it, and what was made is released.
-    pub(super) fn if_memory<T>(&self, make: impl FnOnce() -> T) -> Result<Option<T>, Error> {
+    /// Returns what `make` makes. If the adapter has no memory for all of it, releases it and returns `None`.
+    pub fn if_memory<T>(&self, make: impl FnOnce() -> T) -> Result<Option<T>, Error> {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let made = make();
         let refused = pollster::block_on(scope.pop()).is_some();
@@ -82,17 +89,18 @@ impl Device {
         Ok((!refused).then_some(made))
     }
 
-    /// An error if anything has gone wrong so far.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// Returns an error if anything has gone wrong so far.
+    pub fn check(&self) -> Result<(), Error> {
         let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         match &*fault {
             None => Ok(()),
-            Some(fault) => Err(self.failed(fault)),
+            Some(Fault::OutOfMemory) => Err(self.out_of_memory(None)),
+            Some(Fault::Other(text)) => Err(self.failed(text)),
         }
     }
 
-    /// Maps the first bytes of a buffer once the submission that last used it has run; without one, at once.
-    pub(super) fn map(
+    /// Maps the first bytes of a buffer once the submission that last used it has run, or at once if there is none.
+    pub fn map(
         &self,
         buffer: &wgpu::Buffer,
         bytes: RangeTo<u64>,
@@ -101,7 +109,7 @@ impl Device {
     ) -> Result<(), Error> {
         let (sender, receiver) = oneshot_channel();
         buffer.slice(bytes).map_async(mode, move |result| {
-            // It fails only where the receiver is gone, and nobody waits.
+            // Sending fails only if the receiver is gone, and then nobody waits.
             let _ = sender.send(result);
         });
         let poll = match used_by {
@@ -121,14 +129,14 @@ impl Device {
     }
 
     /// Waits until a submission has run.
-    pub(super) fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
+    pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
         self.poll(wgpu::PollType::Wait {
             submission_index: Some(submission),
             timeout: None,
         })
     }
 
-    /// On a device that was lost wgpu 30 panics in poll, or finds that the submission never came about.
+    /// Polls the device. If it was lost, wgpu 30 panics in poll, or can't find the submission.
     fn poll(&self, poll: wgpu::PollType) -> Result<(), Error> {
         let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
         self.check()?;
@@ -136,28 +144,38 @@ impl Device {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(self.failed("the device was lost")),
             Err(panic) => {
-                let said = panic.downcast_ref::<String>().map_or("", |said| said);
-                Err(self.failed(&format!("the device was lost: {said}")))
+                let text = panic.downcast_ref::<String>().map_or("", |text| text);
+                Err(self.failed(&format!("the device was lost: {text}")))
             }
         }
     }
 
-    pub(super) fn failed(&self, what: &str) -> Error {
+    /// Returns the error that the adapter has a problem.
+    pub fn failed(&self, problem: &str) -> Error {
         Error::Gpu {
             adapter: self.name.clone(),
-            problem: what.trim_end_matches([':', ' ']).to_owned(),
+            problem: problem.trim_end_matches([':', ' ']).to_owned(),
+        }
+    }
+
+    /// Returns the error that the adapter has no memory for `needed` bytes.
+    pub fn out_of_memory(&self, needed: Option<u64>) -> Error {
+        Error::DeviceMemory {
+            adapter: self.name.clone(),
+            needed,
+            available: None,
+            drawn: false,
         }
     }
 }
 
-fn keep_first(fault: &Mutex<Option<String>>, text: String) {
-    fault
-        .lock()
+fn keep_first(kept: &Mutex<Option<Fault>>, fault: Fault) {
+    kept.lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .get_or_insert(text);
+        .get_or_insert(fault);
 }
 
-/// An error and its causes on one line: wgpu's own texts run over several.
+/// Joins an error and its causes on one line. wgpu's own texts run over several lines.
 fn one_line(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();

@@ -1,33 +1,34 @@
-//! Drawing the synthetic samples on the device: no upload, and no host memory.
+//! Drawing synthetic samples on the device, without an upload and without host memory.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::control::Control;
 use super::device::Device;
-use super::shards::Shard;
+use super::samples::Shard;
 use crate::data::synthetic::Recipe;
 use crate::data::threefry::{self, Threefry};
-use crate::data::{BLOCK, Block, Source};
+use crate::data::{self, BLOCK, Block};
 use crate::error::Error;
 use crate::loss::Loss;
 
-/// Invocations of a workgroup: what every adapter allows.
+/// Invocations of a workgroup; every adapter allows so many.
 const WORKGROUP_SIZE: u32 = 256;
 
-/// Four samples each that one submission draws: 16.8 million samples, some 0.1 ms on a large GPU. A
-/// slow one that draws 1e9 samples a second stays below 20 ms, and no driver's patience ends.
+/// The vectors of four samples that one submission draws: 16.8 million samples, some 0.1 ms on a large GPU.
+///
+/// A slow GPU that draws 1e9 samples a second stays below 20 ms, far from the limit of any watchdog.
 const VEC4S_PER_DISPATCH: u32 = 1 << 22;
 
-/// What WGSL lets an operation of f32 be off by, relative to its result: it may round either way.
+/// The relative error that WGSL allows an operation of f32: it may round either way.
 const ROUNDING: f64 = 1.0 / (1 << 23) as f64;
 
-/// The largest normal draw: that of a tail of 2^-32.
+/// The largest normal draw, which has a tail of 2^-32.
 const LARGEST_NORMAL: f64 = 6.34;
 
-/// The source of the shader that draws: `draw.wgsl` and the constants of the inverse normal.
+/// Returns the source of the shader that draws: `draw.wgsl` and the constants of the inverse normal.
 pub fn shader() -> String {
     use threefry::{CENTRAL, CENTRAL_MIDDLE, SPLIT, TAIL, TAIL_MIDDLE};
-    // {:?} of an f32 has as many digits as it takes to read the same f32.
+    // {:?} prints as many digits as it takes to read the same f32.
     let scalar = |name, value: f32| format!("const {name} = {value:?}f;\n");
     let array = |name, values: [f32; 9]| {
         let values = values.map(|value| format!("{value:?}f")).join(", ");
@@ -44,13 +45,12 @@ pub fn shader() -> String {
     .concat()
 }
 
-/// The values of the override constants of [`shader`].
+/// Returns the values of the override constants of [`shader`].
 pub fn constants() -> Vec<(&'static str, f64)> {
     vec![("WORKGROUP_SIZE", f64::from(WORKGROUP_SIZE))]
 }
 
-/// Draws all samples of the recipe into the shards, in the order that these stand in. Returns before
-/// the device is done.
+/// Draws all samples of the recipe into the shards, in order. Returns before the device is done.
 pub(super) fn draw(device: &Device, shards: &[Shard], recipe: &Recipe) -> Result<(), Error> {
     let draw_samples = DrawSamples::new(device)?;
     let mut position = 0;
@@ -61,16 +61,16 @@ pub(super) fn draw(device: &Device, shards: &[Shard], recipe: &Recipe) -> Result
     Ok(())
 }
 
-/// What the sums over the first block of every shard must be.
+/// Returns the control of the first block of every shard.
 ///
-/// An adapter's samples are not the twin's to the bit, so this allows for how far they may be apart.
+/// An adapter's samples are not the twin's to the bit; the control allows for the distance.
 pub(super) fn control(shards: &[Shard], source: &Threefry, loss: Loss) -> Result<Control, Error> {
     let (mut block, mut position) = (Block::default(), 0);
-    let off = Off::new(source.recipe());
+    let off = MaxError::new(source.recipe());
     shards
         .iter()
         .map(|shard| {
-            source.read(position / BLOCK as u64, &mut block)?;
+            data::read(source, position / BLOCK as u64, &mut block)?;
             position += u64::from(shard.samples);
             let [x, y] = [&block.x, &block.y]
                 .map(|column| column.iter().map(|&value| value as f32).collect::<Vec<_>>());
@@ -79,16 +79,16 @@ pub(super) fn control(shards: &[Shard], source: &Threefry, loss: Loss) -> Result
         .sum()
 }
 
-/// How far a sample of an adapter may be from the twin's.
-struct Off {
+/// The largest distance of a sample of an adapter from the twin's.
+struct MaxError {
     x: f64,
     y: f64,
 }
 
-impl Off {
-    /// In roundings: x is off by less than 5 of the largest |x|, a normal draw by 12 of itself
-    /// (`draw.wgsl`) and the noise by 14; so are the slope's part by 7 and the intercept by ½, their
-    /// three sums by 3 and the twin's cast to f32 by ½. The rest is to spare, for whoever adds to y.
+impl MaxError {
+    /// Counts roundings. x is off by less than 5 roundings of the largest |x|, a normal draw by 12 of itself (`draw.wgsl`)
+    /// and the noise by 14. The slope's part is off by 7, the intercept by ½, their three sums by 3 and the twin's cast to
+    /// f32 by ½. The rest is to spare.
     fn new(recipe: &Recipe) -> Self {
         let x = recipe.x_range.start.abs().max(recipe.x_range.end.abs());
         let gross_error = if recipe.outliers > 0.0 {
@@ -100,14 +100,14 @@ impl Off {
             + recipe.slope.abs() * x
             + recipe.noise * LARGEST_NORMAL
             + gross_error;
-        Off {
+        MaxError {
             x: 6.0 * ROUNDING * x,
             y: 20.0 * ROUNDING * y,
         }
     }
 }
 
-/// `Draw` of `draw.wgsl`, field by field.
+/// The parameters of a dispatch: `Draw` of `draw.wgsl`, field by field.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Draw {
@@ -134,7 +134,9 @@ impl<'a> DrawSamples<'a> {
     fn new(device: &'a Device) -> Result<Self, Error> {
         let gpu = &device.device;
         if !gpu.features().contains(wgpu::Features::IMMEDIATES) {
-            return Err(device.failed("it has no immediates; do without --generator device"));
+            return Err(
+                device.failed("it has no immediates, which drawing needs: take another generator")
+            );
         }
         let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("draw.wgsl"),
@@ -142,7 +144,7 @@ impl<'a> DrawSamples<'a> {
         });
         let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some("draw_samples"),
-            // As the shader says.
+            // The shader's own.
             layout: None,
             module: &module,
             entry_point: Some("draw_samples"),
@@ -156,7 +158,7 @@ impl<'a> DrawSamples<'a> {
         Ok(DrawSamples { device, pipeline })
     }
 
-    /// Draws the samples of a shard whose first has this position in the data set.
+    /// Draws the samples of a shard, the first of which has this position in the data set.
     fn fill(
         &self,
         shard: &Shard,

@@ -1,4 +1,4 @@
-//! The compiled phases of `train.wgsl`, and how an epoch is recorded with them.
+//! The compiled phases of `train.wgsl`, and the recorder that dispatches them.
 
 use std::num::NonZeroU64;
 
@@ -10,78 +10,80 @@ use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::Sums;
 
-/// `Dispatch` of `train.wgsl`, field by field.
+/// The parameters of a dispatch: `Dispatch` of `train.wgsl`, field by field.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
-pub(super) struct Dispatch {
-    pub(super) w: f32,
-    pub(super) b: f32,
-    pub(super) step: f32,
-    pub(super) x_center: f32,
-    pub(super) x_scale: f32,
-    pub(super) y_scale: f32,
-    pub(super) samples: u32,
-    pub(super) epoch: u32,
-    pub(super) epochs: u32,
-    pub(super) starts: u32,
-    pub(super) first_shard: u32,
-    pub(super) last_shard: u32,
+pub struct Dispatch {
+    pub w: f32,
+    pub b: f32,
+    pub step: f32,
+    pub x_center: f32,
+    pub x_scale: f32,
+    pub y_scale: f32,
+    pub samples: u32,
+    pub epoch: u32,
+    pub epochs: u32,
+    pub starts: u32,
+    pub first_shard: u32,
+    pub last_shard: u32,
 }
 
-/// `Record` of `train.wgsl`.
+/// The record of an epoch: `Record` of `train.wgsl`, field by field.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
-pub(super) struct Record {
+pub struct Record {
     /// Σ loss value, Σ loss derivative · stored x, Σ loss derivative, 0.
-    pub(super) totals: [f32; 4],
-    pub(super) moved: [f32; 2],
-    pub(super) added: [f32; 2],
+    pub totals: [f32; 4],
+    /// The drift of w and b after the update: how far they are from the batch's start.
+    pub moved: [f32; 2],
+    /// The part of the drift that the update added.
+    pub added: [f32; 2],
 }
 
 impl Record {
-    /// The totals, of samples as they are stored.
-    pub(super) fn sums(&self) -> Sums {
+    /// Returns the totals, over samples as they are stored.
+    pub fn sums(&self) -> Sums {
         let [loss, dw, db, _] = self.totals.map(f64::from);
         Sums { loss, dw, db }
     }
 }
 
-/// Bytes of `Way` of `train.wgsl`.
-pub(super) const WAY: u64 = size_of::<[[f32; 2]; 3]>() as u64;
+/// Bytes of the line's drift: `Way` of `train.wgsl`.
+pub const DRIFT: u64 = size_of::<[[f32; 2]; 3]>() as u64;
 
-/// Dispatches of one submit at the most where their parameters stand in a uniform buffer.
-pub(super) const UNIFORMS: u32 = 8192;
+/// The largest number of dispatches of a submit whose parameters stand in a uniform buffer.
+pub const UNIFORMS: u32 = 8192;
 
 /// The phases, compiled for a device, a loss and a variant.
 #[derive(Debug)]
-pub(super) struct Kernels {
+pub struct Kernels {
     /// x, y and partial sums of a shard.
-    pub(super) shard_layout: wgpu::BindGroupLayout,
-    /// What reduce_samples reads of the line's way.
-    pub(super) before_layout: wgpu::BindGroupLayout,
-    /// The line's way, and records.
-    pub(super) after_layout: wgpu::BindGroupLayout,
+    pub shard_layout: wgpu::BindGroupLayout,
+    /// The line's drift, which reduce_samples only reads.
+    pub before_layout: wgpu::BindGroupLayout,
+    /// The line's drift, and records.
+    pub after_layout: wgpu::BindGroupLayout,
     reduce_samples: wgpu::ComputePipeline,
     reduce_partials: wgpu::ComputePipeline,
     train_alone: wgpu::ComputePipeline,
     uniform: Option<Uniform>,
-    /// Invocations of a workgroup, and of the one that trains alone.
-    pub(super) sizes: [u32; 2],
+    /// Invocations of a workgroup of the two phases, and of the one that trains alone.
+    pub sizes: [u32; 2],
 }
 
-/// Where parameters stand that can't travel with the command.
+/// A buffer for parameters that can't travel with the command.
 #[derive(Debug)]
 struct Uniform {
     buffer: wgpu::Buffer,
     group: wgpu::BindGroup,
-    /// From one dispatch's to the next one's, in bytes.
+    /// Bytes from one dispatch's parameters to those of the next one.
     stride: u32,
 }
 
 impl Kernels {
-    /// `sizes` are the invocations of a workgroup in the two phases, and of the one that trains alone; `checks` leaves
-    /// naga's bounds checks and loop bounds in.
-    pub(super) fn new(
+    /// Compiles a variant. `sizes` are the invocations of a workgroup of the two phases, and of the one that trains alone;
+    /// `checks` leaves naga's bounds checks and loop bounds in.
+    pub fn new(
         device: &Device,
         loss: Loss,
         variant: Variant,
@@ -92,8 +94,8 @@ impl Kernels {
         Self::compile(device, loss, source, variant.parameters, sizes, checks)
     }
 
-    /// From any source that has the three phases.
-    pub(super) fn compile(
+    /// Compiles any source that has the three phases.
+    pub fn compile(
         device: &Device,
         loss: Loss,
         source: String,
@@ -141,7 +143,7 @@ impl Kernels {
                 entry_point: Some(entry_point),
                 compilation_options: wgpu::PipelineCompilationOptions {
                     constants: &constants(loss, size),
-                    // Every place that is read is written before.
+                    // Every place is written before it is read.
                     zero_initialize_workgroup_memory: false,
                 },
                 cache: None,
@@ -161,8 +163,8 @@ impl Kernels {
         Ok(kernels)
     }
 
-    /// Starts to record a pass.
-    pub(super) fn record<'a>(
+    /// Begins a compute pass, to record dispatches into.
+    pub fn record<'a>(
         &'a self,
         encoder: &'a mut wgpu::CommandEncoder,
         timestamps: Option<wgpu::ComputePassTimestampWrites>,
@@ -178,14 +180,14 @@ impl Kernels {
     }
 }
 
-/// From one dispatch's parameters in a uniform buffer to the next one's, in bytes.
+/// Returns the bytes from one dispatch's parameters in a uniform buffer to those of the next one.
 fn stride(limits: &wgpu::Limits) -> u32 {
     let size = size_of::<Dispatch>() as u32;
     size.next_multiple_of(limits.min_uniform_buffer_offset_alignment)
 }
 
-/// Bytes of the uniform buffer for parameters that can't travel with the command.
-pub(super) fn uniform_bytes(limits: &wgpu::Limits) -> u64 {
+/// Returns the bytes of the uniform buffer for parameters that can't travel with the command.
+pub fn uniform_bytes(limits: &wgpu::Limits) -> u64 {
     u64::from(UNIFORMS) * u64::from(stride(limits))
 }
 
@@ -218,49 +220,62 @@ impl Uniform {
     }
 }
 
-/// What a dispatch works on.
-#[derive(Clone, Copy)]
-pub(super) struct Groups<'a> {
-    /// A shard's x, y and partial sums.
-    pub(super) shard: &'a wgpu::BindGroup,
-    /// The line's way, alone or with records.
-    pub(super) line: &'a wgpu::BindGroup,
-}
-
-/// A compute pass in the making.
-pub(super) struct Recorder<'a> {
+/// A compute pass that is being recorded.
+///
+/// Each dispatch works on the bind group of a shard, and on that of the line: its drift, alone or with records.
+pub struct Recorder<'a> {
     kernels: &'a Kernels,
     pass: wgpu::ComputePass<'a>,
-    /// What the uniform buffer will hold.
+    /// The contents of the uniform buffer.
     parameters: Vec<u8>,
 }
 
 impl Recorder<'_> {
-    pub(super) fn reduce_samples(&mut self, groups: Groups, dispatch: &Dispatch, workgroups: u32) {
+    /// Records phase one over a shard: a partial sum of each workgroup.
+    pub fn reduce_samples(
+        &mut self,
+        shard: &wgpu::BindGroup,
+        line: &wgpu::BindGroup,
+        dispatch: &Dispatch,
+        workgroups: u32,
+    ) {
         let kernels = self.kernels;
-        self.dispatch(&kernels.reduce_samples, groups, dispatch, workgroups);
+        self.dispatch(&kernels.reduce_samples, shard, line, dispatch, workgroups);
     }
 
-    pub(super) fn reduce_partials(&mut self, groups: Groups, dispatch: &Dispatch) {
+    /// Records phase two over a shard's partial sums, and after the last shard the update of the line.
+    pub fn reduce_partials(
+        &mut self,
+        shard: &wgpu::BindGroup,
+        line: &wgpu::BindGroup,
+        dispatch: &Dispatch,
+    ) {
         let kernels = self.kernels;
-        self.dispatch(&kernels.reduce_partials, groups, dispatch, 1);
+        self.dispatch(&kernels.reduce_partials, shard, line, dispatch, 1);
     }
 
-    pub(super) fn train_alone(&mut self, groups: Groups, dispatch: &Dispatch) {
+    /// Records whole epochs of one workgroup.
+    pub fn train_alone(
+        &mut self,
+        shard: &wgpu::BindGroup,
+        line: &wgpu::BindGroup,
+        dispatch: &Dispatch,
+    ) {
         let kernels = self.kernels;
-        self.dispatch(&kernels.train_alone, groups, dispatch, 1);
+        self.dispatch(&kernels.train_alone, shard, line, dispatch, 1);
     }
 
     fn dispatch(
         &mut self,
         pipeline: &wgpu::ComputePipeline,
-        groups: Groups,
+        shard: &wgpu::BindGroup,
+        line: &wgpu::BindGroup,
         dispatch: &Dispatch,
         workgroups: u32,
     ) {
         self.pass.set_pipeline(pipeline);
-        self.pass.set_bind_group(0, groups.shard, &[]);
-        self.pass.set_bind_group(1, groups.line, &[]);
+        self.pass.set_bind_group(0, shard, &[]);
+        self.pass.set_bind_group(1, line, &[]);
         let bytes = bytemuck::bytes_of(dispatch);
         match &self.kernels.uniform {
             None => self.pass.set_immediates(0, bytes),
@@ -275,20 +290,20 @@ impl Recorder<'_> {
         self.pass.dispatch_workgroups(workgroups, 1, 1);
     }
 
-    /// Ends the pass; its parameters are in place for the next submit.
-    pub(super) fn finish(self, queue: &wgpu::Queue) {
+    /// Ends the pass, and puts its parameters in place for the next submit.
+    pub fn finish(self, queue: &wgpu::Queue) {
         if let Some(uniform) = &self.kernels.uniform {
             queue.write_buffer(&uniform.buffer, 0, &self.parameters);
         }
     }
 }
 
-/// A shader module, without naga's runtime checks unless they are asked for.
+/// Makes a shader module, without naga's runtime checks unless `checks` asks for them.
 #[allow(
     unsafe_code,
     reason = "naga's bound on every loop alone has cost others a hundredfold (gfx-rs/wgpu#7698)"
 )]
-pub(super) fn module(
+pub fn module(
     gpu: &wgpu::Device,
     label: &'static str,
     source: String,
@@ -301,18 +316,14 @@ pub(super) fn module(
     if checks {
         return gpu.create_shader_module(descriptor);
     }
-    // SAFETY: all loops count to a bound, and no access is out of bounds: a test runs the phases with loads that
-    // tell of a place beyond the end (gpu.rs), and another one every variant with and without the checks, at sizes
-    // around each boundary (tests/batches.rs).
+    // SAFETY: all loops count to a bound, and no access is out of bounds. A test runs the phases with loads that report
+    // a place beyond the end (gpu/tests.rs). Another one runs every variant with and without the checks, at sizes around
+    // each boundary (tests/batches.rs).
     unsafe { gpu.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 
-/// Whole storage buffers for a compute shader, each with its binding and whether it is only read.
-pub(super) fn layout(
-    gpu: &wgpu::Device,
-    label: &str,
-    bindings: &[(u32, bool)],
-) -> wgpu::BindGroupLayout {
+/// Returns the layout of storage buffers that are bound whole: the binding of each, and whether it is only read.
+pub fn layout(gpu: &wgpu::Device, label: &str, bindings: &[(u32, bool)]) -> wgpu::BindGroupLayout {
     let entries: Vec<_> = bindings
         .iter()
         .map(|&(binding, read_only)| wgpu::BindGroupLayoutEntry {
@@ -332,8 +343,8 @@ pub(super) fn layout(
     })
 }
 
-/// Whole buffers bound for a layout of [`layout`].
-pub(super) fn bind(
+/// Binds whole buffers for a layout that [`layout`] made.
+pub fn bind(
     gpu: &wgpu::Device,
     layout: &wgpu::BindGroupLayout,
     buffers: &[(u32, &wgpu::Buffer)],

@@ -1,42 +1,41 @@
-//! What a bench asks of the GPU engine beside its epochs.
+//! Measurements of the GPU engine for a benchmark, beside the time of its epochs.
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::GpuEngine;
+use super::epochs::BoundShard;
 use super::kernels::{layout, module};
-use super::{GpuEngine, Timings};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::model::Model;
 
-/// What the adapter's memory delivers, in bytes a second.
+/// The bandwidth of the adapter's memory, in bytes a second.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Roofs {
-    /// Reading x and y, and hardly anything computed.
+    /// The bandwidth of reading x and y while hardly computing.
     pub read: f64,
-    /// Copying from x to y, read and written bytes.
+    /// The bandwidth of copying from x to y, counting read and written bytes.
     pub copy: f64,
 }
 
-/// Each roof is the median of so many, of the fastest cut of the work.
+/// Tries of a roof, of which the median counts.
 const TRIES: usize = 5;
-/// How long the reads or copies of one submit take, so that what the submit itself takes does not count, and how many
-/// they are at the most.
+/// The time that the reads or copies of one submit take at least, so that the time of the submit itself doesn't count.
 const SUBMIT: Duration = Duration::from_millis(10);
+/// The largest number of reads or copies of one submit.
 const MOST: u32 = 4096;
 
-impl GpuEngine {
-    /// What it took before the first epoch.
-    pub fn timings(&self) -> Timings {
-        self.timings
-    }
+/// The workgroup sizes and numbers of workgroups that reading is tried with.
+const READ_SHAPES: [(u32, u32); 4] = [(64, 8), (256, 1024), (256, 4096), (512, 2048)];
 
-    /// The time that an epoch's dispatches take on the device, of so many in one submit, by timestamp queries; none where
-    /// the adapter has none.
+impl GpuEngine<'_> {
+    /// Measures the time of an epoch's dispatches on the device, in a submit of `epochs` epochs, by timestamp queries.
+    /// Returns `None` if the adapter has none.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the adapter fails.
+    /// [`Error::Gpu`] if the adapter fails.
     pub fn kernel_time(&mut self, model: Model, epochs: u32) -> Result<Option<Duration>, Error> {
         let (device, queue) = (&self.device.device, &self.device.queue);
         if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
@@ -64,9 +63,9 @@ impl GpuEngine {
             end_of_pass_write_index: Some(1),
         };
         let mut recorder = self.kernels.record(&mut encoder, Some(timestamps));
-        let dispatch = self.data.units.dispatch(model, 0.0);
-        self.data
-            .record_epochs(&mut recorder, self.ring.after(), dispatch, epochs);
+        let dispatch = self.epochs.units.dispatch(model, 0.0);
+        self.epochs
+            .record(&mut recorder, self.epochs.after(), dispatch, epochs);
         recorder.finish(queue);
         encoder.resolve_query_set(&query_set, 0..2, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &readback, 0, None);
@@ -85,29 +84,25 @@ impl GpuEngine {
         )))
     }
 
-    /// The time from a submit that only copies a record to that record on the host: what an epoch of no samples would
-    /// take.
+    /// Measures the time from a submit that only copies a record to that record on the host. An epoch without samples would
+    /// take as long.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the adapter fails.
+    /// [`Error::Gpu`] if the adapter fails.
     pub fn readback_time(&mut self) -> Result<Duration, Error> {
         let start = Instant::now();
-        self.ring.collect(&self.device, 1, |_| {})?;
+        self.epochs.collect(&self.device, 1, |_| {})?;
         Ok(start.elapsed())
     }
 
-    /// The roofs over the engine's own x and y. Copying ends the samples, so this ends the engine.
+    /// Measures the roofs over the engine's own x and y. Copying overwrites the samples, so this consumes the engine.
     ///
     /// # Errors
-    /// [`Error::Gpu`] where the adapter fails.
+    /// [`Error::Gpu`] if the adapter fails.
     pub fn roofs(mut self) -> Result<Roofs, Error> {
-        let bytes: u64 = self
-            .data
-            .shards
-            .iter()
-            .map(|shard| shard.x.size() + shard.y.size())
-            .sum();
-        // The clocks up.
+        let shards = self.epochs.shards.iter();
+        let bytes: u64 = shards.map(|bound| bound.shard.bytes()).sum();
+        // Raises the clocks.
         self.evaluate(Model { w: 0.0, b: 0.0 })?;
         let read = self.best_read()?;
         let copy = self.median_of(|engine, rounds| {
@@ -116,7 +111,7 @@ impl GpuEngine {
                 .device
                 .create_command_encoder(&Default::default());
             for _ in 0..rounds {
-                for shard in &engine.data.shards {
+                for BoundShard { shard, .. } in &engine.epochs.shards {
                     encoder.copy_buffer_to_buffer(&shard.x, 0, &shard.y, 0, None);
                 }
             }
@@ -129,7 +124,7 @@ impl GpuEngine {
         })
     }
 
-    /// The best over several cuts of the work.
+    /// Measures the time of reading x and y: the best of several ways to share out the work.
     fn best_read(&self) -> Result<Duration, Error> {
         let gpu = &self.device.device;
         let samples_layout = layout(gpu, "samples", &[(0, true), (1, true), (2, false)]);
@@ -141,8 +136,8 @@ impl GpuEngine {
         let shader = read_shader();
         let module = module(gpu, "read.wgsl", shader, false);
         let mut best = Duration::MAX;
-        let own = (self.kernels.sizes[0], self.data.groups[0].workgroups);
-        for (workgroup_size, workgroups) in READ_CUTS.into_iter().chain([own]) {
+        let own = (self.kernels.sizes[0], self.epochs.shards[0].workgroups);
+        for (workgroup_size, workgroups) in READ_SHAPES.into_iter().chain([own]) {
             let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some("read_samples"),
                 layout: Some(&pipeline_layout),
@@ -160,8 +155,8 @@ impl GpuEngine {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
                 pass.set_pipeline(&pipeline);
                 for _ in 0..rounds {
-                    for group in &engine.data.groups {
-                        pass.set_bind_group(0, &group.shard, &[]);
+                    for bound in &engine.epochs.shards {
+                        pass.set_bind_group(0, &bound.group, &[]);
                         pass.dispatch_workgroups(workgroups, 1, 1);
                     }
                 }
@@ -172,7 +167,7 @@ impl GpuEngine {
         Ok(best)
     }
 
-    /// The median time of one round of what `record` records, submitted and waited for.
+    /// Measures the median time of one round of the commands that `record` records, from the submit to its end.
     fn median_of(
         &self,
         record: impl Fn(&Self, u32) -> wgpu::CommandEncoder,
@@ -184,7 +179,7 @@ impl GpuEngine {
             self.device.wait(submission)?;
             Ok::<_, Error>(start.elapsed() / rounds)
         };
-        // Until the submit itself is a small part.
+        // More rounds, until the submit itself is a small part.
         let mut rounds = 1;
         loop {
             let round = time(rounds)?;
@@ -204,15 +199,12 @@ impl GpuEngine {
     }
 }
 
-/// Workgroup sizes and workgroups that reading is tried with.
-const READ_CUTS: [(u32, u32); 4] = [(64, 8), (256, 1024), (256, 4096), (512, 2048)];
-
-/// The source of the shader that only reads.
+/// Returns the source of the shader that only reads.
 pub fn read_shader() -> String {
     include_str!("../../../shaders/read.wgsl").to_owned()
 }
 
-/// The values of its override constants.
+/// Returns the values of the override constants of [`read_shader`].
 pub fn read_constants(workgroup_size: u32) -> Vec<(&'static str, f64)> {
     vec![("WORKGROUP_SIZE", f64::from(workgroup_size))]
 }

@@ -1,103 +1,41 @@
-//! What the shader program is joined from: `train.wgsl` and one file of each folder beside it.
+//! The shader program: `train.wgsl`, joined with one file of each folder beside it.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
+use crate::engine::{Loads, Storage};
 use crate::loss::Loss;
-
-/// How x and y stand in the adapter's memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Storage {
-    /// In f32: 8 bytes a sample.
-    #[default]
-    F32,
-    /// In f16, centred and scaled: 4 bytes a sample, and each value has 11 bits.
-    F16,
-}
-
-impl Storage {
-    /// Bytes of one x or one y.
-    pub const fn bytes(self) -> u64 {
-        match self {
-            Storage::F32 => 4,
-            Storage::F16 => 2,
-        }
-    }
-
-    /// Bytes of a sample.
-    pub const fn bytes_per_sample(self) -> u64 {
-        2 * self.bytes()
-    }
-}
-
-impl fmt::Display for Storage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Storage::F32 => "f32",
-            Storage::F16 => "f16",
-        })
-    }
-}
 
 /// How a workgroup adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sum {
-    /// By a tree in workgroup memory, on every adapter.
+    /// By a tree in workgroup memory, which every adapter has.
     Tree,
-    /// By subgroups, where the adapter has them.
+    /// By subgroups, which some adapters have.
     Subgroup,
-}
-
-/// How many loads of four x and of four y an invocation has under way at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Loads {
-    /// One of each.
-    One,
-    /// Two of each.
-    Two,
-    /// Four of each: 16 samples.
-    Four,
-}
-
-impl Loads {
-    /// So many of each: LOADS of the file.
-    pub const fn count(self) -> u32 {
-        match self {
-            Loads::One => 1,
-            Loads::Two => 2,
-            Loads::Four => 4,
-        }
-    }
 }
 
 /// How a dispatch gets its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameters {
-    /// With the command, where the adapter has immediates.
+    /// With the command, on adapters that have immediates.
     Immediate,
     /// From a uniform buffer, on every adapter.
     Uniform,
 }
 
-/// One file of each folder under `shaders/` but `loss/`.
+/// One file of each folder under `shaders/` except `loss/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variant {
-    /// Of `samples/`.
+    /// The file of `samples/`.
     pub storage: Storage,
-    /// Of `sum/`.
+    /// The file of `sum/`.
     pub sum: Sum,
-    /// Of `loads/`.
+    /// The file of `loads/`.
     pub loads: Loads,
-    /// Of `dispatch/`.
+    /// The file of `dispatch/`.
     pub parameters: Parameters,
 }
 
 impl Variant {
-    /// Every combination.
+    /// Returns every combination.
     pub fn all() -> impl Iterator<Item = Variant> {
         let storages = [Storage::F32, Storage::F16];
         storages.into_iter().flat_map(|storage| {
@@ -117,7 +55,7 @@ impl Variant {
     }
 }
 
-/// The shader's source: `train.wgsl` and its parts, joined as text.
+/// Returns the shader's source: `train.wgsl` and its parts, joined as text.
 pub fn shader(loss: Loss, variant: Variant) -> String {
     let samples = match variant.storage {
         Storage::F32 => include_str!("../../../shaders/samples/f32.wgsl"),
@@ -126,7 +64,7 @@ pub fn shader(loss: Loss, variant: Variant) -> String {
     join(loss, variant, samples)
 }
 
-/// With any file of `samples/`: a test has one of its own.
+/// Joins the shader's source with any file of `samples/`. A test has one of its own.
 pub(super) fn join(loss: Loss, variant: Variant, samples: &str) -> String {
     [
         include_str!("../../../shaders/train.wgsl"),
@@ -149,7 +87,7 @@ pub(super) fn join(loss: Loss, variant: Variant, samples: &str) -> String {
     .concat()
 }
 
-/// The values of the shader's override constants.
+/// Returns the values of the shader's override constants.
 pub fn constants(loss: Loss, workgroup_size: u32) -> Vec<(&'static str, f64)> {
     let mut constants = vec![("WORKGROUP_SIZE", f64::from(workgroup_size))];
     constants.append(&mut loss.constants());

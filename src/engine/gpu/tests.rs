@@ -1,16 +1,17 @@
-//! What can only be seen from inside: places beyond the end, shards cut small, a lost device.
+//! Tests from inside the engine: loads beyond the end, small shards, a lost device.
 
 use std::sync::{Mutex, PoisonError};
 
-use super::program::{Loads, Variant};
+use super::program::{Parameters, Sum, Variant};
 use super::*;
 use crate::data::synthetic::{ChaCha, Recipe};
+use crate::engine::{Loads, Tuning};
 
 /// The tests run in threads of one process, and some drivers don't bear two devices there.
 static ONE_DEVICE: Mutex<()> = Mutex::new(());
 
 /// Runs `check` with every adapter, one at a time. No adapter is a failure.
-pub(super) fn with_every_adapter(mut check: impl FnMut(Adapter)) {
+pub fn with_every_adapter(mut check: impl FnMut(Adapter)) {
     let _one = ONE_DEVICE.lock().unwrap_or_else(PoisonError::into_inner);
     let adapters = adapter::list();
     assert!(!adapters.is_empty(), "{}", adapter::none());
@@ -18,17 +19,17 @@ pub(super) fn with_every_adapter(mut check: impl FnMut(Adapter)) {
 }
 
 /// Runs `check` with the name and the device of every adapter.
-pub(super) fn on_every_adapter(mut check: impl FnMut(&str, &Device)) {
+pub fn on_every_adapter(mut check: impl FnMut(&str, &Device)) {
     with_every_adapter(|adapter| {
         let device = Device::open(&adapter).unwrap();
         check(&adapter.info().to_string(), &device);
     });
 }
 
-/// The phases with loads that tell of a place beyond the end, and with nothing left out of the sums: what is behind
-/// the last sample too is loaded. The proof that they need no bounds checks. `off` is how far a place is off on
-/// purpose.
-fn telling(storage: Storage, loads: Loads, off: u32) -> String {
+/// Returns a shader whose loads report a place beyond the end, which proves that it needs no bounds checks.
+///
+/// Nothing is left out of its sums, so it also loads what lies behind the last sample. `off` moves each place on purpose.
+fn reporting(storage: Storage, loads: Loads, off: u32) -> String {
     let of_four = match storage {
         Storage::F32 => "vec4<f32>",
         Storage::F16 => "vec2<u32>",
@@ -55,7 +56,7 @@ fn telling(storage: Storage, loads: Loads, off: u32) -> String {
 }
 
 #[test]
-fn no_place_is_beyond_the_end() {
+fn no_load_is_beyond_the_end() {
     let mut found = 0;
     on_every_adapter(|name, device| {
         for (storage, loads) in [
@@ -65,8 +66,8 @@ fn no_place_is_beyond_the_end() {
             (Storage::F16, Loads::Four),
         ] {
             for off in [0, 1] {
-                // With the checks, so that a fault here is a fault found and nothing worse.
-                let source = telling(storage, loads, off);
+                // With the checks, so that a fault here does no harm.
+                let source = reporting(storage, loads, off);
                 let parameters = Parameters::Uniform;
                 let kernels =
                     Kernels::compile(device, Loss::Mae, source, parameters, [64, 16], true)
@@ -79,10 +80,9 @@ fn no_place_is_beyond_the_end() {
                         loads,
                     };
                     let shards = vec![Shard::new(device, storage, samples).unwrap()];
-                    let (data, way) = Data::new(device, &kernels, shards, Units::DATA, &tuning);
-                    let mut ring = Ring::new(&device.device, &kernels, &way);
+                    let mut epochs = Epochs::new(device, &kernels, shards, Units::DATA, &tuning);
                     let dispatch = Units::DATA.dispatch(Model { w: 0.0, b: 0.0 }, 0.0);
-                    ring.run(device, &kernels, &data, dispatch, 1, |record| {
+                    let check = |record: &Record| {
                         let sum = f64::from(record.totals[0]);
                         // Each load of four once.
                         let right = 4.0 * samples.div_ceil(4) as f64;
@@ -92,25 +92,25 @@ fn no_place_is_beyond_the_end() {
                             "{name}, {storage}, {loads:?}, {samples}: {sum}"
                         );
                         found += off;
-                    })
-                    .unwrap();
+                    };
+                    epochs.run(device, &kernels, dispatch, 1, check).unwrap();
                 }
             }
         }
     });
-    // The control.
+    // The negative control: moved places are found.
     assert!(found >= 36);
 }
 
-/// Three shards against one of the same samples, over several submits, the parameters with the command and not.
+/// Compares three shards with one over several submits, for both ways to pass parameters.
 #[test]
-fn shards_walk_as_one() {
+fn three_shards_descend_as_one_does() {
     let source = ChaCha::new(Recipe {
-        samples: 3 * crate::data::BLOCK as u64 - 5,
+        samples: 3 * BLOCK as u64 - 5,
         ..Recipe::default()
     })
     .unwrap();
-    let walk = |engine: &mut GpuEngine| {
+    let descend = |engine: &mut GpuEngine| {
         let mut steps = Vec::new();
         let start = Model { w: -1.5, b: 0.5 };
         engine.descend(start, 0.1, 40, &mut steps).unwrap();
@@ -124,17 +124,17 @@ fn shards_walk_as_one() {
                 ..Options::default()
             };
             let mut one = GpuEngine::new(&adapter, &source, Loss::Mse, &options, &|_| {}).unwrap();
-            let known = walk(&mut one);
-            let shards = one.data.cut_up(&one.device);
-            assert_eq!(shards.len(), 3);
-            let opened = Opened {
-                device: one.device,
-                kernels: one.kernels,
-                tuning: Tuning::of_kind(adapter.info()),
-                timings: one.timings,
+            let known = descend(&mut one);
+            assert_eq!(one.epochs.shards.len(), 1);
+            drop(one);
+            let options = Options {
+                shard_samples: Some(BLOCK as u64),
+                ..options
             };
-            let mut three = GpuEngine::over(opened, shards, Units::DATA).unwrap();
-            for (step, known) in walk(&mut three).iter().zip(&known) {
+            let mut three =
+                GpuEngine::new(&adapter, &source, Loss::Mse, &options, &|_| {}).unwrap();
+            assert_eq!(three.epochs.shards.len(), 3);
+            for (step, known) in descend(&mut three).iter().zip(&known) {
                 assert!((step.model.w - known.model.w).abs() < 5e-6);
                 assert!((step.model.b - known.model.b).abs() < 5e-6);
                 assert!((step.sums.loss / known.sums.loss - 1.0).abs() < 5e-6);
@@ -143,9 +143,9 @@ fn shards_walk_as_one() {
     });
 }
 
-/// By destroying the device, which to wgpu is one way of losing it.
+/// Destroys the device, which is one way of losing it for wgpu.
 #[test]
-fn a_lost_device_is_an_error_and_no_panic() {
+fn a_lost_device_is_an_error_and_not_a_panic() {
     with_every_adapter(|adapter| {
         let source = ChaCha::new(Recipe {
             samples: 1000,
@@ -166,4 +166,18 @@ fn a_lost_device_is_an_error_and_no_panic() {
             assert!(text.ends_with("the device was lost"), "{text}");
         }
     });
+}
+
+#[test]
+fn the_workgroup_that_trains_alone_has_an_invocation_for_each_load() {
+    for (samples, most, size) in [
+        (1, 1024, 64),
+        (1000, 1024, 256),
+        (5000, 1024, 1024),
+        (32_768, 1024, 1024),
+        (32_768, 256, 256),
+        (1 << 40, 768, 512),
+    ] {
+        assert_eq!(invocations_alone(false, samples, most), size);
+    }
 }

@@ -1,4 +1,4 @@
-//! The samples themselves, read back.
+//! Samples drawn on adapters, read back.
 
 use super::*;
 use crate::engine::gpu::tests::on_every_adapter;
@@ -133,7 +133,7 @@ fn outliers_are_the_twins() {
             };
             let mut count = 0;
             let check = |[_, y]: [f32; 2], (_, twin): (f64, f64)| {
-                assert!((f64::from(y) - twin).abs() <= Off::new(&recipe).y);
+                assert!((f64::from(y) - twin).abs() <= MaxError::new(&recipe).y);
                 count += u32::from(y > 10.0);
             };
             compare(&draw_samples, 200_001, 77, &recipe, 1 << 22, check);
@@ -163,7 +163,7 @@ fn samples_of_any_recipe_are_within_their_bounds() {
                 x_range,
                 ..Recipe::default()
             };
-            let off = Off::new(&recipe);
+            let off = MaxError::new(&recipe);
             let mut worst = [0.0_f64; 2];
             let check = |drawn: [f32; 2], (x, y): (f64, f64)| {
                 for (i, (twin, off)) in [(x, off.x), (y, off.y)].into_iter().enumerate() {

@@ -1,43 +1,46 @@
-//! Shards cut small, more pieces than records, and the control.
+//! Streaming through small shards, with more pieces than records, and its control.
 
 use super::*;
+use crate::data::Block;
 use crate::data::host::Columns;
-use crate::engine::gpu::plan::Layout;
-use crate::engine::gpu::program::{Parameters, Storage};
+use crate::engine::gpu::adapter::Adapter;
+use crate::engine::gpu::layout::Placement;
+use crate::engine::gpu::program::Parameters;
 use crate::engine::gpu::tests::with_every_adapter;
+use crate::engine::gpu::units::Units;
+use crate::engine::gpu::{GpuEngine, Options};
+use crate::engine::{Engine, Storage};
+use crate::loss::Loss;
+use crate::model::{Model, Sums};
 
 const MODEL: Model = Model { w: -1.5, b: 0.5 };
 
-fn way() -> First<'static> {
-    First {
-        loss: Loss::Mse,
-        on_load: &|_| {},
-    }
-}
-
-/// An engine that keeps so many blocks in shards of so many, and streams the others through slots of so many.
+/// Returns an engine that keeps `resident` blocks in shards of `per_shard`, and streams the others through slots of `slot`.
 fn streamed<'a>(
     adapter: &Adapter,
     source: &'a dyn Source,
     options: &Options,
     [resident, per_shard, slot]: [u64; 3],
-) -> Streamed<'a> {
+) -> GpuEngine<'a> {
     let samples = |blocks| blocks * BLOCK as u64;
-    let opened = Opened::new(adapter, source.samples(), Loss::Mse, options).unwrap();
-    let layout = Layout {
-        storage: options.storage,
-        samples: source.samples(),
-        resident: samples(resident),
-        per_shard: samples(per_shard),
-        slot: samples(slot),
-    };
-    let placed = shards::place(&opened.device, layout).unwrap();
-    assert_eq!(placed.shards.len() as u64, resident.div_ceil(per_shard));
-    Streamed::over(opened, placed, source, way()).unwrap()
+    let placement = Placement::new(
+        options.storage,
+        source.samples(),
+        samples(resident),
+        samples(per_shard),
+        samples(slot),
+    );
+    let loss = Loss::Mse;
+    let engine =
+        GpuEngine::with_placement(adapter, source, loss, options, placement, &|_| {}).unwrap();
+    assert_eq!(engine.placement(), placement);
+    let shards = engine.epochs.shards.len() as u64;
+    assert_eq!(shards, resident.div_ceil(per_shard));
+    engine
 }
 
-/// Whole numbers that are squared and added without rounding: every sum is exact, in whatever order, and a sample that
-/// is left out, taken twice or taken from elsewhere shows.
+/// Returns whole numbers that are squared and added without rounding. Every sum is exact in any order, so a sample that is
+/// missing, added twice or taken from elsewhere shows.
 fn exact(samples: usize) -> (Vec<f32>, Vec<f32>) {
     let x = (0..samples).map(|i| ((i * 7919) % 3) as f32);
     let y = (0..samples).map(|i| ((i / 1000 + i) % 4) as f32);
@@ -45,7 +48,7 @@ fn exact(samples: usize) -> (Vec<f32>, Vec<f32>) {
 }
 
 #[test]
-fn no_sample_is_lost_however_it_is_cut() {
+fn no_sample_is_lost_in_any_placement() {
     let samples = 9 * BLOCK + 77;
     let (x, y) = exact(samples);
     // At w = 1, b = −1 residuals are whole numbers from −4 to 1, and a block's sums are below 2^24.
@@ -68,7 +71,7 @@ fn no_sample_is_lost_however_it_is_cut() {
     with_every_adapter(|adapter| {
         for storage in [Storage::F32, Storage::F16] {
             for parameters in [Parameters::Immediate, Parameters::Uniform] {
-                for cut in [
+                for blocks in [
                     [0, 4, 1],
                     [0, 4, 3],
                     [1, 4, 2],
@@ -82,12 +85,12 @@ fn no_sample_is_lost_however_it_is_cut() {
                         parameters: Some(parameters),
                         ..Options::default()
                     };
-                    let mut engine = streamed(&adapter, &source, &options, cut);
+                    let mut engine = streamed(&adapter, &source, &options, blocks);
                     let sums = engine.evaluate(model).unwrap();
-                    let what = format!("{}, {options:?}, {cut:?}", adapter.info());
+                    let what = format!("{}, {options:?}, {blocks:?}", adapter.info());
                     match storage {
                         Storage::F32 => assert_eq!(sums, right, "{what}"),
-                        // Centred on a mean that is no whole number.
+                        // Centred on a mean that is not a whole number.
                         Storage::F16 => {
                             let off = |is: f64, right: f64| (is - right).abs() < 1e-4 * right.abs();
                             assert!(off(sums.loss, right.loss), "{what}: {sums:?}");
@@ -101,9 +104,9 @@ fn no_sample_is_lost_however_it_is_cut() {
     });
 }
 
-/// The control: the sums of what stays and of what is streamed, both.
+/// The control covers the samples that stay and those that are streamed.
 #[test]
-fn samples_that_go_astray_on_the_first_pass_are_found_out() {
+fn samples_that_go_astray_on_the_first_pass_are_an_error() {
     let (x, y) = exact(4 * BLOCK);
     let source = Columns { x: &x, y: &y };
     let of = |blocks: Range<usize>| {
@@ -113,39 +116,35 @@ fn samples_that_go_astray_on_the_first_pass_are_found_out() {
     with_every_adapter(|adapter| {
         let options = Options::default();
         let mut engine = streamed(&adapter, &source, &options, [2, 2, 1]);
-        // What `over` gave it was the control of what stays.
-        engine.check(of(0..2), way()).unwrap();
+        // The control of the samples that stay.
+        engine.check(of(0..2), &|_| {}).unwrap();
         for wrong in [of(0..1), of(0..3)] {
-            let error = engine.check(wrong, way()).unwrap_err();
+            let error = engine.check(wrong, &|_| {}).unwrap_err();
             assert!(error.to_string().contains("wrong sums"), "{error}");
         }
         let mut engine = streamed(&adapter, &source, &options, [0, 2, 1]);
-        engine.check(Control::default(), way()).unwrap();
-        engine.check(of(0..1), way()).unwrap_err();
-        // Samples that the device has and the host has not, as if a copy had gone astray.
-        let (shard, _) = &engine.stream.as_ref().unwrap().slots[0];
-        let other = shard.clone();
-        engine.stream.as_mut().unwrap().slots[0].0 = Shard {
-            y: other.x.clone(),
-            ..other
-        };
-        engine.check(Control::default(), way()).unwrap_err();
+        engine.check(Control::default(), &|_| {}).unwrap();
+        engine.check(of(0..1), &|_| {}).unwrap_err();
+        // The device has other samples than the host, as if a copy had gone astray.
+        let slot = &mut engine.stream.as_mut().unwrap().slots[0];
+        slot.shard.y = slot.shard.x.clone();
+        engine.check(Control::default(), &|_| {}).unwrap_err();
         assert!(engine.evaluate(MODEL).is_ok());
     });
 }
 
-/// More pieces than there are records: a block each.
+/// Streams more pieces, of a block each, than there are records.
 #[test]
-fn pieces_share_records_where_there_are_more_of_them() {
+fn pieces_share_records_if_there_are_more_of_them() {
     let pieces = 2 * RECORDS as usize;
     let block = vec![1.0; BLOCK];
-    /// One block over and over.
+    /// A source that yields one block again and again.
     struct Again<'a>(Columns<'a>, usize);
     impl Source for Again<'_> {
         fn samples(&self) -> u64 {
             (self.1 * BLOCK) as u64
         }
-        fn read(&self, _: u64, block: &mut crate::data::Block) -> Result<(), Error> {
+        fn read(&self, _: u64, block: &mut Block) -> Result<(), Error> {
             self.0.read(0, block)
         }
         fn title(&self) -> String {

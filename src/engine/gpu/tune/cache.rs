@@ -1,34 +1,36 @@
-//! What was measured of adapters, kept in the user's cache folder.
+//! Measured tunings, kept in the user's cache folder.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::Tuning;
+use super::measure;
+use crate::engine::Tuning;
 use crate::engine::gpu::adapter::{Adapter, Info};
 
-/// From this many samples on an epoch on a GPU takes longer than a submit, so that tuning shows.
+/// The number of samples from which on an epoch on a GPU takes longer than a submit, so that tuning shows.
 pub const WORTH: u64 = 4_000_000;
 
-/// What suits an adapter, for a set of `samples`: for a small one the default; for a large one what was measured with
-/// this version of the adapter, its driver and the program, now if it never was, of which `tell` is told in a line.
+/// Returns the tuning of an adapter for a set of `samples` samples.
 ///
-/// Where measuring fails, `tell` is told and the default serves.
+/// A small set gets the default. A large one gets what was measured with this version of the adapter, its driver and the
+/// library. If that has not been measured yet, measures it and tells `tell` in a line. If measuring fails, `tell` is told why
+/// and the default serves.
 pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Tuning {
     if samples < WORTH {
-        return Tuning::of_kind(adapter.info());
+        return adapter.info().tuning();
     }
     if let Some(tuning) = kept(adapter) {
         return tuning;
     }
     let (path, key) = (path(), key(adapter.info()));
-    let tuning = match Tuning::measure(adapter, samples) {
+    let tuning = match measure(adapter, samples) {
         Ok(tuning) => tuning,
-        // The run itself may well fit.
+        // The run itself may still fit.
         Err(error) => {
-            tell(format!("not measured what suits it best: {error}"));
-            return Tuning::of_kind(adapter.info());
+            tell(format!("the tuning can't be measured: {error}"));
+            return adapter.info().tuning();
         }
     };
     let kept = path
@@ -44,8 +46,8 @@ pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Tun
         Err(error) => format!("not kept in your cache folder: {error}"),
     };
     tell(format!(
-        "measured what suits {}, {}: up to {workgroups} workgroups of {workgroup_size}, {} loads of x and of y \
-         under way; {kept}",
+        "measured the best tuning for {}, {}: up to {workgroups} workgroups of {workgroup_size}, {} loads of x and of \
+         y under way; {kept}",
         adapter.info().name,
         adapter.info().backend,
         loads.count()
@@ -53,15 +55,17 @@ pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Tun
     tuning
 }
 
-/// What was measured of an adapter before, if anything was.
+/// Returns the tuning that was measured of an adapter before, if any.
 pub fn kept(adapter: &Adapter) -> Option<Tuning> {
     read(&path()?).remove(&key(adapter.info()))
 }
 
+/// Returns the file that tunings are kept in.
 fn path() -> Option<PathBuf> {
     dirs::cache_dir().map(|folder| folder.join("fall-line").join("tuning.json"))
 }
 
+/// Returns the key of a tuning: all that it depends on.
 fn key(info: &Info) -> String {
     let version = env!("CARGO_PKG_VERSION");
     format!(
@@ -70,16 +74,16 @@ fn key(info: &Info) -> String {
     )
 }
 
-/// What is kept; nothing where there is no file, or none that this version can read.
+/// Reads the tunings that are kept: none if there is no file, or if this version can't read it.
 fn read(path: &Path) -> BTreeMap<String, Tuning> {
     let text = fs::read(path).unwrap_or_default();
     let kept: BTreeMap<String, Tuning> = serde_json::from_slice(&text).unwrap_or_default();
     kept.into_iter()
-        .filter(|(_, tuning)| tuning.can_be())
+        .filter(|(_, tuning)| tuning.is_valid())
         .collect()
 }
 
-/// Adds to what is kept. Of two programs at once, one adds in vain.
+/// Adds a tuning to those that are kept. If two programs add at once, that of one is lost.
 fn keep(path: &Path, key: String, tuning: Tuning) -> io::Result<()> {
     let mut kept = read(path);
     kept.insert(key, tuning);
@@ -95,10 +99,10 @@ fn keep(path: &Path, key: String, tuning: Tuning) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::gpu::program::Loads;
+    use crate::engine::Loads;
 
     #[test]
-    fn what_is_kept_is_read_and_what_makes_no_sense_is_not() {
+    fn valid_tunings_are_read_and_invalid_ones_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("below").join("tuning.json");
         let tuning = Tuning {
