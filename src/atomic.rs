@@ -1,4 +1,4 @@
-//! Output files: there as a whole, or not at all.
+//! Output files: written as a whole, or not at all.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use tempfile::NamedTempFile;
 
-/// The ending of a path, in lower case.
+/// Returns the ending of a path, in lower case and without the point; empty if there is none.
 pub fn ending(path: &Path) -> String {
     path.extension()
         .map(|ending| ending.to_string_lossy().to_lowercase())
         .unwrap_or_default()
 }
 
-/// Whether two paths lead to one file that is there; `-` leads to standard input.
+/// Returns whether two paths lead to one existing file; `-` leads to standard input.
 pub fn same(one: &Path, other: &Path) -> bool {
     let real = |path: &Path| match path == Path::new("-") {
         true => Path::new("/dev/stdin").canonicalize(),
@@ -25,7 +25,7 @@ pub fn same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Whether two paths lead to one place, be there a file or not.
+/// Returns whether two paths lead to one place, whether or not there is a file.
 pub fn same_place(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| {
         let folder = match path.parent() {
@@ -37,24 +37,30 @@ pub fn same_place(one: &Path, other: &Path) -> bool {
     same(one, other) || place(one).is_some_and(|one| Some(one) == place(other))
 }
 
-/// That the path of a flag has one of these endings, and that a file can be written there.
-pub fn check(flag: &str, path: &Path, endings: &[&str]) -> Result<(), Error> {
+/// Checks that a path has one of these endings, and that a file can be written there. `what` names the path in errors.
+///
+/// # Errors
+/// [`Error::Usage`] for another ending, and the errors of [`check_writable`].
+pub fn check(what: &str, path: &Path, endings: &[&str]) -> Result<(), Error> {
     if endings.contains(&ending(path).as_str()) {
         return check_writable(path);
     }
     let endings: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();
     Err(Error::Usage(format!(
-        "{flag} {} must end in {}",
+        "{what} {} must end in {}",
         path.display(),
         endings.join(" or ")
     )))
 }
 
-/// That a file can be written to `path`: better known before an hour of training than after.
+/// Checks that a file can be written to `path`: before an hour of training, not after it.
+///
+/// # Errors
+/// [`Error::Usage`] for `-`, [`Error::Io`] if the file can't be written.
 pub fn check_writable(path: &Path) -> Result<(), Error> {
     if path == Path::new("-") {
         return Err(Error::Usage(
-            "- is standard input, and no file to write: name one".to_owned(),
+            "- is standard input, not a file to write: name a file".to_owned(),
         ));
     }
     target(path)
@@ -63,8 +69,13 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
         .map_err(cannot_write(path))
 }
 
-/// Writes a file under another name, has it put to disk, then renames it to `path`: whatever happens, one or the other is
-/// there as a whole. A link is followed, and a file that was there hands on its rights.
+/// Writes a file under another name, flushes it to disk, then renames it to `path`.
+///
+/// Whatever happens, either the old file or the new one is there as a whole. A link is followed. The new file gets the
+/// rights of the old one.
+///
+/// # Errors
+/// [`Error::Io`] if the file can't be written.
 pub fn write(
     path: &Path,
     content: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
@@ -84,20 +95,20 @@ pub fn write(
     written().map_err(cannot_write(path))
 }
 
-/// Where a path leads, links followed, if a file may be written there.
+/// Follows links, and returns where a path leads if a file may be written there.
 fn target(path: &Path) -> io::Result<PathBuf> {
     match path.canonicalize() {
-        Ok(there) if !there.is_file() => Err(io::Error::other("it is no plain file")),
+        Ok(there) if !there.is_file() => Err(io::Error::other("it is not a plain file")),
         Ok(there) if there.metadata()?.permissions().readonly() => {
             Err(io::ErrorKind::PermissionDenied.into())
         }
-        Err(_) if path.is_symlink() => Err(io::Error::other("it is a link to nowhere")),
+        Err(_) if path.is_symlink() => Err(io::Error::other("it is a broken link")),
         Ok(there) => Ok(there),
         Err(_) => Ok(path.to_owned()),
     }
 }
 
-/// An empty file in the folder of `target`, gone if it is not renamed.
+/// Creates an empty file in the folder of `target`; it is deleted unless it is renamed.
 fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     let folder = match target.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -111,7 +122,7 @@ fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // The rights that any new file gets, not a temporary file's: the umask is taken off.
+        // The rights of any new file, less the umask; temporary files get fewer.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     builder.prefix(".fall-line-").tempfile_in(folder)
@@ -120,8 +131,8 @@ fn temporary(target: &Path) -> io::Result<NamedTempFile> {
 fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let doing = format!("cannot write {}", path.display());
     move |error| {
-        // Its kind alone where a text stands around it: that names the temporary file. The texts of
-        // this module are of kind `Other`.
+        // An error with a text of its own names the temporary file: keep its kind alone. The texts of this module are of
+        // kind `Other`.
         let source = match error.kind() {
             kind if kind != io::ErrorKind::Other && error.get_ref().is_some() => kind.into(),
             _ => error,

@@ -64,7 +64,7 @@ pub enum Error {
     },
     /// A checkpoint belongs to a run with other data or options.
     #[error(
-        "{} is the checkpoint of another run, with another {}; resume with the data and options that it was written with",
+        "{} belongs to another run, which differs in {}; resume with the data and options that it was written with",
         .path.display(), .differences.join(", ")
     )]
     OtherRun {

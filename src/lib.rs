@@ -1,8 +1,20 @@
 //! Fits `y = w*x + b` to very many samples by full-batch gradient descent.
 //!
-//! A [`data::Source`] yields the samples, an [`engine::Engine`] computes the sums of the loss and its
-//! gradient over all of them, on a GPU by WGSL compute shaders ([`engine::gpu`]) or on the CPU
-//! ([`engine::cpu`]), and [`train::train`] walks down the loss with them.
+//! [`fit`] fits two slices, [`Fit`] fits any source of samples with any options:
+//!
+//! ```
+//! use fall_line::data::synthetic::{ChaCha, Recipe};
+//! use fall_line::{Fit, Loss};
+//!
+//! let source = ChaCha::new(Recipe { samples: 100_000, outliers: 0.1, ..Recipe::default() })?;
+//! let fit = Fit::new(source).loss(Loss::Mae).standardize(true).run()?;
+//! assert!((fit.model.w - 3.0).abs() < 0.1);
+//! # Ok::<(), fall_line::Error>(())
+//! ```
+//!
+//! Below it, a [`data::Source`] yields the samples. An [`engine::Engine`] computes the sums of the loss and its gradient
+//! over all of them, on a GPU by WGSL compute shaders or on the CPU ([`engine::cpu`]). [`train::train`] descends with
+//! these sums:
 //!
 //! ```
 //! use std::ops::ControlFlow;

@@ -1,4 +1,4 @@
-//! The program: parse, then one arm a subcommand.
+//! The program: parses the command line, then runs a subcommand.
 
 #![cfg_attr(
     not(test),
@@ -27,18 +27,18 @@ mod commands;
 mod interrupts;
 mod output;
 
-/// What shells say of a program that SIGINT ended.
+/// The exit code of shells for a program that SIGINT ended.
 const INTERRUPTED: u8 = 130;
-/// What Rust programs end with after a panic.
+/// The exit code of Rust programs after a panic.
 const FAULT: u8 = 101;
 
-/// What a panic said.
+/// The message of a panic.
 static PANIC: Mutex<String> = Mutex::new(String::new());
 
 fn main() -> ExitCode {
     quiet_layer();
-    // A panic is kept, not printed: wgpu panics where a device was lost, which the GPU engine catches
-    // and returns as an error. Any other one is a fault of ours, and is one line like every error.
+    // A panic is kept, not printed. wgpu panics if a device is lost, which the GPU engine catches and returns as an error.
+    // Any other panic is a fault of ours, and is one line like every error.
     panic::set_hook(Box::new(|panic| {
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
     }));
@@ -68,7 +68,7 @@ fn run() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            // Whoever closed our stdout has read enough, and wants no more lines.
+            // A reader who closed our stdout has read enough, and wants no more lines.
             if !closed_pipe(&error) {
                 output::error(&error);
             }
@@ -77,8 +77,9 @@ fn run() -> ExitCode {
     }
 }
 
-/// Mesa's Vulkan layer that picks a default device asks Wayland for help, which complains on stderr
-/// where nobody is logged in: under CI, in a container. Adapters are chosen here by other means.
+/// Turns off Mesa's Vulkan layer that picks a default device: this program chooses adapters itself.
+///
+/// The layer asks Wayland, which complains on stderr if nobody is logged in: in CI, in a container.
 #[allow(
     unsafe_code,
     reason = "no thread runs yet that could read the environment"
@@ -90,7 +91,7 @@ fn quiet_layer() {
     }
 }
 
-/// What clap has to say: help as it is, an error on one line.
+/// Prints what clap has to say: help as it is, an error on one line.
 fn usage(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp

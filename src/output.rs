@@ -1,4 +1,4 @@
-//! Everything that speaks to a person: results on stdout, notices and progress on stderr, files.
+//! What all commands print and write with: lines, notices, progress, numbers, pictures.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -20,12 +20,12 @@ pub mod sample_table;
 /// Writes one line to stdout.
 ///
 /// # Errors
-/// [`Error::Io`] where it can't be written: a full disk, or nobody who reads.
+/// [`Error::Io`] if it can't be written: the disk is full, or the reader is gone.
 pub fn line(text: impl Display) -> Result<(), Error> {
     stdout(&printable(&text.to_string()))
 }
 
-/// Writes text and a line's end to stdout as it is.
+/// Writes text and a line feed to stdout as they are.
 pub fn stdout(text: &str) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}")
@@ -40,12 +40,12 @@ fn cannot_print(source: io::Error) -> Error {
     }
 }
 
-/// Writes one line to stderr. That nobody may be reading there is no reason to stop.
+/// Writes one line to stderr. A reader who is gone is no reason to stop.
 pub fn notice(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}", printable(&text.to_string()));
 }
 
-/// Text on one line that leaves a terminal alone, whatever stands in a file's name or header.
+/// Returns text on one line without control characters, whatever a file's name or header holds.
 fn printable(text: &str) -> String {
     let escape = |c: char| match c.is_control() {
         true => c.escape_default().collect(),
@@ -54,7 +54,7 @@ fn printable(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-/// A text of several lines as one.
+/// Returns a text of several lines as one.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -64,7 +64,7 @@ pub fn error(error: &Error) {
     notice(format!("error: {}", advice::text(error)));
 }
 
-/// That a file that is to be written is none of those that are read.
+/// Checks that a file to be written is none of those that are read.
 pub fn refuse_to_replace<'a>(
     flag: &str,
     path: &Path,
@@ -80,12 +80,12 @@ pub fn refuse_to_replace<'a>(
     }
 }
 
-/// That rows were left out, if any were.
+/// Returns how many rows were left out and why, if any were.
 pub fn skipped(skipped: &Skipped) -> Option<String> {
     let first = skipped.first.as_ref()?;
     let counts = skipped.counts.iter();
     let reasons: Vec<String> = counts
-        .map(|(reason, count)| format!("{count} where one {reason}"))
+        .map(|(reason, count)| format!("{count} where a value {reason}"))
         .collect();
     let all: u64 = skipped.counts.values().sum();
     let plural = if all == 1 { "" } else { "s" };

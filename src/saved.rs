@@ -1,4 +1,4 @@
-//! A trained line in a file: what `train --save` writes and `predict` reads.
+//! Saved lines: a model in a JSON file.
 
 use std::fs;
 use std::path::Path;
@@ -12,35 +12,35 @@ use crate::data::statistics::Statistics;
 use crate::error::Error;
 use crate::model::Model;
 
-/// The line, what it was trained on, and how well it fits. A JSON object with these keys; the README documents them.
+/// A line, what it was trained on, and how well it fits: a JSON object with these keys, which `docs/data.md` describes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
-    /// [`Saved::SCHEMA`]: its number grows when a key goes or changes its meaning.
+    /// [`Saved::SCHEMA`]: its number grows if a key goes or changes its meaning.
     pub schema: String,
-    /// Of the fall-line that wrote it.
+    /// The version of fall-line that wrote it.
     pub version: String,
     /// The line, in the data's units.
     #[serde(flatten)]
     pub model: Model,
-    /// What w and b are in.
+    /// The units of w and b.
     pub units: Units,
-    /// The loss's name.
+    /// The name of the loss.
     pub loss: String,
     /// δ of huber, τ of quantile.
     pub loss_parameter: Option<f64>,
-    /// What the data were.
+    /// What the data are, in words.
     pub data: String,
-    /// None where the samples never were on the host.
+    /// Statistics of the samples; `None` if they never were on the host.
     pub statistics: Option<Statistics>,
-    /// How well the line fits.
+    /// Measures of how well the line fits.
     pub metrics: Metrics,
-    /// How many epochs it took.
+    /// Epochs that it took.
     pub epochs: u64,
-    /// Whether nothing improved any more; none where nobody asked.
+    /// Whether nothing improved any more; `None` if the run was to take all its epochs.
     pub converged: Option<bool>,
 }
 
-/// The names of the columns, and what w and b are in.
+/// The names of the columns, and the units of w and b.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Units {
     /// The column of x.
@@ -53,19 +53,19 @@ pub struct Units {
     pub b: String,
 }
 
-/// How well a line fits the data that it was trained on.
+/// Measures of how well a line fits the data that it was trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// The mean loss.
     pub loss: f64,
-    /// The mean loss of y = mean y; none where that is not known.
+    /// The mean loss of the constant line y = mean of y; `None` if it was not measured.
     pub baseline_loss: Option<f64>,
-    /// RMSE, MAE and R², in f64; none where the samples never were on the host, or the run was broken off.
+    /// RMSE, MAE and R², in f64; `None` if they were not measured.
     pub fit: Option<Goodness>,
 }
 
 impl Units {
-    /// Of columns of these names.
+    /// Returns the units for columns of these names.
     pub fn new(x: &str, y: &str) -> Self {
         Units {
             x: x.to_owned(),
@@ -77,16 +77,16 @@ impl Units {
 }
 
 impl Saved {
-    /// What `schema` says.
+    /// The value of `schema`.
     pub const SCHEMA: &str = "fall-line model 1";
 
-    /// Reads a file.
+    /// Reads a saved line.
     ///
     /// # Errors
-    /// [`Error::Io`] where it can't be read, [`Error::Data`] where it holds no model that this version knows.
+    /// [`Error::Io`] if the file can't be read, [`Error::Data`] if it holds no model that this version knows.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let no_model = |why: &str| Error::Data(format!("{} {why}", path.display()));
-        let saved: Saved = read(path, Self::SCHEMA, "is no model: train --save writes one")?
+        let saved: Saved = read(path, Self::SCHEMA, "is not a saved model")?
             .map_err(|error| no_model(&format!("is damaged: {error}")))?;
         match saved.model {
             Model { w, b } if w.is_finite() && b.is_finite() => Ok(saved),
@@ -114,11 +114,11 @@ pub fn cannot_write(error: serde_json::Error) -> Error {
     }
 }
 
-/// Reads a JSON object whose `schema` says what it is; the inner error is that the rest is not what that promises.
+/// Reads a JSON object whose `schema` says what it is. The inner error says that the rest is not what the schema promises.
 ///
 /// # Errors
-/// [`Error::Io`] where the file can't be read, [`Error::Data`] where it has no schema, which `none` says in words, or
-/// another.
+/// [`Error::Io`] if the file can't be read, [`Error::Data`] with `none` as its text if it has no schema, or with the schema if
+/// that is another one.
 pub fn read<T: DeserializeOwned>(
     path: &Path,
     schema: &str,

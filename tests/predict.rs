@@ -133,7 +133,7 @@ fn predictions_are_the_line_in_every_kind_of_file() {
     let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(stderr(&output), "");
     assert_eq!(summary["samples"], 2);
-    let skipped = serde_json::json!({"has no value": 1, "is no number": 1});
+    let skipped = serde_json::json!({"is missing": 1, "is not a number": 1});
     assert_eq!(summary["skipped"], skipped);
     // One x, under another name, from a pipe, beside one that is none.
     let mut child = fall_line()
