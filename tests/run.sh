@@ -35,6 +35,9 @@ Exit codes: 0 all passed, 1 or that of the failed command, 2 usage.
 END
 }
 
+# Every step builds with the development dependencies, because they switch on features of other crates: a
+# `cargo run` or `cargo check` without them would compile nearly all crates a second time.
+program=${CARGO_TARGET_DIR:-target}/debug/fall-line
 steps=(tools format build adapters lints features tests examples benches scripts documentation)
 may_install=true
 
@@ -86,10 +89,11 @@ step_build() {
 }
 
 has_adapter() {
-    WGPU_BACKEND=$1 cargo run --quiet --locked -- adapters >/dev/null 2>&1
+    WGPU_BACKEND=$1 "$program" adapters >/dev/null 2>&1
 }
 
 step_adapters() {
+    step_build
     if [ "$(uname)" = Linux ] && ! has_adapter vulkan; then
         install_packages mesa-vulkan-drivers libvulkan1 libegl1 libgl1-mesa-dri
         has_adapter vulkan || fail "there is no Vulkan adapter, even with Mesa's packages installed"
@@ -101,7 +105,7 @@ step_adapters() {
         fi
         has_adapter gl || echo "There is no GL adapter: the tests run on Vulkan alone."
     fi
-    cargo run --quiet --locked -- adapters
+    "$program" adapters
 }
 
 step_lints() {
@@ -110,6 +114,8 @@ step_lints() {
 
 step_features() {
     local features
+    # This is what a user of the bare library builds, without what the development dependencies switch on.
+    cargo check --lib --locked --no-default-features
     for features in "" gpu files gpu,files; do
         echo "-- features: ${features:-none}"
         # An example that needs more features than these is left out by its `required-features`.
@@ -184,7 +190,7 @@ check_links() {
 }
 
 step_documentation() {
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+    RUSTDOCFLAGS="-D warnings" cargo doc --lib --examples --no-deps --locked --document-private-items
     check_links
 }
 
