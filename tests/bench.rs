@@ -166,11 +166,11 @@ fn every_engine_at_every_size_is_in_every_export() {
         assert!(draw > 0.0 && (setup > 0.0) == (engine >= 2), "{row}");
         assert!(near(&phases["answer"], draw + setup + 7.0 * median));
     }
-    let readme = include_str!("../README.md");
+    let page = include_str!("../docs/bench.md");
     for key in keys(&json) {
         assert!(
-            readme.contains(&format!("`{key}`")),
-            "{key} is not in the README"
+            page.contains(&format!("`{key}`")),
+            "{key} is not in docs/bench.md"
         );
     }
     let fastest = &json["speedups"][0];

@@ -460,7 +460,7 @@ fn the_readme_shows_what_comes_out() {
     let readme = include_str!("../README.md");
     let shown = readme
         .split("```")
-        .find(|block| block.contains("data:   cars.csv"))
+        .find(|block| block.contains("converged at epoch"))
         .unwrap();
     let text = ran(&format!("train {} --x speed --y dist --engine cpu", cars()));
     assert!(text.contains(shown.trim()), "{text}");

@@ -1,75 +1,227 @@
 #!/usr/bin/env bash
-# Checks everything, on every adapter that this machine offers. It needs Rust; a C linker and software
-# adapters are installed where there are none, on Debian and Ubuntu.
+# Runs the project's checks: all of them, or the steps that are named. `tests/run.sh --help` lists the steps.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+usage() {
+    cat <<'END'
+usage: tests/run.sh [--no-install] [STEP]...
+
+Runs all checks, or the named steps in the order given. Stops at the first failure.
+
+steps:
+  tools          find Rust, rustfmt, clippy and a C linker
+  format         compare the formatting with rustfmt's
+  build          build the library, program, tests, benches and examples
+  adapters       find a Vulkan and a GL adapter (Linux), and list all adapters
+  lints          run clippy on everything; a warning is an error
+  features       run clippy on the library with each sensible set of Cargo features
+  tests          run all tests and doctests, and some again at other subgroup sizes
+  examples       run every program under examples/
+  benches        run every benchmark once, without timing
+  scripts        check the syntax of the shell and Python scripts
+  documentation  build rustdoc without warnings, and check the links in the Markdown files
+
+options:
+  --no-install   change nothing on this system: if something is missing, say what and fail
+  -h, --help     print this help
+
+The steps `tools` and `adapters` install what is missing: Rust components with rustup, and on
+Debian and Ubuntu a C linker and Mesa's software adapters with apt-get. They use sudo if the user
+is not root. Each command that installs something is printed before it runs.
+
+The checks need no GPU. Every adapter of the machine is tested.
+Exit codes: 0 all passed, 1 or that of the failed command, 2 usage.
+END
+}
+
+# Every step builds with the development dependencies, because they switch on features of other crates: a
+# `cargo run` or `cargo check` without them would compile nearly all crates a second time.
+program=${CARGO_TARGET_DIR:-target}/debug/fall-line
+steps=(tools format build adapters lints features tests examples benches scripts documentation)
+may_install=true
+
+fail() {
+    echo "tests/run.sh: $*" >&2
+    exit 1
+}
+
+# Runs a command that changes the system, or fails if that is not wanted.
+install() {
+    if ! $may_install; then
+        fail "missing; this would install it: $*"
+    fi
+    echo "installing: $*"
+    "$@"
+}
+
+# Installs Debian packages, or fails and names them.
+install_packages() {
+    local as_root=()
+    command -v apt-get >/dev/null || fail "missing; please install what corresponds to these Debian packages: $*"
+    if [ "$(id -u)" != 0 ]; then
+        as_root=(sudo)
+        if $may_install && ! command -v sudo >/dev/null; then
+            fail "missing; please install these packages as root: $*"
+        fi
+    fi
+    if $may_install; then
+        install "${as_root[@]}" apt-get update -qq
+    fi
+    install "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "$@"
+}
+
+step_tools() {
+    command -v cargo >/dev/null || fail "Rust is missing; see https://rustup.rs"
+    cargo fmt --version || install rustup component add rustfmt
+    cargo clippy --version || install rustup component add clippy
+    command -v cc || install_packages gcc libc6-dev
+    rustc --version
+}
+
+step_format() {
+    cargo fmt --check
+}
+
+step_build() {
+    cargo build --all-targets --locked
 }
 
 has_adapter() {
-    WGPU_BACKEND=$1 cargo run --quiet -- adapters >/dev/null 2>&1
+    WGPU_BACKEND=$1 "$program" adapters >/dev/null 2>&1
 }
 
-install() {
-    if ! command -v apt-get >/dev/null; then
-        echo "please install what stands for these Debian packages: $*" >&2
-        exit 1
+step_adapters() {
+    step_build
+    if [ "$(uname)" = Linux ] && ! has_adapter vulkan; then
+        install_packages mesa-vulkan-drivers libvulkan1 libegl1 libgl1-mesa-dri
+        has_adapter vulkan || fail "there is no Vulkan adapter, even with Mesa's packages installed"
     fi
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    if [ "$(uname)" = Linux ] && ! has_adapter gl; then
+        # Not every driver has GL without a display, so its absence is no failure.
+        if $may_install && command -v apt-get >/dev/null; then
+            install_packages libegl1 libgl1-mesa-dri
+        fi
+        has_adapter gl || echo "There is no GL adapter: the tests run on Vulkan alone."
+    fi
+    "$program" adapters
 }
 
-step() {
-    printf '\n== %s\n' "$*"
+step_lints() {
+    cargo clippy --all-targets --locked -- -D warnings
 }
 
-step "tools"
-for component in rustfmt clippy; do
-    cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$component"
-done
-
-command -v cc >/dev/null || install gcc libc6-dev
-
-step "format"
-cargo fmt --check
-
-step "build"
-cargo build --all-targets --locked
-
-step "adapters"
-if [ "$(uname)" = Linux ] && { ! has_adapter vulkan || ! has_adapter gl; }; then
-    install mesa-vulkan-drivers libvulkan1 libegl1 libgl1-mesa-dri
-    has_adapter vulkan || { echo "no Vulkan adapter, even with Mesa's installed" >&2; exit 1; }
-    has_adapter gl || echo "no GL adapter: the tests run on Vulkan alone"
-fi
-cargo run --quiet -- adapters
-
-step "lints"
-cargo clippy --all-targets --locked -- -D warnings
-
-step "tests, and every bench once"
-# Mesa's device-select layer complains of every device where nobody is logged in.
-export NODEVICE_SELECT=1
-cargo test --all-targets --locked -- --show-output
-cargo test --doc --locked
-# Lavapipe's subgroups are as wide as its registers: 4, 8 (above, where there is AVX2) and 16 invocations.
-for width in 128 512; do
-    LP_NATIVE_VECTOR_WIDTH=$width WGPU_BACKEND=vulkan cargo test --locked --test batches
-done
-
-step "scripts"
-bash -n benches/gpu.sh
-if command -v python3 >/dev/null; then
-    for script in benches/*.py tests/golden/*.py tests/data/*.py; do
-        python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], "exec")' "$script"
+step_features() {
+    local features
+    # This is what a user of the bare library builds, without what the development dependencies switch on.
+    cargo check --lib --locked --no-default-features
+    for features in "" gpu files gpu,files; do
+        echo "-- features: ${features:-none}"
+        # An example that needs more features than these is left out by its `required-features`.
+        cargo clippy --lib --examples --locked --no-default-features --features "$features" -- -D warnings
     done
-else
-    echo "no python3: the scripts in Python are not read"
+}
+
+step_tests() {
+    local width
+    # The output shows which adapters a test ran on, and what it left out.
+    cargo test --tests --locked -- --show-output
+    cargo test --doc --locked
+    # Lavapipe's subgroups are as wide as its registers. The run above has 8 invocations where there is AVX2;
+    # these have 4 and 16.
+    for width in 128 512; do
+        echo "-- registers of $width bits"
+        LP_NATIVE_VECTOR_WIDTH=$width WGPU_BACKEND=vulkan cargo test --locked --test batches
+    done
+}
+
+step_examples() {
+    local path name found=false
+    for path in examples/*.rs examples/*/main.rs; do
+        [ -e "$path" ] || continue
+        found=true
+        name=${path#examples/}
+        name=${name%/main.rs}
+        name=${name%.rs}
+        echo "-- $name"
+        cargo run --quiet --locked --example "$name"
+    done
+    $found || echo "There are no examples."
+}
+
+step_benches() {
+    # `--benches` would run the unit tests a second time.
+    cargo test --locked --bench '*'
+}
+
+step_scripts() {
+    local script
+    local shell=(tests/run.sh .ci/run benches/*.sh)
+    for script in "${shell[@]}"; do
+        bash -n "$script"
+    done
+    if command -v shellcheck >/dev/null; then
+        shellcheck "${shell[@]}"
+    else
+        echo "shellcheck is not installed: bash alone has read the shell scripts."
+    fi
+    if command -v python3 >/dev/null; then
+        for script in benches/*.py tests/golden/*.py tests/data/*.py; do
+            python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], "exec")' "$script"
+        done
+    else
+        echo "python3 is not installed: the Python scripts are not checked."
+    fi
+}
+
+# Fails if a relative link in a Markdown file leads nowhere.
+check_links() {
+    local page link broken=false
+    for page in *.md docs/*.md; do
+        while read -r link; do
+            if [ ! -e "$(dirname "$page")/$link" ]; then
+                echo "$page: the link $link leads nowhere" >&2
+                broken=true
+            fi
+        done < <(grep -oE '\]\([^)#]+' "$page" | cut -c3- | grep -vE '^[a-z]+:')
+    done
+    ! $broken
+}
+
+step_documentation() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --lib --examples --no-deps --locked --document-private-items
+    check_links
+}
+
+chosen=()
+for argument in "$@"; do
+    case $argument in
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        --no-install) may_install=false ;;
+        *)
+            if ! declare -F "step_$argument" >/dev/null; then
+                echo "tests/run.sh: there is no option or step \"$argument\"; see tests/run.sh --help" >&2
+                exit 2
+            fi
+            chosen+=("$argument")
+            ;;
+    esac
+done
+if [ ${#chosen[@]} = 0 ]; then
+    chosen=("${steps[@]}")
 fi
 
-step "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+# Mesa's device-select layer prints a complaint for each device if nobody is logged in.
+export NODEVICE_SELECT=1
 
-step "all passed"
+for step in "${chosen[@]}"; do
+    printf '\n== %s\n' "$step"
+    SECONDS=0
+    "step_$step"
+    printf '== %s passed in %d s\n' "$step" "$SECONDS"
+done
+printf '\n== all passed: %s\n' "${chosen[*]}"
