@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use fall_line::atomic;
-use fall_line::error::Error;
+use fall_line::error::{Error, Reason};
 use fall_line::table::rows::Skipped;
 
 pub mod advice;
@@ -85,7 +85,14 @@ pub fn skipped(skipped: &Skipped) -> Option<String> {
     let first = skipped.first.as_ref()?;
     let counts = skipped.counts.iter();
     let reasons: Vec<String> = counts
-        .map(|(reason, count)| format!("{count} where a value {reason}"))
+        .map(|(reason, count)| {
+            let what = if *reason == Reason::Fields {
+                "the row"
+            } else {
+                "a value"
+            };
+            format!("{count} where {what} {reason}")
+        })
         .collect();
     let all: u64 = skipped.counts.values().sum();
     let plural = if all == 1 { "" } else { "s" };
