@@ -297,7 +297,7 @@ pub fn load<'a>(
 #[serde(rename_all = "snake_case")]
 pub enum Memory {
     Gpu(gpu::plan::Plan),
-    Cpu(cpu::Plan),
+    Cpu(cpu::CpuPlan),
 }
 
 /// What the chosen engine would be, and what it would take. Opens no device, and measures nothing.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use fall_line::bench::Kind;
 use fall_line::loss::Loss;
-use fall_line::train::{Optimizer, Schedule};
 
 /// The loss of a name, with its parameter's default.
 pub fn named(name: String) -> Result<Loss, String> {
@@ -116,28 +115,6 @@ pub fn rate(text: &str) -> Result<Rate, String> {
             Err(error) => Err(format!("{error}; or auto")),
         },
     }
-}
-
-/// Of `--optimizer`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    Steps(Optimizer),
-    CuttingPlane,
-}
-
-/// The way down of one of [`Descent::NAMES`]: an optimizer's, or the one without steps.
-pub fn way(name: String) -> Way {
-    let mut optimizers = Optimizer::ALL.into_iter();
-    let optimizer = optimizers.find(|optimizer| optimizer.name() == name);
-    optimizer.map_or(Way::CuttingPlane, Way::Steps)
-}
-
-/// The schedule of a name.
-pub fn schedule(name: String) -> Result<Schedule, String> {
-    let mut schedules = Schedule::ALL.into_iter();
-    schedules
-        .find(|schedule| schedule.name() == name)
-        .ok_or_else(|| format!("no schedule {name}"))
 }
 
 /// Of `--checkpoint-every`.

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use fall_line::engine;
 use fall_line::error::Error;
 use fall_line::table::rows::Request;
-use fall_line::train::{Descent, Schedule};
+use fall_line::train::{Optimizer, Schedule};
 
 use super::parse::*;
 use super::{EXIT_CODES, Format, Generator, LossChoice, OnGpu, StorageChoice, Synthetic};
@@ -119,13 +119,13 @@ pub struct Training {
 #[command(next_help_heading = "Descent")]
 pub struct Steps {
     /// How w and b get from one epoch to the next: gd by learning rate × gradient, momentum by keeping 0.9 of the step before, adam by its running moments, cutting-plane to the centre of all lines that no epoch has ruled out, without any rate [default: gd; of files and for other losses than mse cutting-plane, unless a flag of steps is given]
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Descent::NAMES).map(way))]
-    pub optimizer: Option<Way>,
+    #[arg(long, value_name = "NAME")]
+    pub optimizer: Option<Optimizer>,
     /// What the gradient is multiplied by, or auto: the best constant step that the data allow [default: 0.1; of files auto]
     #[arg(long, value_name = "RATE|auto", value_parser = rate)]
     pub learning_rate: Option<Rate>,
     /// How the learning rate changes: adaptive halves it where the loss rises, and keeps the best line [default: constant, for mae and quantile at rate auto adaptive]
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Schedule::ALL.map(Schedule::name)).try_map(schedule))]
+    #[arg(long, value_name = "NAME")]
     pub schedule: Option<Schedule>,
     /// Go on with a learning rate above that beyond which descent is not stable
     #[arg(long)]

@@ -11,8 +11,7 @@ use fall_line::data::synthetic::Recipe;
 use fall_line::data::{Block, Source};
 use fall_line::engine::{self, Chosen, Engine};
 use fall_line::error::Error;
-use fall_line::train::rough::Rough;
-use fall_line::train::{self, Ended, Epoch, Trained, Walk};
+use fall_line::train::{self, Ended, Epoch, RobustStart, Trained, Walk};
 
 use self::checkpoint::{Checkpoint, Checkpoints, Fingerprint};
 use crate::cli::{Format, Train};
@@ -58,7 +57,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     let source = &*opened.source;
     let known = known_before(args, &opened)?;
     let recipe = args.synthetic.recipe();
-    let rough = wants_rough(args, loss)?.then(|| Rough::of(source, loss));
+    let rough = wants_rough(args, loss)?.then(|| RobustStart::new(source, loss));
     let setup = Setup::new(
         args,
         loss,

@@ -225,6 +225,7 @@ struct Opened {
 
 impl Opened {
     fn new(adapter: &Adapter, samples: u64, loss: Loss, options: &Options) -> Result<Self, Error> {
+        loss.check()?;
         let start = Instant::now();
         let device = Device::open(adapter)?;
         let device_start = start.elapsed();

@@ -7,7 +7,7 @@ use fall_line::engine::Description;
 use fall_line::model::Model;
 use fall_line::saved::{Metrics, Saved, Units};
 use fall_line::table::rows::Skipped;
-use fall_line::train::{Descent, Ended, Schedule, Trained};
+use fall_line::train::{Ended, Optimizer, Schedule, Trained};
 use serde::Serialize;
 
 use super::Run;
@@ -33,9 +33,9 @@ pub struct Outcome<'a> {
     pub loss: &'static str,
     /// δ of huber, τ of quantile.
     pub loss_parameter: Option<f64>,
-    pub optimizer: &'static str,
+    pub optimizer: Optimizer,
     /// None for a cutting plane, as the two after it.
-    pub schedule: Option<&'static str>,
+    pub schedule: Option<Schedule>,
     /// For x as the engine sees it: where it is standardised, of deviation 1.
     pub learning_rate: Option<f64>,
     /// Beyond which descent is not stable.
@@ -95,11 +95,8 @@ impl<'a> Outcome<'a> {
             truth,
             loss: setup.loss.name(),
             loss_parameter: setup.loss.parameter(),
-            optimizer: config.descent.name(),
-            schedule: match config.descent {
-                Descent::Steps { schedule, .. } => Some(Schedule::name(schedule)),
-                Descent::CuttingPlane { .. } => None,
-            },
+            optimizer: config.descent.optimizer(),
+            schedule: config.descent.schedule(),
             learning_rate: learning_rate.map(|learning| learning.rate),
             learning_rate_limit: learning_rate.and_then(|learning| learning.limit),
             standardized: args.standardizes(),

@@ -5,15 +5,14 @@ use fall_line::data::statistics::Statistics;
 use fall_line::data::synthetic::Recipe;
 use fall_line::error::Error;
 use fall_line::loss::Loss;
-use fall_line::model::{Evaluation, Model};
+use fall_line::model::Model;
 use fall_line::train::rate::Curvature;
-use fall_line::train::rough::Rough;
 use fall_line::train::{
-    Config, Descent, Epoch, MOMENTUM, Optimizer, PATIENCE, Schedule, Stop, TOLERANCE,
+    Config, Descent, Epoch, MOMENTUM, Optimizer, PATIENCE, RobustStart, Schedule, Stop, TOLERANCE,
 };
 use serde::Serialize;
 
-use crate::cli::{Rate, Train, Way};
+use crate::cli::{Rate, Train};
 
 /// Of synthetic data, whose x lies between 0 and 2 unless one says so.
 const LEARNING_RATE: f64 = 0.1;
@@ -54,7 +53,7 @@ pub struct Plane {
     /// What half the sides of the box in which it looks first have beyond the start; it grows where the line lies outside.
     size: f64,
     /// How far from the best line the one that is found may be.
-    fine: Model,
+    tolerance: Model,
 }
 
 /// The learning rate, for x as engines see it and y as it is.
@@ -77,23 +76,27 @@ impl Setup {
         args: &Train,
         loss: Loss,
         known: Known,
-        rough: Option<Rough>,
+        rough: Option<RobustStart>,
         drawn: Model,
     ) -> Result<Self, Error> {
         let training = &args.training;
         let (scaling, constant) = match (known, rough) {
-            (Known::Statistics(statistics), Some(Rough { line, size })) if args.standardizes() => (
-                Scaling::robust(statistics, loss, line, size)?,
-                statistics.constant(),
-            ),
+            (Known::Statistics(statistics), Some(RobustStart { line, scale }))
+                if args.standardizes() =>
+            {
+                (
+                    Scaling::robust(statistics, loss, line, scale)?,
+                    statistics.constant(),
+                )
+            }
             (Known::Statistics(statistics), None) if args.standardizes() => {
                 (Scaling::standard(statistics, loss), statistics.constant())
             }
             (Known::Statistics(_) | Known::Recipe(_), _) => (Scaling::NONE, drawn),
         };
-        let way = way(args, loss)?;
-        let default = match (rough, way) {
-            (Some(rough), Way::CuttingPlane) => rough.line,
+        let optimizer = optimizer(args, loss)?;
+        let default = match (rough, optimizer) {
+            (Some(rough), Optimizer::CuttingPlane) => rough.line,
             _ => constant,
         };
         let plane = Plane::new(known, rough, &scaling);
@@ -101,25 +104,25 @@ impl Setup {
             w: training.init_w.unwrap_or(default.w),
             b: training.init_b.unwrap_or(default.b),
         };
-        let (learning_rate, descent) = match way {
-            Way::CuttingPlane => (None, plane.descent(scaling.inside(start))),
-            Way::Steps(optimizer) => {
+        let (learning_rate, descent) = match optimizer {
+            Optimizer::CuttingPlane => (None, plane.descent(scaling.inside(start))),
+            optimizer => {
                 let learning_rate = learning_rate(args, optimizer, loss, known, &scaling)?;
                 let descent = Descent::Steps {
                     optimizer,
-                    schedule: args.descent.schedule.unwrap_or(match loss {
-                        // A gradient that does not shrink towards the optimum needs steps that do.
-                        Loss::Mae | Loss::Quantile { .. } if learning_rate.auto => {
+                    // A gradient that does not shrink towards the optimum needs steps that do.
+                    schedule: args.descent.schedule.unwrap_or(
+                        if loss.has_corners() && learning_rate.auto {
                             Schedule::Adaptive
-                        }
-                        _ => Schedule::Constant,
-                    }),
-                    learning_rate: match optimizer {
-                        // Its steps are the rate itself, whatever the gradient's size.
-                        Optimizer::Adam => learning_rate.rate / scaling.y_scale,
-                        Optimizer::Gd | Optimizer::Momentum => {
-                            scaling.learning_rate(loss, learning_rate.rate)
-                        }
+                        } else {
+                            Schedule::Constant
+                        },
+                    ),
+                    // Adam's steps are the rate itself, whatever the gradient's size.
+                    learning_rate: if optimizer == Optimizer::Adam {
+                        learning_rate.rate / scaling.y_scale
+                    } else {
+                        scaling.learning_rate(loss, learning_rate.rate)
                     },
                 };
                 (Some(learning_rate), descent)
@@ -155,23 +158,11 @@ impl Setup {
 
     /// An epoch in the data's units.
     pub fn outside(&self, epoch: &Epoch) -> Epoch {
-        let Evaluation { loss, dw, db } = self.scaling.evaluation(
-            self.loss,
-            Evaluation {
-                loss: epoch.loss,
-                dw: epoch.dw,
-                db: epoch.db,
-            },
-        );
-        let Model { w, b } = self.scaling.outside(epoch.model());
-        Epoch {
-            epoch: epoch.epoch,
-            loss,
-            w,
-            b,
-            dw,
-            db,
-        }
+        Epoch::new(
+            epoch.epoch,
+            self.scaling.outside(epoch.model()),
+            self.scaling.evaluation(self.loss, epoch.evaluation()),
+        )
     }
 
     /// A loss in the data's units.
@@ -211,23 +202,20 @@ impl Known<'_> {
 }
 
 /// Of files the line itself is wanted, which for all losses but mse a cutting plane finds.
-fn way(args: &Train, loss: Loss) -> Result<Way, Error> {
+fn optimizer(args: &Train, loss: Loss) -> Result<Optimizer, Error> {
     let descent = &args.descent;
-    let default = match loss {
-        Loss::Mae | Loss::Huber { .. } | Loss::LogCosh | Loss::Quantile { .. }
-            if args.has_files() && !descent.are_asked_for() =>
-        {
-            Way::CuttingPlane
-        }
-        _ => Way::Steps(Optimizer::Gd),
+    let default = if !loss.is_least_squares() && args.has_files() && !descent.are_asked_for() {
+        Optimizer::CuttingPlane
+    } else {
+        Optimizer::Gd
     };
     match descent.optimizer.unwrap_or(default) {
-        Way::CuttingPlane if descent.are_asked_for() || descent.force => Err(Error::Usage(
+        Optimizer::CuttingPlane if descent.are_asked_for() || descent.force => Err(Error::Usage(
             "--optimizer cutting-plane takes no steps along the gradient: leave out --learning-rate, --schedule, \
              --sync-every and --force, or choose another optimizer"
                 .to_owned(),
         )),
-        way => Ok(way),
+        optimizer => Ok(optimizer),
     }
 }
 
@@ -246,14 +234,14 @@ fn learning_rate(
         Optimizer::Gd => Some(curvature.limit()),
         // Of the heavy ball: 2 (1 + β) / λmax (Polyak 1964).
         Optimizer::Momentum => Some((1.0 + MOMENTUM) * curvature.limit()),
-        Optimizer::Adam => None,
+        Optimizer::Adam | Optimizer::CuttingPlane => None,
     });
     let auto = match (optimizer, curvature) {
         (Optimizer::Adam, _) => 0.1 * known.y_deviation(),
         (Optimizer::Momentum, Some(curvature)) => (1.0 - MOMENTUM) * curvature.best(),
-        (Optimizer::Gd, Some(curvature)) => curvature.best(),
+        (_, Some(curvature)) => curvature.best(),
         // The gradient by b is 1 at the most: one step crosses the data, and the schedule makes them smaller.
-        (Optimizer::Gd | Optimizer::Momentum, None) => known.y_deviation() / (1.0 + square),
+        (_, None) => known.y_deviation() / (1.0 + square),
     };
     // There is no way to go where y doesn't vary.
     let auto = if auto > 0.0 { auto } else { 1.0 };
@@ -266,14 +254,13 @@ fn learning_rate(
     match (wanted, limit) {
         (Rate::Auto, _) => Ok(of(auto, true)),
         (Rate::Given(rate), Some(limit)) if rate >= limit && !adapts && !descent.force => {
-            let name = optimizer.name();
             let standardize = if args.standardizes() {
                 ""
             } else {
                 ", --standardize"
             };
             Err(Error::Usage(format!(
-                "learning rate {rate} is not below {limit:.4e}, from which on {name} on {loss} over these data is not \
+                "learning rate {rate} is not below {limit:.4e}, from which on {optimizer} on {loss} over these data is not \
                  stable: take a smaller --learning-rate, --learning-rate auto ({auto:.4e}), --schedule \
                  adaptive{standardize}, or --force to go on all the same"
             )))
@@ -317,22 +304,22 @@ fn stop(args: &Train, descent: Descent) -> Result<Option<Stop>, Error> {
 }
 
 impl Plane {
-    fn new(known: Known, rough: Option<Rough>, scaling: &Scaling) -> Self {
+    fn new(known: Known, rough: Option<RobustStart>, scaling: &Scaling) -> Self {
         let deviation = known.y_deviation();
         let (size, rough) = match rough {
-            Some(rough) => (rough.size, rough),
+            Some(rough) => (rough.scale, rough),
             None => {
                 let line = scaling.outside(Model { w: 0.0, b: 0.0 });
-                let size = deviation;
-                (REACH * deviation, Rough { line, size })
+                let scale = deviation;
+                (REACH * deviation, RobustStart { line, scale })
             }
         };
-        let b = (rough.fine() / scaling.y_scale).max(f64::MIN_POSITIVE);
+        let b = (rough.tolerance() / scaling.y_scale).max(f64::MIN_POSITIVE);
         let (_, square) = known.moments(scaling);
         let w = (b / square.sqrt()).clamp(f64::MIN_POSITIVE, f64::MAX);
         Plane {
             size: size / scaling.y_scale,
-            fine: Model { w, b },
+            tolerance: Model { w, b },
         }
     }
 
@@ -344,12 +331,13 @@ impl Plane {
                 w: around(from.w),
                 b: around(from.b),
             },
-            fine: self.fine,
+            tolerance: self.tolerance,
         }
     }
 }
 
 /// Whether it matters where the samples' bulk lies.
 pub fn wants_rough(args: &Train, loss: Loss) -> Result<bool, Error> {
-    Ok(loss != Loss::Mse && (args.standardizes() || way(args, loss)? == Way::CuttingPlane))
+    Ok(!loss.is_least_squares()
+        && (args.standardizes() || optimizer(args, loss)? == Optimizer::CuttingPlane))
 }

@@ -50,7 +50,7 @@ impl Truth {
         Truth {
             least_squares,
             distance: least_squares
-                .filter(|_| run.setup.loss == Loss::Mse)
+                .filter(|_| run.setup.loss.is_least_squares())
                 .map(|line| Model {
                     w: model.w - line.w,
                     b: model.b - line.b,
@@ -90,11 +90,12 @@ impl Truth {
         };
         let told = output.talks() || output.format == Format::Json || output.save.is_some();
         let stood_still = trained.ended == Ended::Converged;
-        match (setup.loss, self.least_squares, setup.config.descent) {
-            (Loss::Mse, Some(line), _) if told || stood_still => {
+        let known = self.least_squares.filter(|_| setup.loss.is_least_squares());
+        match (known, setup.config.descent) {
+            (Some(line), _) if told || stood_still => {
                 self.least_loss = Some(loss_at(engine, line)?);
             }
-            (_, _, Descent::Steps { .. }) if stood_still => {
+            (_, Descent::Steps { .. }) if stood_still => {
                 self.least_loss = Some(least_loss(run, trained, engine)?);
             }
             _ => {}
@@ -117,9 +118,10 @@ impl Truth {
 /// The loss of a residual that is f32's rounding of y.
 fn rounding(loss: Loss, y_deviation: f64) -> f64 {
     let residual = f64::from(f32::EPSILON) * y_deviation;
-    match loss {
-        Loss::Mse | Loss::Huber { .. } | Loss::LogCosh => residual * residual,
-        Loss::Mae | Loss::Quantile { .. } => residual,
+    if loss.has_corners() {
+        residual
+    } else {
+        residual * residual
     }
 }
 

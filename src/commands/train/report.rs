@@ -8,7 +8,6 @@ use fall_line::data::statistics::{Column, Statistics};
 use fall_line::engine::Description;
 use fall_line::engine::gpu::program::Storage;
 use fall_line::error::Error;
-use fall_line::loss::Loss;
 use fall_line::model::Model;
 use fall_line::train::{Descent, Ended, Epoch, Optimizer, Schedule, Trained};
 use indicatif::{DecimalBytes, HumanCount};
@@ -118,14 +117,14 @@ pub fn descent(setup: &Setup) -> String {
             Some(learning_rate),
         ) => {
             if optimizer != Optimizer::Gd {
-                text += &format!(", {}", optimizer.name());
+                text += &format!(", {optimizer}");
             }
             text += &match learning_rate.auto {
                 true => format!(", learning rate {} (auto)", number(learning_rate.rate)),
                 false => format!(", learning rate {}", plain(learning_rate.rate)),
             };
             if schedule != Schedule::Constant {
-                text += &format!(", {}", schedule.name());
+                text += &format!(", {schedule}");
             }
         }
         _ => text += ", cutting plane",
@@ -216,7 +215,7 @@ pub fn verdict(
     if setup.learning_rate.is_some_and(|learning| !learning.auto) {
         helps.push("--learning-rate auto");
     }
-    if setup.learning_rate.is_some() && setup.loss != Loss::Mse {
+    if setup.learning_rate.is_some() && !setup.loss.is_least_squares() {
         helps.push("--optimizer cutting-plane");
     }
     if ended == Ended::OutOfEpochs && outcome.converged.is_some() {
