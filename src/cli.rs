@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use fall_line::data::synthetic::{Generator, Recipe};
 use fall_line::engine::{Choice, Storage};
-use fall_line::error::Error;
+use fall_line::error::{Error, Setting};
 use fall_line::loss::Loss;
 
 pub use self::bench::{Bench, Files};
@@ -181,27 +181,20 @@ impl LossChoice {
     /// Returns the loss with its parameter.
     ///
     /// # Errors
-    /// [`Error::Usage`] for the parameter of another loss: it is refused, not ignored.
+    /// [`Error::Setting`] for the parameter of another loss, and for one that is out of range.
     pub fn get(&self) -> Result<Loss, Error> {
-        let stray = |flag: &str, of: &str| {
-            Err(Error::Usage(format!(
-                "{flag} belongs to --loss {of}, not to --loss {}",
-                self.named.name()
-            )))
-        };
-        match (self.named, self.delta, self.quantile) {
-            (Loss::Huber { delta }, given, None) => Ok(Loss::Huber {
-                delta: given.unwrap_or(delta),
-            }),
-            (Loss::Quantile { tau }, None, given) => Ok(Loss::Quantile {
-                tau: given.unwrap_or(tau),
-            }),
-            (loss, None, None) => Ok(loss),
-            (Loss::Huber { .. }, _, Some(_)) | (_, None, Some(_)) => {
-                stray("--quantile", "quantile")
+        let mut loss = self.named;
+        for (setting, given) in [
+            (Setting::Delta, self.delta),
+            (Setting::Quantile, self.quantile),
+        ] {
+            if given.is_some() && loss.parameter_setting() != Some(setting) {
+                let name = loss.name();
+                return Err(setting.error(format!("is not a parameter of the {name} loss")));
             }
-            (_, Some(_), _) => stray("--delta", "huber"),
+            loss = loss.with_parameter(given)?;
         }
+        Ok(loss)
     }
 }
 

@@ -56,7 +56,7 @@ pub enum Error {
         /// The best constant rate for these data.
         suggested: f64,
         /// The optimizer's name.
-        optimizer: &'static str,
+        optimizer: String,
         /// The loss, with its parameter.
         loss: String,
         /// Whether the samples are standardised.

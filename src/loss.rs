@@ -1,29 +1,39 @@
-//! The loss functions: the one place where a loss is added.
+//! The loss functions.
 //!
-//! A loss is a variant here, the arms that the compiler then asks for, and a file under
-//! `shaders/loss/` with the same two formulas in WGSL. Everything else iterates over [`Loss::ALL`].
+//! A residual is always prediction − target.
 //!
-//! `residual` is always prediction − target.
+//! To add a loss:
+//!
+//! 1. Add a variant to [`Loss`] and to [`Loss::ALL`], with the default of its parameter if it has one.
+//! 2. Fill in the arms that the compiler then asks for, all in this file. Nothing else matches over losses: other modules
+//!    ask for properties such as [`Loss::degree`] or [`Loss::has_corners`], or iterate over [`Loss::ALL`].
+//! 3. Write its formulas three times: in f64 in `Loss::terms`, in f32 without branches as a function below, and in WGSL as
+//!    `shaders/loss/NAME.wgsl`. The unit tests and `tests/engines.rs` compare them.
 
 use std::fmt;
+
+use crate::error::{Error, Setting};
+
+#[cfg(test)]
+mod tests;
 
 /// A loss function with its parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Loss {
-    /// Mean squared residual, without a factor ½.
+    /// The mean squared residual, without a factor ½.
     Mse,
-    /// Mean absolute residual.
+    /// The mean absolute residual.
     Mae,
-    /// Huber (1964): ½r² up to |r| = δ, a line beyond.
+    /// Huber's loss (1964): ½r² up to |r| = δ, linear beyond.
     Huber {
-        /// Where the line begins, in units of y; > 0.
+        /// The residual from which on the loss is linear, in units of y; > 0.
         delta: f64,
     },
-    /// ln cosh r: like ½r² near 0, like |r| − ln 2 far out.
+    /// ln cosh r: close to ½r² near 0, and to |r| − ln 2 far out.
     LogCosh,
-    /// Koenker and Bassett (1978): its minimiser is the τ-quantile of y given x.
+    /// The quantile loss (Koenker and Bassett 1978), whose minimiser is the τ-quantile of y given x.
     Quantile {
-        /// The quantile, in (0, 1); 0.5 is the median.
+        /// The quantile, between 0 and 1; 0.5 is the median.
         tau: f64,
     },
 }
@@ -38,7 +48,7 @@ impl Loss {
         Loss::Quantile { tau: 0.5 },
     ];
 
-    /// The name that `--loss` takes.
+    /// Returns the name, without the parameter.
     pub fn name(self) -> &'static str {
         match self {
             Loss::Mse => "mse",
@@ -49,7 +59,115 @@ impl Loss {
         }
     }
 
-    /// The WGSL functions `loss_value` and `loss_derivative`, joined to `train.wgsl`.
+    /// Returns the parameter: δ of huber, τ of quantile.
+    pub fn parameter(self) -> Option<f64> {
+        match self {
+            Loss::Mse | Loss::Mae | Loss::LogCosh => None,
+            Loss::Huber { delta } => Some(delta),
+            Loss::Quantile { tau } => Some(tau),
+        }
+    }
+
+    /// Returns the setting that holds the parameter.
+    pub fn parameter_setting(self) -> Option<Setting> {
+        match self {
+            Loss::Mse | Loss::Mae | Loss::LogCosh => None,
+            Loss::Huber { .. } => Some(Setting::Delta),
+            Loss::Quantile { .. } => Some(Setting::Quantile),
+        }
+    }
+
+    /// Returns the same loss with another parameter, or with its own if `parameter` is `None`.
+    ///
+    /// # Errors
+    /// Those of [`Loss::check`], and [`Setting::Loss`]'s if the loss has no parameter.
+    pub fn with_parameter(self, parameter: Option<f64>) -> Result<Self, Error> {
+        let Some(value) = parameter else {
+            return Ok(self);
+        };
+        let loss = match self {
+            Loss::Mse | Loss::Mae | Loss::LogCosh => {
+                return Err(Setting::Loss.error(format!("{self} has no parameter")));
+            }
+            Loss::Huber { .. } => Loss::Huber { delta: value },
+            Loss::Quantile { .. } => Loss::Quantile { tau: value },
+        };
+        loss.check()?;
+        Ok(loss)
+    }
+
+    /// Checks that the parameter is in range, also in f32, in which the engines compute.
+    ///
+    /// # Errors
+    /// [`Setting::Delta`]'s or [`Setting::Quantile`]'s if it is not.
+    pub fn check(self) -> Result<(), Error> {
+        let in_f32 = |value: f64| value as f32 > 0.0 && (value as f32).is_finite();
+        match self {
+            Loss::Huber { delta } if !in_f32(delta) => Err(Setting::Delta.error(format!(
+                "must be above 0 and finite, in f32 too, not {delta}"
+            ))),
+            Loss::Quantile { tau } if !in_f32(tau) || tau >= 1.0 => Err(Setting::Quantile.error(
+                format!("must be above 0, in f32 too, and below 1, not {tau}"),
+            )),
+            Loss::Mse | Loss::Mae | Loss::Huber { .. } | Loss::LogCosh | Loss::Quantile { .. } => {
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns the largest second derivative by the residual, or `None` for a loss with corners.
+    pub fn curvature(self) -> Option<f64> {
+        match self {
+            Loss::Mse => Some(2.0),
+            Loss::Huber { .. } | Loss::LogCosh => Some(1.0),
+            Loss::Mae | Loss::Quantile { .. } => None,
+        }
+    }
+
+    /// Returns whether the loss has corners, so that its gradient does not shrink towards the optimum.
+    pub fn has_corners(self) -> bool {
+        self.curvature().is_none()
+    }
+
+    /// Returns the power of y's unit with which the loss grows, or `None` if y must keep its unit.
+    ///
+    /// Residuals that are k times as large have k to this power times the loss, if δ grows with them. No power fits
+    /// log-cosh, which turns from a square into a line at a size of its own.
+    pub fn degree(self) -> Option<i32> {
+        match self {
+            Loss::Mse | Loss::Huber { .. } => Some(2),
+            Loss::Mae | Loss::Quantile { .. } => Some(1),
+            Loss::LogCosh => None,
+        }
+    }
+
+    /// Returns the residual, in units of y, at which the loss turns from a square into a line: δ of huber.
+    pub fn threshold(self) -> Option<f64> {
+        match self {
+            Loss::Huber { delta } => Some(delta),
+            Loss::Mse | Loss::Mae | Loss::LogCosh | Loss::Quantile { .. } => None,
+        }
+    }
+
+    /// Returns the loss for residuals that are counted in another unit of y.
+    pub fn in_unit(self, unit: f64) -> Self {
+        match self {
+            Loss::Huber { delta } => Loss::Huber {
+                delta: delta / unit,
+            },
+            Loss::Mse | Loss::Mae | Loss::LogCosh | Loss::Quantile { .. } => self,
+        }
+    }
+
+    /// Returns whether the best line is that of least squares, which is known in closed form but follows outliers.
+    pub fn is_least_squares(self) -> bool {
+        match self {
+            Loss::Mse => true,
+            Loss::Mae | Loss::Huber { .. } | Loss::LogCosh | Loss::Quantile { .. } => false,
+        }
+    }
+
+    /// Returns the WGSL functions `loss_value` and `loss_derivative`, which are joined to `train.wgsl`.
     pub fn wgsl(self) -> &'static str {
         match self {
             Loss::Mse => include_str!("../shaders/loss/mse.wgsl"),
@@ -60,17 +178,17 @@ impl Loss {
         }
     }
 
-    /// The override constants that the WGSL file declares, with their values.
+    /// Returns the override constants that the WGSL file declares, with their values.
     pub fn constants(self) -> Vec<(&'static str, f64)> {
         match self {
             Loss::Mse | Loss::Mae | Loss::LogCosh => vec![],
             Loss::Huber { delta } => vec![("DELTA", delta)],
-            // 1 − τ in f64: in f32 it would have few digits left where τ is near 1.
+            // 1 − τ in f64: in f32 it would keep few digits if τ is near 1.
             Loss::Quantile { tau } => vec![("OVER", 1.0 - tau), ("UNDER", tau)],
         }
     }
 
-    /// Loss value and loss derivative of one residual, in f64.
+    /// Returns the loss value and loss derivative of one residual, in f64.
     pub(crate) fn terms(self, residual: f64) -> (f64, f64) {
         let size = residual.abs();
         match self {
@@ -83,9 +201,10 @@ impl Loss {
             }
             Loss::LogCosh => {
                 // ln cosh r = ln(1 + 2 sinh²(r/2)), whose squares would overflow far out.
-                let value = match size < 1.0 {
-                    true => (2.0 * (0.5 * residual).sinh().powi(2)).ln_1p(),
-                    false => size + (-2.0 * size).exp().ln_1p() - std::f64::consts::LN_2,
+                let value = if size < 1.0 {
+                    (2.0 * (0.5 * residual).sinh().powi(2)).ln_1p()
+                } else {
+                    size + (-2.0 * size).exp().ln_1p() - std::f64::consts::LN_2
                 };
                 (value, residual.tanh())
             }
@@ -95,23 +214,27 @@ impl Loss {
         }
     }
 
-    /// Returns whether the loss has corners: a gradient that does not shrink towards the optimum.
-    pub fn has_corners(self) -> bool {
-        matches!(self, Loss::Mae | Loss::Quantile { .. })
-    }
-
-    /// δ of huber, τ of quantile.
-    pub fn parameter(self) -> Option<f64> {
+    /// Hands the visitor the loss's f32 terms, so that the compiler makes a loop of its own for each loss.
+    #[inline(always)]
+    pub(crate) fn with_terms<V: TermsVisitor>(self, visitor: V) -> V::Output {
         match self {
-            Loss::Mse | Loss::Mae | Loss::LogCosh => None,
-            Loss::Huber { delta } => Some(delta),
-            Loss::Quantile { tau } => Some(tau),
+            Loss::Mse => visitor.visit(mse),
+            Loss::Mae => visitor.visit(mae),
+            Loss::Huber { delta } => {
+                let delta = delta as f32;
+                visitor.visit(move |residual| huber(residual, delta))
+            }
+            Loss::LogCosh => visitor.visit(log_cosh),
+            Loss::Quantile { tau } => {
+                let (over, under) = ((1.0 - tau) as f32, tau as f32);
+                visitor.visit(move |residual| quantile(residual, over, under))
+            }
         }
     }
 }
 
 impl fmt::Display for Loss {
-    /// The name, and the parameter where there is one: `huber 1`, `quantile 0.5`.
+    /// Writes the name, and the parameter if there is one: `huber 1`, `quantile 0.5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parameter() {
             None => f.write_str(self.name()),
@@ -120,39 +243,48 @@ impl fmt::Display for Loss {
     }
 }
 
-/// Loss value and loss derivative of one residual, in f32, as the CPU engine computes them.
+/// A computation with the f32 terms of any loss.
+pub(crate) trait TermsVisitor {
+    type Output;
+
+    /// Runs the computation with the terms of one loss.
+    fn visit(self, terms: impl Fn(f32) -> Terms) -> Self::Output;
+}
+
+/// The loss value and loss derivative of one residual, in f32, as the CPU engine computes them.
 pub(crate) type Terms = (f32, f32);
 
 #[inline(always)]
-pub(crate) fn mse(residual: f32) -> Terms {
+fn mse(residual: f32) -> Terms {
     (residual * residual, 2.0 * residual)
 }
 
 #[inline(always)]
-pub(crate) fn mae(residual: f32) -> Terms {
+fn mae(residual: f32) -> Terms {
     (residual.abs(), by_sign(residual, 1.0, -1.0))
 }
 
 #[inline(always)]
-pub(crate) fn huber(residual: f32, delta: f32) -> Terms {
+fn huber(residual: f32, delta: f32) -> Terms {
     let clamped = residual.max(-delta).min(delta);
     (clamped * (residual - 0.5 * clamped), clamped)
 }
 
-/// `over` is 1 − τ, `under` is τ.
+/// Returns the terms of quantile; `over` is 1 − τ, `under` is τ.
 #[inline(always)]
-pub(crate) fn quantile(residual: f32, over: f32, under: f32) -> Terms {
+fn quantile(residual: f32, over: f32, under: f32) -> Terms {
     (
         (over * residual).max(-under * residual),
         by_sign(residual, over, -under),
     )
 }
 
-/// Where |residual| is small, ln cosh r = |r| + ln(1 + e^(−2|r|)) − ln 2 cancels to nothing, so the
-/// Taylor series stand there; at 0.5 their first term left out is below 2e-7 of the result.
-/// ln(1 + e) is 2 artanh(e / (2 + e)), whose series needs four terms for e ≤ 1/e.
+/// Returns the terms of log-cosh by series, without a branch.
+///
+/// The formula |r| + ln(1 + e^(−2|r|)) − ln 2 cancels if |r| is small, so Taylor series take over below 0.5. At 0.5 the first term
+/// that they omit is below 2e-7 of the result. ln(1 + e) is 2 artanh(e / (2 + e)), whose series needs four terms for e ≤ 1/e.
 #[inline(always)]
-pub(crate) fn log_cosh(residual: f32) -> Terms {
+fn log_cosh(residual: f32) -> Terms {
     let size = residual.abs();
     let square = residual * residual;
     let near_value = square
@@ -194,14 +326,14 @@ pub(crate) fn log_cosh(residual: f32) -> Terms {
     )
 }
 
-/// e^x for x ≤ 0, to about one unit in the last place, without a branch or a call so that it fills
-/// SIMD lanes (libm's exp takes ten times as long here).
+/// Returns e^x for x ≤ 0, to about one unit in the last place.
 ///
-/// x = k ln 2 + f with |f| ≤ ½ ln 2; k by rounding in the low bits of a large float, ln 2 in two
-/// parts (Cody and Waite), e^f by the Taylor series, 2^k put into the exponent's bits.
+/// It has no branch and no call, so that it fills SIMD lanes; libm's exp takes ten times as long here. x = k ln 2 + f with
+/// |f| ≤ ½ ln 2. Rounding in the low bits of a large float yields k, and ln 2 has two parts (Cody and Waite). The Taylor
+/// series yields e^f, and 2^k goes into the exponent's bits.
 #[inline(always)]
 fn exp_of_negative(x: f32) -> f32 {
-    /// 1.5 · 2^23: adding it leaves the nearest integer in the mantissa's low bits.
+    /// 1.5 · 2^23. Adding it leaves the nearest integer in the low bits of the mantissa.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
@@ -215,7 +347,7 @@ fn exp_of_negative(x: f32) -> f32 {
     series * f32::from_bits(rounded.to_bits().wrapping_add(127) << 23)
 }
 
-/// `above` where the residual is over 0, `below` where it is under, 0 at 0.
+/// Returns `above` for a residual above 0, `below` for one below 0, and 0 at 0.
 #[inline(always)]
 fn by_sign(residual: f32, above: f32, below: f32) -> f32 {
     if residual > 0.0 {

@@ -1,11 +1,11 @@
-//! The line, and what one epoch says about it.
+//! The line and its loss.
 
 use std::iter::Sum;
-use std::ops::Add;
+use std::ops::{Add, Mul, Sub};
 
 use serde::{Deserialize, Serialize};
 
-/// The line `y = w*x + b`.
+/// The line `y = w*x + b`, as a vector of its two parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Model {
     /// The slope, in units of y per unit of x.
@@ -15,15 +15,76 @@ pub struct Model {
 }
 
 impl Model {
-    /// The prediction at `x`, in units of y.
+    /// The line y = 0.
+    pub const ZERO: Model = Model::both(0.0);
+
+    /// Returns the line whose w and b are both `value`.
+    pub const fn both(value: f64) -> Self {
+        Model { w: value, b: value }
+    }
+
+    /// Returns the prediction at `x`, in units of y.
     pub fn predict(&self, x: f64) -> f64 {
         self.w * x + self.b
+    }
+
+    /// Applies a function to w and to b.
+    pub fn map(self, mut f: impl FnMut(f64) -> f64) -> Self {
+        Model {
+            w: f(self.w),
+            b: f(self.b),
+        }
+    }
+
+    /// Returns the line that the engines evaluate: w and b rounded to f32.
+    pub fn rounded(self) -> Self {
+        self.map(|value| f64::from(value as f32))
+    }
+
+    /// Returns the sum of the products of the two vectors' parameters.
+    pub fn dot(self, other: Model) -> f64 {
+        self.w * other.w + self.b * other.b
+    }
+
+    /// Returns whether w and b are both finite.
+    pub fn is_finite(&self) -> bool {
+        self.w.is_finite() && self.b.is_finite()
+    }
+}
+
+impl Add for Model {
+    type Output = Model;
+
+    fn add(self, other: Model) -> Model {
+        Model {
+            w: self.w + other.w,
+            b: self.b + other.b,
+        }
+    }
+}
+
+impl Sub for Model {
+    type Output = Model;
+
+    fn sub(self, other: Model) -> Model {
+        Model {
+            w: self.w - other.w,
+            b: self.b - other.b,
+        }
+    }
+}
+
+impl Mul<f64> for Model {
+    type Output = Model;
+
+    fn mul(self, factor: f64) -> Model {
+        self.map(|value| value * factor)
     }
 }
 
 /// Sums over samples of the loss value and of its derivatives by w and by b.
 ///
-/// Sums, not means: those of shards, threads and machines add up.
+/// Sums of shards, threads and machines add up; means would not.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sums {
     /// Σ loss value.
@@ -35,7 +96,7 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// The means over `samples` samples.
+    /// Returns the means over `samples` samples.
     pub fn means(self, samples: u64) -> Evaluation {
         let n = samples as f64;
         Evaluation {
@@ -73,4 +134,23 @@ pub struct Evaluation {
     pub dw: f64,
     /// d loss / d b.
     pub db: f64,
+}
+
+impl Evaluation {
+    /// Returns the gradient as a vector in the plane of w and b.
+    pub fn gradient(&self) -> Model {
+        Model {
+            w: self.dw,
+            b: self.db,
+        }
+    }
+}
+
+/// A line that was evaluated, with the loss and its gradient there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The line.
+    pub model: Model,
+    /// The loss and its gradient at the line.
+    pub at: Evaluation,
 }

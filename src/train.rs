@@ -1,4 +1,4 @@
-//! The host loop: full-batch descent over whatever engine it is given.
+//! Training: full-batch descent over any engine, with the loop on the host.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -6,117 +6,146 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Engine, Step};
-use crate::error::Error;
-use crate::model::Model;
+use crate::error::{Error, Setting};
+use crate::model::{Evaluation, Model};
 
 mod cutting_plane;
 mod descent;
 mod polygon;
 pub mod rate;
-pub mod rough;
+mod robust_start;
 mod steps;
 mod stop;
 mod walk;
 
 pub use self::descent::{Descent, Optimizer, Schedule};
+pub use self::robust_start::RobustStart;
 pub use self::steps::MOMENTUM;
 pub use self::stop::{PATIENCE, Stop, TOLERANCE};
-pub use self::walk::{Seen, Walk};
+pub use self::walk::Walk;
 
-/// How to train.
+/// The options of [`train`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Config {
-    /// How many epochs at the most, those before a break included.
+    /// The maximum number of epochs, including those before an interruption.
     pub epochs: u64,
     /// The line before the first epoch.
     pub start: Model,
-    /// How many epochs the engine is asked for at once. The host sees them, and divergence, and whoever wants to break
-    /// off, only after so many. Above 1 for [`Descent::gd`] alone.
+    /// The number of epochs that the engine runs at once; above 1 for [`Descent::gd`] only.
+    ///
+    /// Only after that many epochs can the host see them, find divergence or stop.
     pub sync_every: u64,
-    /// Which way down.
+    /// The kind of descent.
     pub descent: Descent,
-    /// When it has converged; none for all epochs, but for a cutting plane, which ends where it is sure.
+    /// The convergence criterion; `None` to run all epochs. A cutting plane also ends by itself.
     pub stop: Option<Stop>,
 }
 
 impl Config {
-    /// Whether it makes sense.
+    /// Checks that all values are in range and go together.
     ///
     /// # Errors
-    /// [`Error::Usage`] that says what doesn't.
+    /// [`Error::Setting`] or [`Error::Usage`] for the first value that does not.
     pub fn check(&self) -> Result<(), Error> {
-        if self.sync_every > 1 && self.descent.in_batches().is_none() {
-            return Err(Error::Usage(format!(
-                "--sync-every {} leaves the steps to the device, which takes those of plain gradient descent at a \
-                 constant learning rate (--optimizer gd, --schedule constant) and no others: leave out one or the other",
-                self.sync_every
+        if self.sync_every > 1 && self.descent.plain_rate().is_none() {
+            return Err(Setting::SyncEvery.error(format!(
+                "can't be {}: the device can run only plain gradient descent at a constant rate by itself, not {}",
+                self.sync_every,
+                self.described()
             )));
         }
         self.descent.check()?;
         self.stop.map_or(Ok(()), |stop| stop.check())
+    }
+
+    /// Returns the optimizer, with its schedule if that is not constant.
+    fn described(&self) -> String {
+        let optimizer = self.descent.optimizer();
+        match self.descent.schedule() {
+            None | Some(Schedule::Constant) => optimizer.to_string(),
+            Some(schedule) => format!("{optimizer} with the {schedule} schedule"),
+        }
     }
 }
 
 /// One finished epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
-    /// Counted from 1.
+    /// The epoch, counted from 1.
     pub epoch: u64,
-    /// The loss that this epoch computed, before its update.
+    /// The loss before the update.
     pub loss: f64,
     /// w after the update.
     pub w: f64,
     /// b after the update.
     pub b: f64,
-    /// d loss / d w, before the update.
+    /// d loss / d w before the update.
     pub dw: f64,
-    /// d loss / d b, before the update.
+    /// d loss / d b before the update.
     pub db: f64,
 }
 
 impl Epoch {
-    /// The line after the update.
-    pub fn model(&self) -> Model {
-        Model {
-            w: self.w,
-            b: self.b,
+    /// Returns the epoch with the line after its update and the evaluation before it.
+    pub fn new(epoch: u64, Model { w, b }: Model, at: Evaluation) -> Self {
+        let Evaluation { loss, dw, db } = at;
+        Epoch {
+            epoch,
+            loss,
+            w,
+            b,
+            dw,
+            db,
         }
+    }
+
+    /// Returns the line after the update.
+    pub fn model(&self) -> Model {
+        let Epoch { w, b, .. } = *self;
+        Model { w, b }
+    }
+
+    /// Returns the loss and its gradient before the update.
+    pub fn evaluation(&self) -> Evaluation {
+        let Epoch { loss, dw, db, .. } = *self;
+        Evaluation { loss, dw, db }
     }
 }
 
-/// What training came to.
+/// The result of [`train`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trained {
-    /// The line after the last epoch; the best one seen where the descent keeps to that ([`Schedule::Adaptive`],
-    /// [`Descent::CuttingPlane`]).
+    /// The line after the last epoch, or the best one seen for [`Schedule::Adaptive`] and [`Descent::CuttingPlane`].
     pub model: Model,
     /// The loss at `model`.
     pub loss: f64,
-    /// How many epochs are done, those before a break included.
+    /// The number of finished epochs, including those before an interruption.
     pub epochs: u64,
-    /// From the first epoch's start to the last one's end, those before a break and what `watch` took left out.
+    /// The time in this call's epochs, without that in `watch`.
     pub time: Duration,
-    /// Why there are no more.
+    /// Why the descent ended.
     pub ended: Ended,
 }
 
 /// Why a descent ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Ended {
-    /// There is no more to gain: what [`Stop`] says, or a cutting plane that is sure.
+    /// The criterion of [`Stop`] is met, or a cutting plane has no line left.
     Converged,
-    /// The epochs asked for are done, and there may be more to gain.
+    /// All epochs are done, and there may be more to gain.
     OutOfEpochs,
-    /// `watch` broke off.
+    /// `watch` asked to stop.
     BrokenOff,
 }
 
-/// Walks down the loss from where `walk` is, telling `watch` of every epoch and of the walk after it; `watch` may break
-/// off, which ends it after the batch in hand. A walk that was broken off, or came to an error, can go on.
+/// Trains from where `walk` is, and tells `watch` of every epoch and of the walk after it.
+///
+/// If `watch` returns [`ControlFlow::Break`], training ends after the current batch. A walk that was interrupted, or that ended with an
+/// error, can be continued.
 ///
 /// # Errors
-/// [`Error::Diverged`] as soon as the loss, w or b is not finite, [`Error::Usage`] for a configuration that makes no
-/// sense or not with this walk, and what the engine says.
+/// [`Error::Diverged`] as soon as the loss, w or b is not finite; [`Error::Setting`] or [`Error::Usage`] for options that
+/// make no sense or don't fit the walk; and the engine's own errors.
 pub fn train(
     engine: &mut dyn Engine,
     config: &Config,
@@ -125,6 +154,10 @@ pub fn train(
 ) -> Result<Trained, Error> {
     config.check()?;
     let samples = engine.samples();
+    let batched_rate = config
+        .descent
+        .plain_rate()
+        .filter(|_| config.sync_every > 1);
     let mut time = Duration::ZERO;
     let mut steps = Vec::new();
     let mut wanted = true;
@@ -137,15 +170,15 @@ pub fn train(
             break Ended::BrokenOff;
         }
         let start = Instant::now();
-        if let Some(learning_rate) = config.descent.in_batches() {
-            // Batches end where those of an unbroken walk do.
-            let every = config.sync_every.max(1);
-            let batch = (every - walk.epochs() % every).min(config.epochs - walk.epochs());
+        if let Some(learning_rate) = batched_rate {
+            // Batches end at multiples of `sync_every`, also after an interruption.
+            let batch = config.sync_every - walk.epochs() % config.sync_every;
+            let batch = batch.min(config.epochs - walk.epochs());
             engine.descend(walk.model(), learning_rate, batch, &mut steps)?;
             time += start.elapsed();
             for &Step { sums, model } in &steps {
                 let epoch = walk.end_epoch(config, sums.means(samples), Some(model))?;
-                // What the engine has computed is not thrown away.
+                // The batch is computed, so all of it counts.
                 wanted &= watch(&epoch, walk).is_continue();
             }
         } else {
@@ -155,20 +188,7 @@ pub fn train(
             wanted = watch(&epoch, walk).is_continue();
         }
     };
-    let best = walk.best().filter(|_| config.descent.keeps_the_best());
-    let (model, loss) = match best {
-        Some(best) => (best.model, best.at.loss),
-        None => {
-            let loss = engine.evaluate(walk.model())?.means(samples).loss;
-            walk::finite(
-                "the loss after its update",
-                loss,
-                walk.epochs(),
-                walk.model(),
-            )?;
-            (walk.model(), loss)
-        }
-    };
+    let (model, loss) = result(engine, config, walk)?;
     Ok(Trained {
         model,
         loss,
@@ -176,4 +196,16 @@ pub fn train(
         time,
         ended,
     })
+}
+
+/// Returns the resulting line and its loss, which takes one more evaluation if the last line is the result.
+fn result(engine: &mut dyn Engine, config: &Config, walk: &Walk) -> Result<(Model, f64), Error> {
+    let best = walk.best().filter(|_| config.descent.keeps_the_best());
+    if let Some(best) = best {
+        return Ok((best.model, best.at.loss));
+    }
+    let (last, samples) = (walk.model(), engine.samples());
+    let loss = engine.evaluate(last)?.means(samples).loss;
+    walk::finite("the loss after its update", loss, walk.epochs(), last)?;
+    Ok((last, loss))
 }

@@ -12,10 +12,10 @@ use common::{Samples, on_every_engine};
 use fall_line::data::scaling::Scaling;
 use fall_line::data::statistics::Statistics;
 use fall_line::data::{BLOCK, Block, Source, positions};
-use fall_line::error::Error;
+use fall_line::error::{Error, Setting};
 use fall_line::loss::Loss;
 use fall_line::model::Model;
-use fall_line::train::rough::Rough;
+use fall_line::train::RobustStart;
 use golden::uniform;
 use serde::Deserialize;
 use standard::Standard;
@@ -153,10 +153,13 @@ fn the_program_finds_the_line_of_the_bulk() {
     for engine in program::engines() {
         for exact in &case.lines {
             let mut flags = format!("--loss {}", exact.loss);
-            match exact.loss() {
-                Loss::Huber { delta } => flags += &format!(" --delta {delta}"),
-                Loss::Quantile { tau } => flags += &format!(" --quantile {tau}"),
-                Loss::Mse | Loss::Mae | Loss::LogCosh => {}
+            for (setting, flag) in [
+                (Setting::Delta, "--delta"),
+                (Setting::Quantile, "--quantile"),
+            ] {
+                if exact.loss().parameter_setting() == Some(setting) {
+                    flags += &format!(" {flag} {}", exact.parameter.unwrap());
+                }
             }
             let path = path.display();
             let found = program::json(&format!("train {path} {flags} {engine} --format json"));
@@ -201,12 +204,12 @@ impl Source for Large {
 #[test]
 fn a_rough_line_is_that_of_the_bulk_of_all_blocks() {
     assert!(Large.samples() > 16 * BLOCK as u64);
-    let Rough { line, size } = Rough::of(&Large, Loss::Mae).unwrap();
+    let RobustStart { line, scale } = RobustStart::new(&Large, Loss::Mae).unwrap();
     for (x, y) in [(0.0, 3.0), (1.0, 1.0)] {
         let off = line.predict(x) - y;
         assert!((-0.04..0.06).contains(&off), "{off} at {x}");
     }
-    assert!((0.23..0.28).contains(&size), "{size}");
+    assert!((0.23..0.28).contains(&scale), "{scale}");
 }
 
 /// Most of y on a line, to f64's digits: 2^-24 of what it varies by, and where it is one value, nothing.
@@ -219,13 +222,13 @@ fn a_rough_line_of_samples_on_a_line_is_that_line() {
         Samples::new(&x, &y)
     };
     for loss in [Loss::Mae, Loss::Quantile { tau: 0.9 }] {
-        let Rough { line, size } = Rough::of(&on(0.3, 1e30), loss).unwrap();
+        let RobustStart { line, scale } = RobustStart::new(&on(0.3, 1e30), loss).unwrap();
         assert!((line.w - 0.3).abs() < 1e-14, "{line:?}");
         assert!((line.b - 0.1).abs() < 1e-12, "{line:?}");
-        assert!((1e-8..1e-6).contains(&size), "{size}");
+        assert!((1e-8..1e-6).contains(&scale), "{scale}");
     }
-    let Rough { line, size } = Rough::of(&on(0.0, 0.1), Loss::Mae).unwrap();
-    assert_eq!((line, size), (Model { w: 0.0, b: 0.1 }, 0.0));
+    let RobustStart { line, scale } = RobustStart::new(&on(0.0, 0.1), Loss::Mae).unwrap();
+    assert_eq!((line, scale), (Model { w: 0.0, b: 0.1 }, 0.0));
 }
 
 /// What f32 can hold of y depends on all three: y, its unit, and the loss.
@@ -239,24 +242,25 @@ fn sizes_that_f32_has_no_place_for_are_refused_in_plain_words() {
     };
     let robust = |samples: &Samples, loss| {
         let statistics = Statistics::of(samples, &|_| {}).unwrap();
-        let Rough { line, size } = Rough::of(samples, loss).unwrap();
-        Scaling::robust(&statistics, loss, line, size)
+        let RobustStart { line, scale } = RobustStart::new(samples, loss).unwrap();
+        Scaling::robust(&statistics, loss, line, scale)
     };
     let refused = |samples: &Samples, loss| robust(samples, loss).unwrap_err();
-    let usage = |delta| match refused(&of(1.0, 1.0), Loss::Huber { delta }) {
-        Error::Usage(text) => text,
-        other => panic!("{other:?}"),
-    };
     for delta in [1e-32, 1e34] {
-        let text = usage(delta);
-        assert!(
-            text.contains("--delta 1e") && text.contains("too far from"),
-            "{text}"
-        );
-        assert!(text.contains("take one between"), "{text}");
+        match refused(&of(1.0, 1.0), Loss::Huber { delta }) {
+            Error::Setting {
+                setting: Setting::Delta,
+                problem,
+            } => {
+                assert!(problem.starts_with("1e"), "{problem}");
+                assert!(problem.contains("too far from"), "{problem}");
+                assert!(problem.contains("use one between"), "{problem}");
+            }
+            other => panic!("{other:?}"),
+        }
     }
     for (samples, why) in [
-        (of(1e-17, 0.0), "y is too small for --loss log-cosh"),
+        (of(1e-17, 0.0), "y is too small for the log-cosh loss"),
         (of(1.0, 3e38), "some y are so far off"),
     ] {
         match refused(&samples, Loss::LogCosh) {

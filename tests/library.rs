@@ -65,7 +65,10 @@ fn other_losses_find_their_own_line() {
     y[3] = 1000.0;
     let columns = Columns::new(&X, &y).unwrap();
     let fit = Fit::new(columns).loss(Loss::Mae).run().unwrap();
-    assert_eq!(fit.setup.optimizer, Optimizer::CuttingPlane);
+    assert_eq!(
+        fit.setup.config.descent.optimizer(),
+        Optimizer::CuttingPlane
+    );
     assert!((fit.model.w - 2.0).abs() < 1e-4, "{:?}", fit.model);
     assert!((fit.model.b + 1.0).abs() < 1e-3, "{:?}", fit.model);
 }

@@ -123,14 +123,14 @@ impl Case {
 }
 
 /// The default stop.
-fn cutting_plane(start: Model, reach: f64, fine: f64) -> Config {
+fn cutting_plane(start: Model, reach: f64, tolerance: f64) -> Config {
     Config {
         epochs: 2000,
         start,
         sync_every: 1,
         descent: Descent::CuttingPlane {
-            reach: Model { w: reach, b: reach },
-            fine: Model { w: fine, b: fine },
+            reach: Model::both(reach),
+            tolerance: Model::both(tolerance),
         },
         stop: Some(Stop::default()),
     }
@@ -145,8 +145,6 @@ fn run(engine: &mut dyn Engine, config: &Config) -> Trained {
     assert_eq!(trained.ended, Ended::Converged);
     trained
 }
-
-const ZERO: Model = Model { w: 0.0, b: 0.0 };
 
 /// Within 1e-6 of the optimum, and of course no lower. What is given away: 2^-22 = 2.4e-7 by the method itself, and what
 /// f32 makes of the loss, some 1e-7 more.
@@ -234,7 +232,11 @@ fn the_cutting_plane_finds_the_optimum_of_few_samples_from_anywhere() {
         let tau = [0.5, 0.1, 0.9, 0.01, 0.999][round / 6 % 5];
         // Where x says nothing of w, it stays what it is, and b, which is to make up for it, has as few digits.
         let far = kind != 4 && round / 30 % 2 == 1;
-        let start = if far { Model { w: 1e3, b: -1e5 } } else { ZERO };
+        let start = if far {
+            Model { w: 1e3, b: -1e5 }
+        } else {
+            Model::ZERO
+        };
         let reach = [4.0, 1e-3, 1e6][round / 60 % 3];
         let columns = Columns { x: &x, y: &y };
         let mut engine = CpuEngine::new(&columns, Loss::Quantile { tau }, &|_| {}).unwrap();
@@ -311,7 +313,7 @@ fn the_cutting_plane_bears_noise() {
                 share,
                 random: ChaCha8Rng::seed_from_u64(round),
             };
-            let trained = run(&mut noisy, &cutting_plane(ZERO, 4.0, 1e-6));
+            let trained = run(&mut noisy, &cutting_plane(Model::ZERO, 4.0, 1e-6));
             let best = best_of_all_lines(&x, &y, 0.5);
             worst = worst.max(pinball(&x, &y, 0.5, trained.model) / best - 1.0);
         }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use fall_line::engine::{Description, Engine, Step};
-use fall_line::error::Error;
+use fall_line::error::{Error, Setting};
 use fall_line::model::{Model, Sums};
 use fall_line::train::{
     Config, Descent, Ended, Epoch, Optimizer, Schedule, Stop, Trained, Walk, train,
@@ -41,6 +41,13 @@ impl Engine for Bowl {
 }
 
 const START: Model = Model { w: 3.0, b: 1.0 };
+/// The optimizers that take steps.
+const STEPPING: [Optimizer; 3] = [Optimizer::Gd, Optimizer::Momentum, Optimizer::Adam];
+const SCHEDULES: [Schedule; 3] = [
+    Schedule::Constant,
+    Schedule::InverseTime,
+    Schedule::Adaptive,
+];
 
 fn run(
     breaks_at: Option<u64>,
@@ -190,6 +197,13 @@ fn steps(optimizer: Optimizer, schedule: Schedule, learning_rate: f64) -> Config
     }
 }
 
+fn cuts(reach: Model, tolerance: Model) -> Config {
+    Config {
+        descent: Descent::CuttingPlane { reach, tolerance },
+        ..steps(Optimizer::Gd, Schedule::Constant, 0.1)
+    }
+}
+
 /// Each line with the loss and gradient there, the start's first; and what it came to.
 fn way(config: &Config) -> (Vec<(Model, Epoch)>, Trained) {
     let mut engine = Bowl {
@@ -240,9 +254,8 @@ fn momentum_and_adam_step_as_their_papers_say() {
                         .sum()
                 };
                 match optimizer {
-                    Optimizer::Gd => gradient(epoch),
+                    Optimizer::Gd | Optimizer::CuttingPlane => gradient(epoch),
                     Optimizer::Momentum => sum(0.9, &|g| g),
-                    Optimizer::CuttingPlane => unreachable!(),
                     Optimizer::Adam => {
                         let first = sum(0.9, &|g| g) / sum(0.9, &|_| 1.0);
                         let second = sum(0.999, &|g| g * g) / sum(0.999, &|_| 1.0);
@@ -294,7 +307,7 @@ fn a_ball_that_went_too_far_starts_anew() {
 /// The best line, not the last one: whatever the optimizer, and however wrong the rate.
 #[test]
 fn the_adaptive_rate_gets_there_from_any_rate() {
-    for optimizer in Optimizer::ALL {
+    for optimizer in STEPPING {
         for rate in [1e-3, 0.1, 10.0, 1e4] {
             let config = Config {
                 epochs: 3000,
@@ -308,15 +321,19 @@ fn the_adaptive_rate_gets_there_from_any_rate() {
     }
 }
 
-#[test]
-fn batches_are_for_plain_steps_alone() {
-    let usage = |config: Config, says: &str| match config.check() {
-        Err(Error::Usage(text)) => assert!(text.contains(says), "{text}"),
+/// Checks that a configuration is refused because of a setting.
+fn refuses(config: &Config, setting: Setting) {
+    match config.check() {
+        Err(Error::Setting { setting: found, .. }) => assert_eq!(found, setting),
         other => panic!("{config:?}: {other:?}"),
-    };
+    }
+}
+
+#[test]
+fn only_plain_gradient_descent_runs_in_batches() {
     let mut refused = 0;
-    for optimizer in Optimizer::ALL {
-        for schedule in Schedule::ALL {
+    for optimizer in STEPPING {
+        for schedule in SCHEDULES {
             let config = steps(optimizer, schedule, 0.1);
             config.check().unwrap();
             let batches = Config {
@@ -326,45 +343,46 @@ fn batches_are_for_plain_steps_alone() {
             if config.descent == Descent::gd(0.1) {
                 batches.check().unwrap();
             } else {
-                usage(batches, "--sync-every 2");
+                refuses(&batches, Setting::SyncEvery);
                 refused += 1;
             }
         }
     }
     assert_eq!(refused, 8);
-    let reach = |w, b| Descent::CuttingPlane {
-        reach: Model { w, b },
-        fine: Model { w: 1.0, b: 1.0 },
-    };
-    let with = |descent| Config {
-        descent,
-        ..steps(Optimizer::Gd, Schedule::Constant, 0.1)
-    };
-    with(reach(1.0, 1.0)).check().unwrap();
     let batches = Config {
         sync_every: 2,
-        ..with(reach(1.0, 1.0))
+        ..cuts(Model::both(1.0), Model::both(1.0))
     };
-    usage(batches, "--sync-every 2");
-    usage(with(reach(0.0, 1.0)), "reach in w");
-    usage(with(reach(1.0, f64::INFINITY)), "reach in b");
-    let fine = |w, b| Descent::CuttingPlane {
-        reach: Model { w: 1.0, b: 1.0 },
-        fine: Model { w, b },
+    refuses(&batches, Setting::SyncEvery);
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    cuts(Model::both(1.0), Model::both(1.0)).check().unwrap();
+    let refuses_plane = |reach, tolerance, says: &str| match cuts(reach, tolerance).check() {
+        Err(Error::Usage(text)) => assert!(text.contains(says), "{text}"),
+        other => panic!("{other:?}"),
     };
-    usage(with(fine(-1.0, 1.0)), "how fine w");
-    usage(with(fine(1.0, 0.0)), "how fine b");
-    usage(with(Descent::gd(f64::NAN)), "learning rate");
+    let (one, at) = (Model::both(1.0), |w, b| Model { w, b });
+    refuses_plane(at(0.0, 1.0), one, "reach in w");
+    refuses_plane(at(1.0, f64::INFINITY), one, "reach in b");
+    refuses_plane(one, at(-1.0, 1.0), "tolerance in w");
+    refuses_plane(one, at(1.0, 0.0), "tolerance in b");
+    let gd = |rate| steps(Optimizer::Gd, Schedule::Constant, rate);
+    refuses(&gd(f64::NAN), Setting::LearningRate);
+    refuses(&gd(0.0), Setting::LearningRate);
+    let not_steps = steps(Optimizer::CuttingPlane, Schedule::Constant, 0.1);
+    refuses(&not_steps, Setting::Optimizer);
     let stop = |tolerance, patience| Config {
         stop: Some(Stop {
             tolerance,
             patience,
         }),
-        ..with(Descent::gd(0.1))
+        ..gd(0.1)
     };
     stop(0.0, 1).check().unwrap();
-    usage(stop(1.0, 1), "tolerance");
-    usage(stop(0.0, 0), "patience");
+    refuses(&stop(1.0, 1), Setting::Tolerance);
+    refuses(&stop(0.0, 0), Setting::Patience);
 }
 
 /// So that whoever keeps the walk at every multiple of `sync_every` gets one, wherever it went on.
@@ -419,13 +437,7 @@ fn batches_end_at_multiples_of_their_length() {
 #[test]
 fn a_walk_goes_on_only_as_it_began() {
     let by_steps = steps(Optimizer::Gd, Schedule::Constant, 0.1);
-    let by_cuts = Config {
-        descent: Descent::CuttingPlane {
-            reach: Model { w: 1.0, b: 1.0 },
-            fine: Model { w: 1e-6, b: 1e-6 },
-        },
-        ..by_steps
-    };
+    let by_cuts = cuts(Model::both(1.0), Model::both(1e-6));
     for (began, goes_on) in [(by_steps, by_cuts), (by_cuts, by_steps)] {
         let mut engine = Bowl {
             calls: 0,
@@ -435,7 +447,14 @@ fn a_walk_goes_on_only_as_it_began() {
         let ended = train(&mut engine, &goes_on, &mut walk, &mut |_, _| {
             ControlFlow::Continue(())
         });
-        assert!(matches!(ended, Err(Error::Usage(_))), "{ended:?}");
+        let refused = matches!(
+            ended,
+            Err(Error::Setting {
+                setting: Setting::Optimizer,
+                ..
+            })
+        );
+        assert!(refused, "{ended:?}");
         assert_eq!(walk, Walk::new(&began));
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::statistics::Statistics;
 use super::{Block, Source};
-use crate::error::Error;
+use crate::error::{Error, Setting};
 use crate::loss::Loss;
 use crate::model::{Evaluation, Model};
 
@@ -57,13 +57,10 @@ impl Scaling {
         // A perfect line leaves rounding alone, which is no measure.
         let deviation = statistics.least_deviation();
         let deviation = deviation.max(statistics.y_deviation() * f64::from(f32::EPSILON));
-        let y_scale = match loss {
-            Loss::Mse | Loss::Mae | Loss::Huber { .. } | Loss::Quantile { .. }
-                if deviation > 0.0 =>
-            {
-                deviation.log2().floor().exp2()
-            }
-            _ => 1.0,
+        let y_scale = if loss.degree().is_some() && deviation > 0.0 {
+            deviation.log2().floor().exp2()
+        } else {
+            1.0
         };
         Scaling {
             x_center: statistics.x.mean,
@@ -79,7 +76,7 @@ impl Scaling {
     /// a size of its own, and leaves y's as it is.
     ///
     /// # Errors
-    /// [`Error::Usage`] where huber's δ, and [`Error::Data`] where for log-cosh y is of a size that f32 has no place for.
+    /// [`Setting::Delta`]'s if f32 can't hold huber's δ, and [`Error::Data`] if it can't hold log-cosh of these y.
     pub fn robust(
         statistics: &Statistics,
         loss: Loss,
@@ -95,13 +92,13 @@ impl Scaling {
         // The mean distance from the line is no more than this, and no loss but mse grows faster.
         let far = statistics.y_deviation() + (y.mean - y_center).abs() + (line.w * x_scale).abs();
         let sum = statistics.samples as f64 * far / LARGEST_SUM;
-        let least = match loss {
-            Loss::LogCosh => 1.0,
-            Loss::Mse | Loss::Huber { .. } => {
-                let slope = loss.parameter().unwrap_or(far).min(far);
+        let least = match loss.degree() {
+            None => 1.0,
+            Some(2) => {
+                let slope = loss.threshold().unwrap_or(far).min(far);
                 size.max((sum * slope).sqrt())
             }
-            Loss::Mae | Loss::Quantile { .. } => size.max(sum),
+            Some(_) => size.max(sum),
         };
         // A power of two; up, where it has to be that large.
         let down = if least > size {
@@ -113,44 +110,37 @@ impl Scaling {
             x_center: x.mean,
             x_scale,
             y_center,
-            y_scale: if loss == Loss::LogCosh {
-                1.0
-            } else {
-                down.exp2()
-            },
+            y_scale: loss.degree().map_or(1.0, |_| down.exp2()),
             trend: line.w,
         };
-        match scaling.loss(loss) {
-            Loss::Huber { delta } if !(SMALLEST_DELTA..=1.0 / SMALLEST_DELTA).contains(&delta) => {
-                let ends = [SMALLEST_DELTA, 1.0 / SMALLEST_DELTA].map(|end| end * scaling.y_scale);
-                Err(Error::Usage(format!(
-                    "--delta {:e} is too far from the size of y's residuals, about {size:.1e}, for f32: take one between \
-                     {:.0e} and {:.0e}, or --loss mae or mse",
-                    loss.parameter().unwrap_or(delta),
-                    ends[0],
-                    ends[1],
-                )))
-            }
-            Loss::LogCosh if sum > 1.0 => Err(Error::Data(format!(
-                "some y are so far off, {far:.1e} in the mean, that their --loss log-cosh is beyond f32: give y in a \
-                 larger unit, or take --loss huber",
-            ))),
-            Loss::LogCosh if size < SMALLEST_RESIDUAL => Err(Error::Data(format!(
-                "y is too small for --loss log-cosh, whose squares of residuals of about {size:.1e} are none in f32: give y in \
-                 a smaller unit, or take --loss huber with a --delta of that size",
-            ))),
-            _ => Ok(scaling),
+        let allowed = SMALLEST_DELTA..=1.0 / SMALLEST_DELTA;
+        let threshold = scaling.loss(loss).threshold();
+        if let Some(delta) = threshold.filter(|delta| !allowed.contains(delta)) {
+            let [low, high] = [allowed.start(), allowed.end()].map(|end| end * scaling.y_scale);
+            return Err(Setting::Delta.error(format!(
+                "{:e} is too far from the size of y's residuals, about {size:.1e}, for f32: use one between {low:.0e} and \
+                 {high:.0e}, or the loss mae or mse",
+                loss.threshold().unwrap_or(delta),
+            )));
         }
+        if loss.degree().is_none() && sum > 1.0 {
+            return Err(Error::Data(format!(
+                "some y are so far off, {far:.1e} in the mean, that their {loss} loss is beyond f32: give y in a larger \
+                 unit, or use the huber loss",
+            )));
+        }
+        if loss.degree().is_none() && size < SMALLEST_RESIDUAL {
+            return Err(Error::Data(format!(
+                "y is too small for the {loss} loss: the squares of residuals of about {size:.1e} are 0 in f32; give y in a \
+                 smaller unit, or use the huber loss with a δ of that size",
+            )));
+        }
+        Ok(scaling)
     }
 
     /// The loss of y′ that stands for a loss of y.
     pub fn loss(&self, loss: Loss) -> Loss {
-        match loss {
-            Loss::Huber { delta } => Loss::Huber {
-                delta: delta / self.y_scale,
-            },
-            other => other,
-        }
+        loss.in_unit(self.y_scale)
     }
 
     /// The line over x′ and y′ that is this line over x and y.
@@ -183,12 +173,17 @@ impl Scaling {
 
     /// The loss over x and y, from that over x′ and y′.
     pub fn outside_loss(&self, loss: Loss, inside: f64) -> f64 {
-        inside * self.y_scale.powi(degree(loss))
+        inside
+            * loss
+                .degree()
+                .map_or(1.0, |degree| self.y_scale.powi(degree))
     }
 
     /// The learning rate over x′ and y′ that takes the steps of this one over x′ and y not scaled.
     pub fn learning_rate(&self, loss: Loss, rate: f64) -> f64 {
-        rate * self.y_scale.powi(degree(loss) - 2)
+        rate * loss
+            .degree()
+            .map_or(1.0, |degree| self.y_scale.powi(degree - 2))
     }
 
     /// Means of x′ and x′².
@@ -196,14 +191,6 @@ impl Scaling {
         let mean = (statistics.x.mean - self.x_center) / self.x_scale;
         let deviation = statistics.x_deviation() / self.x_scale;
         (mean, mean * mean + deviation * deviation)
-    }
-}
-
-/// By how many powers of y a loss grows; for log-cosh y is never scaled.
-fn degree(loss: Loss) -> i32 {
-    match loss {
-        Loss::Mse | Loss::Huber { .. } => 2,
-        Loss::Mae | Loss::Quantile { .. } | Loss::LogCosh => 1,
     }
 }
 

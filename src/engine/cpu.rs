@@ -1,4 +1,4 @@
-//! The CPU engine: threads and SIMD lanes. The rival in benchmarks and the reference in tests.
+//! The CPU engine: threads and SIMD lanes. It is the rival in benchmarks and the reference in tests.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -11,33 +11,33 @@ use super::{Description, Engine};
 use crate::data::host::{self, Columns, Memory};
 use crate::data::{self, BLOCK, Block, OnLoad, Source};
 use crate::error::Error;
-use crate::loss::{self, Loss, Terms};
+use crate::loss::{Loss, Terms, TermsVisitor};
 use crate::model::{Model, Sums};
 
-/// f32 sums side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON.
+/// The number of f32 sums side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON.
 const LANES: usize = 16;
-/// Terms that a lane adds up in f32 before they go into an f64 sum. The rounding of 31 additions is
-/// below 31 · 2^-24 = 1.9e-6 of Σ|term| at its worst, some 2e-7 in practice; 32 hides the widening.
+/// The number of terms that a lane adds up in f32 before they go into an f64 sum.
+///
+/// The rounding of 31 additions is at worst 31 · 2^-24 = 1.9e-6 of Σ|term|, and some 2e-7 in practice. Runs of 32 hide the cost
+/// of widening.
 const RUN: usize = 32;
-
-/// Sets between these sizes are tried with one thread and with all; smaller ones are one block,
-/// larger ones always gain.
+/// The set sizes that are timed with one thread and with all. Smaller sets are one block, and larger ones always gain.
 const ONE_OR_ALL: std::ops::Range<u64> = BLOCK as u64 + 1..8_000_000;
 
-/// What a CPU engine will take.
+/// The memory that a CPU engine will take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Plan {
-    /// How many samples.
+pub struct CpuPlan {
+    /// The number of samples.
     pub samples: u64,
-    /// Bytes of host memory that hold them.
+    /// The bytes of host memory that hold them.
     pub bytes: u64,
-    /// Bytes of host memory that can be had; none where the operating system doesn't say.
+    /// The bytes of host memory available; `None` if the operating system doesn't say.
     pub available: Option<u64>,
 }
 
-/// What [`CpuEngine::new`] will take for so many samples. Takes no memory.
-pub fn plan(samples: u64) -> Plan {
-    Plan {
+/// Returns the memory that [`CpuEngine::new`] will take, without taking it.
+pub fn plan(samples: u64) -> CpuPlan {
+    CpuPlan {
         samples,
         bytes: host::bytes(samples),
         available: host::available(),
@@ -50,32 +50,33 @@ pub fn description(threads: usize, samples: u64) -> Description {
     Description::on_host(format!("{threads} thread{plural}"), samples)
 }
 
-/// All samples in f32 in host memory, 8 bytes a sample.
+/// The CPU engine, with all samples in f32 in host memory: 8 bytes a sample.
 #[derive(Debug)]
 pub struct CpuEngine {
     memory: Memory,
     loss: Loss,
-    /// One sum a block, added up in order: the same bits for any number of threads.
+    /// The sums of each block. They are added up in order, so any number of threads gives the same bits.
     partial_sums: Vec<Sums>,
     parallel: bool,
 }
 
 impl CpuEngine {
-    /// Loads all samples, on all threads of rayon's pool, telling `on_load` of them, and tunes.
+    /// Loads all samples on all threads of rayon's pool, and chooses the number of threads as [`CpuEngine::tune`] does.
     ///
     /// # Errors
-    /// [`Error::Io`] where memory is too small, and what [`Source::read`] says.
+    /// Those of [`Loss::check`], [`Memory::new`] and [`data::read`].
     pub fn new(source: &dyn Source, loss: Loss, on_load: OnLoad) -> Result<Self, Error> {
         let mut engine = Self::untuned(source, loss, on_load)?;
         engine.tune();
         Ok(engine)
     }
 
-    /// Like [`CpuEngine::new`], but on all threads whether or not one would be faster.
+    /// Loads all samples like [`CpuEngine::new`], but uses all threads even if one would be faster.
     ///
     /// # Errors
-    /// The same.
+    /// Those of [`CpuEngine::new`].
     pub fn untuned(source: &dyn Source, loss: Loss, on_load: OnLoad) -> Result<Self, Error> {
+        loss.check()?;
         let samples = source.samples();
         let mut engine = CpuEngine {
             memory: Memory::new(samples)?,
@@ -87,17 +88,17 @@ impl CpuEngine {
         Ok(engine)
     }
 
-    /// Chooses between one thread and all of the rayon pool that this is called in, by trying.
+    /// Chooses between one thread and all of the current rayon pool by timing both.
     pub fn tune(&mut self) {
         self.parallel = self.gains_from_threads();
     }
 
-    /// Whether it runs on all threads of the pool, not on one.
+    /// Returns whether the engine runs on all threads of the pool rather than one.
     pub fn is_parallel(&self) -> bool {
         self.parallel
     }
 
-    /// How many threads it runs on.
+    /// Returns the number of threads that the engine runs on.
     pub fn threads(&self) -> usize {
         if self.parallel {
             rayon::current_num_threads()
@@ -106,7 +107,7 @@ impl CpuEngine {
         }
     }
 
-    /// The samples as they are computed with.
+    /// Returns the samples as the engine computes with them.
     pub fn columns(&self) -> Columns<'_> {
         self.memory.columns()
     }
@@ -128,8 +129,10 @@ impl CpuEngine {
             })
     }
 
-    /// Whether all threads are faster than one. Fork and join cost tens of µs, more on a busy or
-    /// virtual machine, and a term of one loss ten times that of another: so it is measured.
+    /// Returns whether all threads are faster than one.
+    ///
+    /// It has to be measured: fork and join cost tens of µs, and more on a busy or virtual machine. A term of one loss costs
+    /// ten times that of another.
     fn gains_from_threads(&mut self) -> bool {
         if rayon::current_num_threads() == 1 || self.samples() < ONE_OR_ALL.start {
             return false;
@@ -182,26 +185,31 @@ impl Engine for CpuEngine {
     }
 }
 
-/// The sums over some samples, with w and b rounded to f32.
+/// Returns the sums over some samples, with w and b rounded to f32.
 pub(super) fn block_sums(loss: Loss, x: &[f32], y: &[f32], model: Model) -> Sums {
     let (w, b) = (model.w as f32, model.b as f32);
-    match loss {
-        Loss::Mse => reduce_samples(x, y, w, b, loss::mse),
-        Loss::Mae => reduce_samples(x, y, w, b, loss::mae),
-        Loss::Huber { delta } => {
-            let delta = delta as f32;
-            reduce_samples(x, y, w, b, |residual| loss::huber(residual, delta))
-        }
-        Loss::LogCosh => reduce_samples(x, y, w, b, loss::log_cosh),
-        Loss::Quantile { tau } => {
-            let (over, under) = ((1.0 - tau) as f32, tau as f32);
-            reduce_samples(x, y, w, b, |residual| loss::quantile(residual, over, under))
-        }
+    loss.with_terms(SamplesAndLine { x, y, w, b })
+}
+
+/// The samples of one block, and the line to evaluate.
+struct SamplesAndLine<'a> {
+    x: &'a [f32],
+    y: &'a [f32],
+    w: f32,
+    b: f32,
+}
+
+impl TermsVisitor for SamplesAndLine<'_> {
+    type Output = Sums;
+
+    fn visit(self, terms: impl Fn(f32) -> Terms) -> Sums {
+        reduce_samples(self.x, self.y, self.w, self.b, terms)
     }
 }
 
-/// The twin of the shader's `reduce_samples`. f32 terms, short f32 sums in
-/// lanes, f64 beyond; compiled for each instruction set and chosen at run time.
+/// Returns the sums of f32 terms, added up in f32 lanes over short runs and in f64 beyond.
+///
+/// It is the twin of the shader's `reduce_samples`, compiled for each instruction set; the best one is chosen at run time.
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
     "x86_64+avx2",

@@ -330,6 +330,7 @@ fn compile(
     loss: Loss,
     options: &Options,
 ) -> Result<(Device, Kernels, Timings), Error> {
+    loss.check()?;
     let start = Instant::now();
     let device = Device::open(adapter)?;
     let device_start = start.elapsed();

@@ -48,7 +48,7 @@ pub enum Memory {
     #[cfg(feature = "gpu")]
     Gpu(crate::engine::gpu::plan::GpuPlan),
     /// Of the CPU engine.
-    Cpu(cpu::Plan),
+    Cpu(cpu::CpuPlan),
 }
 
 impl Prepared<'_> {

@@ -11,7 +11,7 @@ use crate::data::scaling::Scaled;
 use crate::data::statistics::{Observed, Statistics};
 use crate::engine::Chosen;
 use crate::error::{Error, Setting};
-use crate::train::rough::Rough;
+use crate::train::RobustStart;
 
 /// Synthetic samples up to which their statistics are computed beforehand: it takes a moment, and says more than the
 /// recipe.
@@ -53,6 +53,7 @@ impl<'a> Fit<'a> {
             ..
         } = self;
         let start = Instant::now();
+        options.loss.check()?;
         if source.samples() == 0 {
             return Err(Error::Empty {
                 title: source.title(),
@@ -66,7 +67,7 @@ impl<'a> Fit<'a> {
         }
         let statistics = statistics_before(&source, &options, monitor)?;
         let robust =
-            wants_robust_start(&options, &source)?.then(|| Rough::of(&source, options.loss));
+            wants_robust_start(&options, &source)?.then(|| RobustStart::new(&source, options.loss));
         let synthetic = source.synthetic();
         let known = match (&statistics, &synthetic) {
             (Some(statistics), _) => Known::Statistics(statistics),

@@ -9,9 +9,9 @@ use crate::data::statistics::Statistics;
 use crate::data::synthetic::{Recipe, Synthetic};
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
-use crate::model::{Evaluation, Model};
+use crate::model::Model;
+use crate::train::RobustStart;
 use crate::train::rate::Curvature;
-use crate::train::rough::Rough;
 use crate::train::{
     Config, Descent, Epoch, MOMENTUM, Optimizer, PATIENCE, Schedule, Stop, TOLERANCE,
 };
@@ -41,8 +41,6 @@ pub struct Setup {
     pub scaling: Scaling,
     /// The descent, in those coordinates.
     pub config: Config,
-    /// The optimizer.
-    pub optimizer: Optimizer,
     /// The line before the first epoch, in the data's units.
     pub start: Model,
     /// The learning rate; `None` if the optimizer takes none.
@@ -81,7 +79,7 @@ impl Setup {
         options: &Options,
         source: &dyn Source,
         known: Known,
-        robust: Option<Rough>,
+        robust: Option<RobustStart>,
     ) -> Result<Self, Error> {
         let loss = options.loss;
         let synthetic = source.synthetic();
@@ -108,7 +106,6 @@ impl Setup {
             loss,
             scaling,
             config,
-            optimizer,
             start,
             learning_rate,
             plane,
@@ -130,33 +127,13 @@ impl Setup {
         self.config.sync_every.min(self.config.epochs) > 1
     }
 
-    /// Returns the schedule of the learning rate; `None` if there is no rate.
-    pub fn schedule(&self) -> Option<Schedule> {
-        match self.config.descent {
-            Descent::Steps { schedule, .. } => Some(schedule),
-            Descent::CuttingPlane { .. } => None,
-        }
-    }
-
     /// Returns an epoch in the data's units.
     pub fn outside(&self, epoch: &Epoch) -> Epoch {
-        let Evaluation { loss, dw, db } = self.scaling.evaluation(
-            self.loss,
-            Evaluation {
-                loss: epoch.loss,
-                dw: epoch.dw,
-                db: epoch.db,
-            },
-        );
-        let Model { w, b } = self.scaling.outside(epoch.model());
-        Epoch {
-            epoch: epoch.epoch,
-            loss,
-            w,
-            b,
-            dw,
-            db,
-        }
+        Epoch::new(
+            epoch.epoch,
+            self.scaling.outside(epoch.model()),
+            self.scaling.evaluation(self.loss, epoch.evaluation()),
+        )
     }
 
     /// Returns a loss in the data's units.
@@ -218,13 +195,13 @@ fn scaling(
     options: &Options,
     source: &dyn Source,
     known: Known,
-    robust: Option<Rough>,
+    robust: Option<RobustStart>,
 ) -> Result<Scaling, Error> {
     match (known, robust) {
-        (Known::Statistics(statistics), Some(Rough { line, size }))
+        (Known::Statistics(statistics), Some(RobustStart { line, scale }))
             if options.standardizes(source) =>
         {
-            Scaling::robust(statistics, options.loss, line, size)
+            Scaling::robust(statistics, options.loss, line, scale)
         }
         (Known::Statistics(statistics), None) if options.standardizes(source) => {
             Ok(Scaling::standard(statistics, options.loss))
@@ -238,7 +215,7 @@ fn start(
     options: &Options,
     synthetic: Option<Synthetic>,
     known: Known,
-    robust: Option<Rough>,
+    robust: Option<RobustStart>,
     optimizer: Optimizer,
     scaling: &Scaling,
 ) -> Model {
@@ -324,7 +301,7 @@ fn learning_rate(
                 rate,
                 limit,
                 suggested: auto,
-                optimizer: optimizer.name(),
+                optimizer: optimizer.to_string(),
                 loss: loss.to_string(),
                 standardized: *scaling != Scaling::NONE,
             })
@@ -361,17 +338,17 @@ fn stop(options: &Options, own: bool, descent: Descent) -> Result<Option<Stop>, 
 }
 
 impl PlaneSize {
-    fn new(known: Known, robust: Option<Rough>, scaling: &Scaling) -> Self {
+    fn new(known: Known, robust: Option<RobustStart>, scaling: &Scaling) -> Self {
         let deviation = known.y_deviation();
         let (reach, robust) = match robust {
-            Some(robust) => (robust.size, robust),
+            Some(robust) => (robust.scale, robust),
             None => {
                 let line = scaling.outside(Model { w: 0.0, b: 0.0 });
-                let size = deviation;
-                (REACH * deviation, Rough { line, size })
+                let scale = deviation;
+                (REACH * deviation, RobustStart { line, scale })
             }
         };
-        let b = (robust.fine() / scaling.y_scale).max(f64::MIN_POSITIVE);
+        let b = (robust.tolerance() / scaling.y_scale).max(f64::MIN_POSITIVE);
         let (_, square) = known.moments(scaling);
         let w = (b / square.sqrt()).clamp(f64::MIN_POSITIVE, f64::MAX);
         PlaneSize {
@@ -388,7 +365,7 @@ impl PlaneSize {
                 w: around(from.w),
                 b: around(from.b),
             },
-            fine: self.tolerance,
+            tolerance: self.tolerance,
         }
     }
 }

@@ -1,58 +1,59 @@
-//! The cutting-plane method with centres of gravity, in two dimensions.
+//! The cutting-plane method with centres of gravity, in the plane of w and b.
 //!
-//! The losses are convex in (w, b), so what an epoch learns at one line p is true of every line q:
-//! loss(q) ≥ loss(p) + gradient(p) · (q − p). Once a loss of L is known, half-planes rule out every line where that
-//! is not below L, and what all epochs leave is a convex polygon, which holds every line that is better. The next
-//! epoch tries its centre of gravity. A cut through there takes 1 − 1/e = 0.63 of the area to be left at the most
-//! (Grünbaum 1960), and the loss that can still be gained shrinks by the root of that an epoch (Levin 1965, Newman 1965):
-//! whatever the samples are, for losses with corners as for smooth ones, without a learning rate. Where nothing is left,
-//! no line is better by more than what is certain of a loss.
+//! The losses are convex in (w, b). An evaluation at a line p therefore bounds the loss of every line q:
+//! loss(q) ≥ loss(p) + gradient(p) · (q − p). Once a loss of L is known, each evaluation rules out a half-plane of lines
+//! whose loss is not below L. All evaluations together leave a convex polygon, and every better line lies in it.
 //!
-//! That is not yet the line: where a few samples are far off, what they add to the loss is more than all others can
-//! gain. Their gradient is not: it is bounded, as all terms are, and f32 sums of such terms are good to 1e-6 of what
-//! they are among the others. So the plane goes on to cut by gradients, through the lines that were tried themselves,
-//! until what is left is narrow, or no gradient says where to go.
+//! The next epoch evaluates the polygon's centre of gravity. A cut through it leaves at most 1 − 1/e = 0.63 of the area
+//! (Grünbaum 1960), and the loss still to be gained shrinks by the root of that per epoch (Levin 1965, Newman 1965). The
+//! method needs no learning rate, and the rate holds for any samples and for losses with corners. Once the polygon is empty,
+//! no line is better by more than the loss can resolve.
+//!
+//! That line is not always good enough. A few samples far off can add more to the loss than all the others can gain. They
+//! hardly disturb the gradient: the terms of all losses but mse are bounded, and f32 sums of such terms are good to 1e-6 of
+//! the other samples' size. The method then goes on to cut by gradients through the evaluated lines themselves, until the
+//! polygon is narrow or the gradient is 0.
 
 use serde::{Deserialize, Serialize};
 
 use super::polygon::Polygon;
-use super::walk::Seen;
-use crate::model::Model;
+use crate::model::{Model, Seen};
 
-/// The share of the loss that f32 sums can't tell for certain: two roundings of the total to f32, and the terms' own,
-/// which mostly average out. A line is looked for that is better by more than this, and by more than the tolerance.
-const UNCERTAIN: f64 = 1.0 / (1 << 22) as f64;
-/// Likewise, of how far a cut's loss lies above the best: the rounding of sums whose samples are far from the line,
-/// which would else shift the cut by more than the best loss is certain to.
-const UNCERTAIN_FAR: f64 = 1e-6;
-/// The share of it that an f32 sum of losses is off by at the worst, as engines are tested to: what differs by more
-/// differs for certain.
-const ROUNDING: f64 = 1.0 / (1 << 19) as f64;
-/// What the box grows by.
+/// The share of the loss that f32 sums can't resolve: two roundings of the total to f32, and those of the terms, which
+/// mostly cancel. The method looks for a line that is better by more than this and by more than the tolerance.
+const RESOLUTION: f64 = 1.0 / (1 << 22) as f64;
+/// The share of a cut's excess over the best loss that f32 sums can't resolve. If the line is far from the samples, the
+/// rounding of its loss would shift the cut by more than the best loss is uncertain.
+const RESOLUTION_FAR: f64 = 1e-6;
+/// The largest rounding of an f32 sum of losses, as a share of it; engines are tested to this. Losses that differ by
+/// more really differ.
+const MAX_ROUNDING: f64 = 1.0 / (1 << 19) as f64;
+/// The factor by which the box grows.
 const GROWTH: f64 = 4.0;
-/// How often it grows before what it holds nothing of is taken not to be: 4^10 = 1e6 boxes further out. A line that is
-/// better by 1e-6 of the loss is then found where its way from the best one is no longer than 4e6 boxes: a quarter of the
-/// way gains a quarter of that, which is more than what is uncertain. No more often, for the corners of so large a
-/// box have as many digits less.
-const BEYOND: usize = 10;
+/// How often an empty box grows before no better line is assumed to exist: up to 4^10 = 1e6 times its size.
+///
+/// A line better by 1e-6 of the loss is then found up to 4e6 boxes away: a quarter of the way gains a quarter of that, which
+/// exceeds [`RESOLUTION`]. The corners of a larger box would have too few digits.
+const MAX_GROWTHS: usize = 10;
 
-/// What the epochs so far have ruled out.
+/// The lines that the epochs so far have left.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct CuttingPlane {
+pub struct CuttingPlane {
     /// The middle of the box.
     start: Model,
-    /// Half its sides.
+    /// Half the sides of the box.
     reach: Model,
-    /// Each line tried.
+    /// Every line evaluated so far.
     cuts: Vec<Seen>,
-    /// Whether gradients alone tell lines apart.
+    /// Whether losses no longer differ in f32, so that gradients alone lead on.
     by_gradient: bool,
-    /// Whether no line is left to try.
+    /// Whether no line is left to evaluate.
     done: bool,
 }
 
 impl CuttingPlane {
-    pub(super) fn new(start: Model, reach: Model) -> Self {
+    /// Returns the state before the first epoch, with a box of ±`reach` around `start`.
+    pub fn new(start: Model, reach: Model) -> Self {
         CuttingPlane {
             start,
             reach,
@@ -62,61 +63,68 @@ impl CuttingPlane {
         }
     }
 
-    /// Whether no line is better than the best, as far as the tolerance and f32 tell.
-    pub(super) fn done(&self) -> bool {
+    /// Returns whether no line is better than the best one, as far as the tolerance and f32 can tell.
+    pub fn done(&self) -> bool {
         self.done
     }
 
-    /// Whether no line has a loss that is lower for certain, and gradients alone tell.
-    pub(super) fn by_gradient(&self) -> bool {
+    /// Returns whether losses no longer differ in f32, so that gradients alone lead on.
+    pub fn by_gradient(&self) -> bool {
         self.by_gradient
     }
 
-    /// The line to try after `seen`, rounded to f32 as the engine will; the best one where none is left. Where the
-    /// tolerance is below what f32 tells of the loss, none is left only when the best line is known to `fine`.
-    pub(super) fn next(&mut self, seen: Seen, tolerance: f64, fine: Model) -> Model {
+    /// Records an evaluation and returns the line to evaluate next, rounded to f32; the best line if none is left.
+    ///
+    /// `loss_tolerance` is a share of the loss. If it is below [`RESOLUTION`], the method ends once the best line is also
+    /// known to within `tolerance` in w and b.
+    pub fn next(&mut self, seen: Seen, loss_tolerance: f64, tolerance: Model) -> Model {
         self.cuts.push(seen);
-        let mut next = self.next_by_loss(tolerance, 0);
-        self.by_gradient = next.is_none() && tolerance <= UNCERTAIN;
+        let mut next = self.next_by_loss(loss_tolerance, 0);
+        self.by_gradient = next.is_none() && loss_tolerance <= RESOLUTION;
         if self.by_gradient {
-            next = self.next_by_gradient(fine);
+            next = self.next_by_gradient(tolerance);
         }
-        let next = next.or_else(|| self.next_by_loss(tolerance, BEYOND));
+        let next = next.or_else(|| self.next_by_loss(loss_tolerance, MAX_GROWTHS));
         self.done = next.is_none();
         next.unwrap_or(self.best(seen).model)
     }
 
-    /// The line with the lowest loss. Among those whose losses f32 can't tell apart, once gradients alone tell: one
-    /// whose gradient says nothing any more, else the last one, for the later, the nearer. `seen` where none was tried.
-    pub(super) fn best(&self, seen: Seen) -> Seen {
-        let lowest = |one: Seen, other: &Seen| match other.at.loss < one.at.loss {
-            true => *other,
-            false => one,
+    /// Returns the evaluated line with the lowest loss, or `seen` if none was evaluated.
+    ///
+    /// Once gradients alone lead on, several losses may be equal in f32. Among those it returns a line with a gradient of
+    /// 0, or else the last one, which is the nearest to the optimum.
+    pub fn best(&self, seen: Seen) -> Seen {
+        let lower = |best: Seen, cut: &Seen| {
+            if cut.at.loss < best.at.loss {
+                *cut
+            } else {
+                best
+            }
         };
         let first = self.cuts.first().copied().unwrap_or(seen);
-        let lowest = self.cuts.iter().fold(first, lowest);
+        let lowest = self.cuts.iter().fold(first, lower);
         if !self.by_gradient {
             return lowest;
         }
-        let level = lowest.at.loss * (1.0 + UNCERTAIN);
-        let like = || self.cuts.iter().rev().filter(|cut| cut.at.loss <= level);
-        let flat = like().find(|cut| is_flat(cut));
-        flat.or(like().next()).copied().unwrap_or(lowest)
+        let level = lowest.at.loss * (1.0 + RESOLUTION);
+        let equal = || self.cuts.iter().rev().filter(|cut| cut.at.loss <= level);
+        let flat = equal().find(|cut| is_flat(cut));
+        flat.or(equal().next()).copied().unwrap_or(lowest)
     }
 
-    /// The middle of the lines that may be better by more than what is certain of the loss, in boxes that grow up to so
-    /// many times: it may be as it is so small that there is nothing to gain within it.
-    fn next_by_loss(&mut self, tolerance: f64, beyond: usize) -> Option<Model> {
+    /// Returns the centre of the lines that may be better by more than the loss can resolve, or `None` if there are none.
+    ///
+    /// Lets an empty box grow up to `growths` times, since a small box may have nothing to gain within it.
+    fn next_by_loss(&mut self, loss_tolerance: f64, growths: usize) -> Option<Model> {
         let mut grown = self.clone();
         let best = self.best(self.cuts.last().copied()?);
-        // Near its sides the box may be what keeps the best line from being found.
-        while (best.model.w - grown.start.w).abs() > 0.5 * grown.reach.w
-            || (best.model.b - grown.start.b).abs() > 0.5 * grown.reach.b
-        {
+        let from_start = (best.model - self.start).map(f64::abs);
+        // A best line near a side may be there only because the box ends.
+        while from_start.w > 0.5 * grown.reach.w || from_start.b > 0.5 * grown.reach.b {
             grown.grow();
         }
-        for _ in 0..=beyond {
-            let middle = grown.better(best, tolerance).centroid();
+        for _ in 0..=growths {
+            let middle = grown.better(best, loss_tolerance).centroid();
             if let Some(next) = middle.and_then(|middle| self.new_line(best, middle)) {
                 self.reach = grown.reach;
                 return Some(next);
@@ -126,114 +134,92 @@ impl CuttingPlane {
         None
     }
 
-    /// The middle of the lines that gradients leave, none where that is the best one.
-    fn next_by_gradient(&mut self, fine: Model) -> Option<Model> {
+    /// Returns the centre of the lines that gradients leave, or `None` if the best one is known to within `tolerance`.
+    fn next_by_gradient(&mut self, tolerance: Model) -> Option<Model> {
         let best = self.best(self.cuts.last().copied()?);
         if is_flat(&best) {
             return None;
         }
-        let (mut left, mut ends) = self.left(best)?;
-        let start = |from: &Self| {
-            let Model { w, b } = from.start;
-            [w - best.model.w, b - best.model.b]
-        };
-        // All in a box's outer half: what is beyond may be as good.
-        while (0..2).any(|i| {
-            let reach = 0.5 * [self.reach.w, self.reach.b][i];
-            let start = start(self)[i];
-            ends[i][0] > start + reach || ends[i][1] < start - reach
-        }) {
+        let (mut left, mut bounds) = self.left(best)?;
+        // If all lines left lie in an outer half of the box, those beyond its side may be as good.
+        while self.is_in_an_outer_half(best, bounds) {
             self.grow();
-            (left, ends) = self.left(best)?;
+            (left, bounds) = self.left(best)?;
         }
-        let far = ends.map(|[low, high]| high.max(-low));
-        if far[0] <= fine.w && far[1] <= fine.b {
+        let (low, high) = bounds;
+        if high.w.max(-low.w) <= tolerance.w && high.b.max(-low.b) <= tolerance.b {
             return None;
         }
         self.new_line(best, left.centroid()?)
     }
 
-    /// The line in f32 that is so far from the best one, unless f32 knows none there that is new.
-    fn new_line(&self, best: Seen, [w, b]: [f64; 2]) -> Option<Model> {
-        let next = rounded(Model {
-            w: best.model.w + w,
-            b: best.model.b + b,
-        });
+    /// Returns whether a polygon with these bounds, as seen from the best line, lies in the outer half of the box on one side.
+    fn is_in_an_outer_half(&self, best: Seen, (low, high): (Model, Model)) -> bool {
+        let (start, half) = (self.start - best.model, self.reach * 0.5);
+        let (inner_low, inner_high) = (start - half, start + half);
+        low.w > inner_high.w || low.b > inner_high.b || high.w < inner_low.w || high.b < inner_low.b
+    }
+
+    /// Returns the line at `offset` from the best one, in f32, or `None` if it is not finite or was evaluated before.
+    fn new_line(&self, best: Seen, offset: Model) -> Option<Model> {
+        let next = (best.model + offset).rounded();
         let is_new = self.cuts.iter().all(|cut| cut.model != next);
-        (next.w.is_finite() && next.b.is_finite() && is_new).then_some(next)
+        (next.is_finite() && is_new).then_some(next)
     }
 
     fn grow(&mut self) {
-        self.reach.w *= GROWTH;
-        self.reach.b *= GROWTH;
+        self.reach = self.reach * GROWTH;
     }
 
-    /// The box, as seen from the best line, so that a small rest keeps its digits.
+    /// Returns the box as seen from the best line, so that a small polygon keeps its digits.
     fn all(&self, best: Seen) -> Polygon {
-        let low = [
-            self.start.w - self.reach.w - best.model.w,
-            self.start.b - self.reach.b - best.model.b,
-        ];
-        let high = [
-            self.start.w + self.reach.w - best.model.w,
-            self.start.b + self.reach.b - best.model.b,
-        ];
+        let low = self.start - self.reach - best.model;
+        let high = self.start + self.reach - best.model;
         Polygon::rectangle(low, high)
     }
 
-    /// The lines whose loss may be lower than that of the best one, by more than is uncertain.
-    fn better(&self, best: Seen, tolerance: f64) -> Polygon {
+    /// Returns the lines whose loss may be lower than the best one by more than it can resolve, as seen from the best line.
+    fn better(&self, best: Seen, loss_tolerance: f64) -> Polygon {
         let mut left = self.all(best);
-        let level = best.at.loss * (1.0 - tolerance.max(UNCERTAIN));
+        let level = best.at.loss * (1.0 - loss_tolerance.max(RESOLUTION));
         for cut in &self.cuts {
-            let (at, gradient) = seen_from(cut, best);
-            let above = (cut.at.loss - level) * (1.0 - UNCERTAIN_FAR);
-            left.cut(gradient, gradient[0] * at[0] + gradient[1] * at[1] - above);
+            let (at, gradient) = (cut.model - best.model, cut.at.gradient());
+            let above = (cut.at.loss - level) * (1.0 - RESOLUTION_FAR);
+            left.cut(gradient, gradient.dot(at) - above);
         }
         left
     }
 
-    /// The lines that may be the best as far as gradients tell, and losses where they are apart for certain; and their
-    /// least and greatest w and b. All as seen from `best`; none where nothing is left.
+    /// Returns the lines that may be the best by their gradients, and by losses that really differ, with their bounds; all
+    /// as seen from `best`. Returns `None` if no line is left.
     ///
-    /// A gradient that is off by e may rule out a line q that is better than p, by |e · (q − p)| at the most: no further off
-    /// than where the gradient is e itself, which is the nearest that gradients lead to. What their own last digit may
-    /// be off by stays, so that cuts from afar don't contradict each other over a rest that is long and narrow.
-    fn left(&self, best: Seen) -> Option<(Polygon, [[f64; 2]; 2])> {
+    /// A gradient with an error e may rule out a line q that is better than p by up to |e · (q − p)|. Such a line lies no
+    /// further off than where the gradient is e itself, and gradients lead no nearer than that. Each cut leaves room for the
+    /// last digit of its gradient. Otherwise cuts from afar would contradict each other over a long and narrow polygon.
+    fn left(&self, best: Seen) -> Option<(Polygon, (Model, Model))> {
         let mut left = self.all(best);
-        let mut ends = left.ends()?;
+        let mut bounds = left.bounds()?;
         for cut in &self.cuts {
-            let (at, gradient) = seen_from(cut, best);
-            let above = (cut.at.loss * (1.0 - ROUNDING) - best.at.loss * (1.0 + ROUNDING)).max(0.0);
-            let mut offset = -above;
-            for i in [0, 1] {
-                let farthest = (ends[i][1] - at[i]).max(at[i] - ends[i][0]);
-                offset += gradient[i] * at[i] + UNCERTAIN * gradient[i].abs() * farthest;
-            }
+            let (at, gradient) = (cut.model - best.model, cut.at.gradient());
+            let excess = cut.at.loss * (1.0 - MAX_ROUNDING) - best.at.loss * (1.0 + MAX_ROUNDING);
+            let (low, high) = bounds;
+            let along = |gradient: f64, at: f64, low: f64, high: f64| {
+                let farthest = (high - at).max(at - low);
+                gradient * at + RESOLUTION * gradient.abs() * farthest
+            };
+            let offset = -excess.max(0.0)
+                + along(gradient.w, at.w, low.w, high.w)
+                + along(gradient.b, at.b, low.b, high.b);
             left.cut(gradient, offset);
-            ends = left.ends()?;
+            bounds = left.bounds()?;
         }
-        Some((left, ends))
+        Some((left, bounds))
     }
 }
 
-/// Whether it is the best line, by its gradient.
+/// Returns whether the gradient of a line is 0, so that no line is better.
 fn is_flat(cut: &Seen) -> bool {
-    cut.at.dw == 0.0 && cut.at.db == 0.0
-}
-
-/// Where a cut was made, and its gradient.
-fn seen_from(cut: &Seen, best: Seen) -> ([f64; 2], [f64; 2]) {
-    let at = [cut.model.w - best.model.w, cut.model.b - best.model.b];
-    (at, [cut.at.dw, cut.at.db])
-}
-
-/// As an engine rounds it.
-pub(super) fn rounded(model: Model) -> Model {
-    Model {
-        w: f64::from(model.w as f32),
-        b: f64::from(model.b as f32),
-    }
+    cut.at.gradient() == Model::ZERO
 }
 
 #[cfg(test)]
@@ -241,46 +227,40 @@ mod tests {
     use super::*;
     use crate::model::Evaluation;
 
-    fn seen(w: f64, b: f64, loss: f64, dw: f64, db: f64) -> Seen {
-        Seen {
-            model: Model { w, b },
-            at: Evaluation { loss, dw, db },
-        }
+    fn seen(model: Model, loss: f64, dw: f64, db: f64) -> Seen {
+        let at = Evaluation { loss, dw, db };
+        Seen { model, at }
     }
 
-    const START: Model = Model { w: 0.0, b: 0.0 };
-    const REACH: Model = Model { w: 1.0, b: 1.0 };
-    const FINE: Model = Model { w: 1e-3, b: 1e-3 };
+    const REACH: Model = Model::both(1.0);
+    const TOLERANCE: Model = Model::both(1e-3);
 
-    /// 2^-22 of 1e30 is not gained even where the largest box ends: so the gradient alone says where to go, in the first.
+    /// Even the largest box gains less than 2^-22 of a loss of 1e30, so the gradient alone leads on, in the first box.
     #[test]
-    fn a_box_that_held_nothing_however_large_is_the_one_that_it_was() {
-        let mut plane = CuttingPlane::new(START, REACH);
-        let next = plane.next(seen(0.0, 0.0, 1e30, 1e-3, 0.0), 0.0, FINE);
+    fn a_box_that_stays_empty_keeps_its_size() {
+        let mut plane = CuttingPlane::new(Model::ZERO, REACH);
+        let next = plane.next(seen(Model::ZERO, 1e30, 1e-3, 0.0), 0.0, TOLERANCE);
         assert!(plane.by_gradient() && !plane.done());
         assert_eq!(plane.reach, REACH);
         assert!(
             (next.w + 0.5).abs() < 1e-3 && next.b.abs() < 1e-3,
             "{next:?}"
         );
-        // Whoever asks for no more than 1e-3 of the loss has it.
-        let mut plane = CuttingPlane::new(START, REACH);
-        let next = plane.next(seen(0.0, 0.0, 1e30, 1e-3, 0.0), 1e-3, FINE);
+        // A tolerance of 1e-3 of the loss is reached at once.
+        let mut plane = CuttingPlane::new(Model::ZERO, REACH);
+        let next = plane.next(seen(Model::ZERO, 1e30, 1e-3, 0.0), 1e-3, TOLERANCE);
         assert!(plane.done());
-        assert_eq!((next, plane.reach), (START, REACH));
+        assert_eq!((next, plane.reach), (Model::ZERO, REACH));
     }
 
-    /// The loss is the same for f32 everywhere; gradients point to (3, −5), outside the box.
+    /// The loss is the same in f32 everywhere; gradients point to (3, −5), which lies outside the box.
     #[test]
     fn gradients_alone_lead_to_a_line_outside_the_box() {
-        let mut plane = CuttingPlane::new(START, REACH);
-        let (mut line, mut epochs) = (START, 0);
+        let mut plane = CuttingPlane::new(Model::ZERO, REACH);
+        let (mut line, mut epochs) = (Model::ZERO, 0);
         while !plane.done() {
-            line = plane.next(
-                seen(line.w, line.b, 1e9, line.w - 3.0, line.b + 5.0),
-                1e-9,
-                FINE,
-            );
+            let evaluated = seen(line, 1e9, line.w - 3.0, line.b + 5.0);
+            line = plane.next(evaluated, 1e-9, TOLERANCE);
             epochs += 1;
         }
         assert!(

@@ -1,74 +1,84 @@
-//! Which way down: the optimizers, their schedules, and what none of them needs.
+//! The kinds of descent: optimizers, schedules and their parameters.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, Setting};
 use crate::model::Model;
 
-/// How one epoch's line follows from the lines before it.
+/// The rule by which each epoch's line follows from the lines before it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Descent {
-    /// Steps along the gradient, or along what an optimizer makes of it.
+    /// Steps along the gradient, as an optimizer shapes them.
     Steps {
-        /// What it makes of it.
+        /// The optimizer; not [`Optimizer::CuttingPlane`].
         optimizer: Optimizer,
         /// How the learning rate changes.
         schedule: Schedule,
-        /// What the step is multiplied by in the first epoch; > 0.
+        /// The learning rate of the first epoch; > 0.
         learning_rate: f64,
     },
-    /// A cut by every epoch's gradient through the lines that may be the best, and on at the centre of gravity of what
-    /// is left (Levin 1965, Newman 1965). For any loss that is convex in w and b, as all here are; it takes no learning
-    /// rate, and what it ends with is the best line but for f32's rounding.
+    /// The cutting plane with centres of gravity (Levin 1965, Newman 1965).
+    ///
+    /// The gradient of each epoch rules out a half-plane of lines, and the next epoch evaluates the centre of what is left. It
+    /// works for any loss that is convex in w and b, as all here are, and takes no learning rate. Its result is the best line
+    /// up to the rounding of f32.
     CuttingPlane {
-        /// How far from the start, in w and in b, the best line is looked for at first: half the sides of a box that
-        /// grows where it has to; > 0.
+        /// Half the sides of the box around the start in which the best line is sought first; > 0. The box grows if needed.
         reach: Model,
-        /// How far from the line that it ends with, in w and in b, the best one may lie; > 0. Finer than f32's rounding
-        /// of the gradient it won't be, and coarser where the tolerance is above f32's rounding of the loss, 2^-22.
-        fine: Model,
+        /// The distance in w and b within which the best line must be known; > 0.
+        ///
+        /// The rounding of the gradient in f32 limits it. It is ignored if the tolerance of the loss is above 2^-22, the
+        /// rounding of the loss in f32.
+        #[serde(rename = "fine")]
+        tolerance: Model,
     },
 }
 
-/// What makes a step of the gradients so far.
+/// The method that turns gradients into the next line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Optimizer {
-    /// The gradient itself: plain gradient descent.
+    /// Gradient descent: learning rate × gradient
     Gd,
-    /// The heavy ball (Polyak 1964): v ← 0.9 v + gradient, and v is the step. At a constant gradient it walks ten
-    /// times as fast as gradient descent, and it may overshoot: the loss may rise for a while.
+    /// Gradient descent that keeps 0.9 of the previous step
+    ///
+    /// The heavy ball (Polyak 1964): v ← 0.9 v + gradient, and v is the step. At a constant gradient it moves ten times as
+    /// fast as gradient descent. It may overshoot, so that the loss rises for a while.
     Momentum,
-    /// Adam (Kingma and Ba 2015), with β₁ = 0.9, β₂ = 0.999, ε = 1e-8 and both moments corrected for their start at 0:
-    /// of w and of b each a step of about the learning rate, whatever the gradient's size.
+    /// Steps scaled by running moments of the gradient
+    ///
+    /// Adam (Kingma and Ba 2015) with β₁ = 0.9, β₂ = 0.999, ε = 1e-8 and bias correction. Each step of w and of b is about
+    /// the learning rate, whatever the size of the gradient.
     Adam,
-    /// The cutting plane.
+    /// Cuts by gradients that rule out half-planes of lines; no learning rate
     CuttingPlane,
 }
 
-/// How the learning rate changes from epoch to epoch.
+/// The rule by which the learning rate changes from epoch to epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Schedule {
-    /// It doesn't.
+    /// The same rate in every epoch
     Constant,
-    /// Rate / (1 + (epoch − 1) / 100): as good as constant for the first dozen epochs, half at epoch 101, a tenth at
-    /// 901. Its sum has no limit, so the best line is in reach, and a loss with corners ends up at rest.
+    /// Rate / (1 + (epoch − 1) / 100)
+    ///
+    /// It is nearly constant for the first dozen epochs, half at epoch 101 and a tenth at epoch 901. Its sum is unbounded, so
+    /// the best line stays in reach, and a descent on a loss with corners comes to rest.
     InverseTime,
-    /// The bold driver (Battiti 1989): a tenth more after each epoch whose loss is no higher than the best so far. Where
-    /// it is higher, the step was too long: back to the best line, half the rate, and nothing remembered of the steps
-    /// before, so that the next one goes down the gradient there. The best line seen is the result.
+    /// 1.1 times the rate after an improvement, half after a rise of the loss
+    ///
+    /// The bold driver (Battiti 1989). After a rise it returns to the best line, halves the rate and clears the optimizer's
+    /// moments, so that the next step follows the gradient there. The result is the best line seen.
     Adaptive,
 }
 
 impl Descent {
-    /// The names of all ways down: the optimizers' and `cutting-plane`.
-    pub const NAMES: [&str; 4] = ["gd", "momentum", "adam", "cutting-plane"];
-
-    /// Plain gradient descent at a constant learning rate.
+    /// Returns plain gradient descent at a constant learning rate.
     pub fn gd(learning_rate: f64) -> Self {
         Descent::Steps {
             optimizer: Optimizer::Gd,
@@ -77,16 +87,26 @@ impl Descent {
         }
     }
 
-    /// One of [`Descent::NAMES`].
-    pub fn name(&self) -> &'static str {
+    /// Returns the optimizer.
+    pub fn optimizer(&self) -> Optimizer {
         match self {
-            Descent::Steps { optimizer, .. } => optimizer.name(),
-            Descent::CuttingPlane { .. } => "cutting-plane",
+            Descent::Steps { optimizer, .. } => *optimizer,
+            Descent::CuttingPlane { .. } => Optimizer::CuttingPlane,
         }
     }
 
-    /// Whether an engine can take many such epochs at once, and at which learning rate.
-    pub(super) fn in_batches(&self) -> Option<f64> {
+    /// Returns the schedule of the learning rate, or `None` for the cutting plane, which has no rate.
+    pub fn schedule(&self) -> Option<Schedule> {
+        match self {
+            Descent::Steps { schedule, .. } => Some(*schedule),
+            Descent::CuttingPlane { .. } => None,
+        }
+    }
+
+    /// Returns the learning rate of plain gradient descent, which an engine can run for many epochs at once.
+    ///
+    /// Returns `None` for all other descents.
+    pub(super) fn plain_rate(&self) -> Option<f64> {
         match *self {
             Descent::Steps {
                 optimizer: Optimizer::Gd,
@@ -97,65 +117,61 @@ impl Descent {
         }
     }
 
-    /// Whether the best line seen is the result, not the last one.
+    /// Returns whether the result is the best line seen rather than the last one.
     pub(super) fn keeps_the_best(&self) -> bool {
-        match self {
-            Descent::Steps { schedule, .. } => *schedule == Schedule::Adaptive,
-            Descent::CuttingPlane { .. } => true,
-        }
+        matches!(self.schedule(), None | Some(Schedule::Adaptive))
     }
 
-    pub(super) fn check(&self) -> Result<(), Error> {
-        let positive = |what: &str, value: f64| {
-            if value.is_finite() && value > 0.0 {
-                Ok(())
-            } else {
-                Err(Error::Usage(format!(
-                    "{what} must be a finite number above 0, not {value}"
+    /// Checks that all values are in range.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] or [`Error::Usage`] for the first value that is not.
+    pub fn check(&self) -> Result<(), Error> {
+        match *self {
+            Descent::Steps {
+                optimizer: Optimizer::CuttingPlane,
+                ..
+            } => Err(Setting::Optimizer
+                .error("cutting-plane takes no steps: use the descent of that name")),
+            Descent::Steps { learning_rate, .. } if !is_positive(learning_rate) => {
+                Err(Setting::LearningRate.error(format!(
+                    "must be a finite number above 0, not {learning_rate}"
                 )))
             }
-        };
-        match *self {
-            Descent::Steps { learning_rate, .. } => positive("the learning rate", learning_rate),
-            Descent::CuttingPlane { reach, fine } => {
-                positive("the reach in w", reach.w)?;
-                positive("the reach in b", reach.b)?;
-                positive("how fine w is wanted", fine.w)?;
-                positive("how fine b is wanted", fine.b)
+            Descent::Steps { .. } => Ok(()),
+            Descent::CuttingPlane { reach, tolerance } => {
+                for (what, value) in [
+                    ("reach in w", reach.w),
+                    ("reach in b", reach.b),
+                    ("tolerance in w", tolerance.w),
+                    ("tolerance in b", tolerance.b),
+                ] {
+                    if !is_positive(value) {
+                        return Err(Error::Usage(format!(
+                            "the cutting plane's {what} must be a finite number above 0, not {value}"
+                        )));
+                    }
+                }
+                Ok(())
             }
         }
     }
 }
 
-impl Optimizer {
-    /// All optimizers.
-    pub const ALL: [Optimizer; 3] = [Optimizer::Gd, Optimizer::Momentum, Optimizer::Adam];
+fn is_positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
 
-    /// The name that `--optimizer` takes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Optimizer::Gd => "gd",
-            Optimizer::Momentum => "momentum",
-            Optimizer::Adam => "adam",
-            Optimizer::CuttingPlane => "cutting-plane",
-        }
+impl fmt::Display for Optimizer {
+    /// Writes the name under which it is serialised: `gd`, `cutting-plane`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
-impl Schedule {
-    /// All schedules.
-    pub const ALL: [Schedule; 3] = [
-        Schedule::Constant,
-        Schedule::InverseTime,
-        Schedule::Adaptive,
-    ];
-
-    /// The name that `--schedule` takes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Schedule::Constant => "constant",
-            Schedule::InverseTime => "inverse-time",
-            Schedule::Adaptive => "adaptive",
-        }
+impl fmt::Display for Schedule {
+    /// Writes the name under which it is serialised: `constant`, `inverse-time`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }

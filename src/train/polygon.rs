@@ -1,25 +1,28 @@
-//! A convex polygon, and what half-planes leave of it.
+//! A convex polygon in the plane of w and b, cut by half-planes.
 
-/// A convex polygon by its corners, counter-clockwise; without corners it is empty.
+use crate::model::Model;
+
+/// A convex polygon, given by its corners counter-clockwise. It is empty if it has no corners.
 #[derive(Clone, Debug)]
-pub(super) struct Polygon {
-    corners: Vec<[f64; 2]>,
-    /// The corners before the last cut: kept for its memory.
-    before: Vec<[f64; 2]>,
+pub struct Polygon {
+    corners: Vec<Model>,
+    /// The corners before the last cut, kept to reuse their memory.
+    before: Vec<Model>,
 }
 
 impl Polygon {
-    /// The rectangle from one corner to the opposite one, which is greater in both coordinates.
-    pub(super) fn rectangle(low: [f64; 2], high: [f64; 2]) -> Self {
+    /// Returns the rectangle between two opposite corners; `high` is the greater one in both coordinates.
+    pub fn rectangle(low: Model, high: Model) -> Self {
+        let corner = |w, b| Model { w, b };
         Polygon {
-            corners: vec![low, [high[0], low[1]], high, [low[0], high[1]]],
+            corners: vec![low, corner(high.w, low.b), high, corner(low.w, high.b)],
             before: Vec::new(),
         }
     }
 
-    /// Leaves the points p with normal · p < offset.
-    pub(super) fn cut(&mut self, normal: [f64; 2], offset: f64) {
-        let beyond = |p: [f64; 2]| normal[0] * p[0] + normal[1] * p[1] - offset;
+    /// Keeps the points p with normal · p < offset.
+    pub fn cut(&mut self, normal: Model, offset: f64) {
+        let beyond = |p: Model| normal.dot(p) - offset;
         std::mem::swap(&mut self.corners, &mut self.before);
         self.corners.clear();
         let Some(&last) = self.before.last() else {
@@ -31,8 +34,7 @@ impl Polygon {
             // An edge that crosses the border leaves a corner there.
             if (from_beyond < 0.0) != (to_beyond < 0.0) {
                 let t = from_beyond / (from_beyond - to_beyond);
-                self.corners
-                    .push([0, 1].map(|i| from[i] + t * (to[i] - from[i])));
+                self.corners.push(from + (to - from) * t);
             }
             if to_beyond < 0.0 {
                 self.corners.push(to);
@@ -41,33 +43,36 @@ impl Polygon {
         }
     }
 
-    /// The least and the greatest of each coordinate; none of a polygon without corners.
-    pub(super) fn ends(&self) -> Option<[[f64; 2]; 2]> {
+    /// Returns the opposite corners of the bounding box, or `None` if the polygon is empty.
+    pub fn bounds(&self) -> Option<(Model, Model)> {
         let &first = self.corners.first()?;
-        let mut ends = first.map(|value| [value; 2]);
-        for corner in &self.corners {
-            for (ends, value) in ends.iter_mut().zip(corner) {
-                *ends = [ends[0].min(*value), ends[1].max(*value)];
-            }
-        }
-        Some(ends)
+        let bounds = self.corners.iter().fold((first, first), |(low, high), at| {
+            let low = Model {
+                w: low.w.min(at.w),
+                b: low.b.min(at.b),
+            };
+            let high = Model {
+                w: high.w.max(at.w),
+                b: high.b.max(at.b),
+            };
+            (low, high)
+        });
+        Some(bounds)
     }
 
-    /// The centre of gravity; none of a polygon without an area.
-    pub(super) fn centroid(&self) -> Option<[f64; 2]> {
+    /// Returns the centre of gravity, or `None` if the polygon has no area.
+    pub fn centroid(&self) -> Option<Model> {
         let &first = self.corners.first()?;
-        let (mut area, mut moment) = (0.0, [0.0; 2]);
+        let (mut area, mut moment) = (0.0, Model::ZERO);
         // Triangles from the first corner, so that a small polygon far from 0 keeps its digits.
         for pair in self.corners.windows(2) {
-            let [p, q] = [pair[0], pair[1]].map(|p| [p[0] - first[0], p[1] - first[1]]);
-            let twice = p[0] * q[1] - p[1] * q[0];
+            let (p, q) = (pair[0] - first, pair[1] - first);
+            let twice = p.w * q.b - p.b * q.w;
             area += twice;
-            for i in [0, 1] {
-                moment[i] += twice * (p[i] + q[i]) / 3.0;
-            }
+            moment = moment + ((p + q) * twice).map(|value| value / 3.0);
         }
-        let centroid = [0, 1].map(|i| first[i] + moment[i] / area);
-        (area > 0.0 && centroid.iter().all(|c| c.is_finite())).then_some(centroid)
+        let centroid = first + moment.map(|value| value / area);
+        (area > 0.0 && centroid.is_finite()).then_some(centroid)
     }
 }
 
@@ -75,34 +80,38 @@ impl Polygon {
 mod tests {
     use super::*;
 
+    fn at(w: f64, b: f64) -> Model {
+        Model { w, b }
+    }
+
     #[test]
-    fn a_cut_leaves_its_side() {
-        let square = || Polygon::rectangle([10.0, -1.0], [12.0, 1.0]);
-        assert_eq!(square().centroid(), Some([11.0, 0.0]));
-        assert_eq!(square().ends(), Some([[10.0, 12.0], [-1.0, 1.0]]));
-        // x + y < 11 leaves the corner's triangle (10, −1), (12, −1), (10, 1).
+    fn a_cut_keeps_one_side() {
+        let square = || Polygon::rectangle(at(10.0, -1.0), at(12.0, 1.0));
+        assert_eq!(square().centroid(), Some(at(11.0, 0.0)));
+        assert_eq!(square().bounds(), Some((at(10.0, -1.0), at(12.0, 1.0))));
+        // w + b < 11 leaves the triangle (10, −1), (12, −1), (10, 1).
         let mut triangle = square();
-        triangle.cut([1.0, 1.0], 11.0);
-        let [x, y] = triangle.centroid().unwrap();
-        assert!((x - 32.0 / 3.0).abs() < 1e-14 && (y + 1.0 / 3.0).abs() < 1e-14);
-        // A cut that passes by takes nothing, to the bit.
+        triangle.cut(at(1.0, 1.0), 11.0);
+        let Model { w, b } = triangle.centroid().unwrap();
+        assert!((w - 32.0 / 3.0).abs() < 1e-14 && (b + 1.0 / 3.0).abs() < 1e-14);
+        // A cut that misses the triangle changes no bit.
         let whole = triangle.centroid();
-        triangle.cut([1.0, 0.0], 12.5);
+        triangle.cut(at(1.0, 0.0), 12.5);
         assert_eq!(triangle.centroid(), whole);
-        // And one on the other side takes all; so does one whose border an edge lies on.
-        triangle.cut([1.0, 0.0], 10.0);
+        // A cut beyond the other side leaves nothing, even if an edge lies on its border.
+        triangle.cut(at(1.0, 0.0), 10.0);
         assert_eq!(triangle.centroid(), None);
-        assert_eq!(triangle.ends(), None);
-        triangle.cut([1.0, 0.0], 20.0);
+        assert_eq!(triangle.bounds(), None);
+        triangle.cut(at(1.0, 0.0), 20.0);
         assert_eq!(triangle.centroid(), None);
     }
 
     #[test]
-    fn without_a_direction_it_is_all_or_nothing() {
-        let mut square = Polygon::rectangle([0.0, 0.0], [1.0, 1.0]);
-        square.cut([0.0, 0.0], 1e-300);
-        assert_eq!(square.centroid(), Some([0.5, 0.5]));
-        square.cut([0.0, 0.0], 0.0);
+    fn a_cut_without_a_direction_keeps_all_or_nothing() {
+        let mut square = Polygon::rectangle(Model::ZERO, Model::both(1.0));
+        square.cut(Model::ZERO, 1e-300);
+        assert_eq!(square.centroid(), Some(Model::both(0.5)));
+        square.cut(Model::ZERO, 0.0);
         assert_eq!(square.centroid(), None);
     }
 }

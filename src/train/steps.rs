@@ -1,29 +1,29 @@
-//! Steps along the gradient, and what they remember of it.
+//! Steps along the gradient, and the running sums that momentum and Adam keep of it.
 
 use serde::{Deserialize, Serialize};
 
 use super::descent::{Optimizer, Schedule};
-use super::walk::Seen;
-use crate::model::{Evaluation, Model};
+use crate::model::{Model, Seen};
 
-/// What the heavy ball and Adam keep of the gradients before.
+/// The share of the velocity that momentum keeps per epoch, and of the mean gradient that Adam keeps (β₁).
 pub const MOMENTUM: f64 = 0.9;
-/// What Adam keeps of their squares.
+/// The share of the mean squared gradient that Adam keeps per epoch (β₂).
 const SECOND: f64 = 0.999;
-/// What keeps Adam from dividing by 0; far below every gradient that says something.
+/// Adam's ε, which prevents a division by 0; far below any gradient that carries information.
 const EPSILON: f64 = 1e-8;
-/// Epochs in which the learning rate of [`Schedule::InverseTime`] halves for the first time.
+/// The epochs after which [`Schedule::InverseTime`] has halved the learning rate.
 const HALF_LIFE: f64 = 100.0;
-/// What [`Schedule::Adaptive`] does to the rate after a good epoch. Ten of them make up for a bad one's half, which
-/// costs an epoch: so one in eleven is lost at the worst.
+/// The growth of [`Schedule::Adaptive`]'s rate after an epoch that improved the loss.
+///
+/// A failed epoch halves the rate and gains nothing. Since 1.1^7.3 = 2, at worst about one epoch in eight is lost.
 const GROWTH: f64 = 1.1;
 
-/// What is carried from one step to the next.
+/// The state carried from one step to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Steps {
+pub struct Steps {
     /// The learning rate of [`Schedule::Adaptive`], as a share of the first epoch's.
     share: f64,
-    /// Steps since the moments were 0.
+    /// The steps since the moments were 0.
     remembered: u32,
     w: Moments,
     b: Moments,
@@ -32,14 +32,15 @@ pub(super) struct Steps {
 /// Running sums of one parameter's gradient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Moments {
-    /// The heavy ball's velocity, or Adam's mean of the gradient.
+    /// Momentum's velocity, or Adam's mean gradient.
     first: f64,
-    /// Adam's mean of its square.
+    /// Adam's mean squared gradient.
     second: f64,
 }
 
 impl Steps {
-    pub(super) fn new() -> Self {
+    /// Returns the state before the first step.
+    pub fn new() -> Self {
         Steps {
             share: 1.0,
             remembered: 0,
@@ -48,8 +49,8 @@ impl Steps {
         }
     }
 
-    /// The line after an epoch, counted from 1, that saw `seen`; `best` is the best of all so far.
-    pub(super) fn next(
+    /// Returns the line after an epoch, counted from 1, that evaluated `seen`; `best` is the best line so far.
+    pub fn next(
         &mut self,
         optimizer: Optimizer,
         schedule: Schedule,
@@ -76,18 +77,19 @@ impl Steps {
             }
         };
         self.remembered = self.remembered.saturating_add(1);
-        let Evaluation { dw, db, .. } = from.at;
-        Model {
-            w: from.model.w - rate * self.w.step(optimizer, dw, self.remembered),
-            b: from.model.b - rate * self.b.step(optimizer, db, self.remembered),
-        }
+        let step = Model {
+            w: self.w.step(optimizer, from.at.dw, self.remembered),
+            b: self.b.step(optimizer, from.at.db, self.remembered),
+        };
+        from.model - step * rate
     }
 }
 
 impl Moments {
-    /// The `step`-th step since the moments were 0, counted from 1.
+    /// Returns the `step`-th step since the moments were 0, counted from 1.
     fn step(&mut self, optimizer: Optimizer, gradient: f64, step: u32) -> f64 {
         match optimizer {
+            // `Descent::check` refuses steps of a cutting plane.
             Optimizer::Gd | Optimizer::CuttingPlane => gradient,
             Optimizer::Momentum => {
                 self.first = MOMENTUM * self.first + gradient;

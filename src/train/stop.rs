@@ -1,23 +1,27 @@
-//! When a descent has converged.
+//! The criteria by which a descent has converged.
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, Setting};
 
-/// [`Stop::default`]'s tolerance: far below what f32 sums can tell (some 1e-7 of the loss), because progress adds up
-/// over the patience, and because a loss read with noise still falls below its lowest now and then while it sinks.
+/// The default tolerance of [`Stop`], as a share of the loss.
+///
+/// It is far below what f32 sums can resolve, 1e-7 of the loss. Progress adds up over the patience, and while the loss sinks,
+/// rounding still lets it fall below its lowest value now and then.
 pub const TOLERANCE: f64 = 1e-9;
-/// [`Stop::default`]'s patience. A heavy ball's loss rises and falls while the ball swings: where it keeps 0.9 of its
-/// velocity, 60 epochs leave 0.2 % of it, so no swing that counts takes longer. And where each epoch gains a share q of
-/// what is left, a hundred that gain less than 1e-9 of the loss leave less than 1e-9 / (100 q) of it to gain.
+/// The default patience of [`Stop`], in epochs.
+///
+/// Momentum's loss rises and falls as the line swings. Momentum keeps 0.9 of its velocity, so 60 epochs leave 0.2 % of it and
+/// no relevant swing takes longer. If each epoch gains a share q of what is left, a hundred epochs that gain less than 1e-9 of the
+/// loss leave less than 1e-9 / (100 q) of it.
 pub const PATIENCE: u64 = 100;
 
-/// What counts as converged: so many epochs in succession that did not improve the loss.
+/// The convergence criterion: a number of successive epochs that don't improve the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stop {
-    /// An epoch improves the loss if it is below that of the last epoch that did by more than this share of it; ≥ 0.
+    /// The share by which the loss must fall below that of the last improving epoch to count as improved; ≥ 0, < 1.
     pub tolerance: f64,
-    /// How many epochs that don't improve it are too many; at least 1.
+    /// The number of epochs without improvement after which the descent ends; at least 1.
     pub patience: u64,
 }
 
@@ -31,33 +35,36 @@ impl Default for Stop {
 }
 
 impl Stop {
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// Checks that both values are in range.
+    ///
+    /// # Errors
+    /// [`Setting::Tolerance`]'s or [`Setting::Patience`]'s error if one is not.
+    pub fn check(&self) -> Result<(), Error> {
         if !(0.0..1.0).contains(&self.tolerance) {
-            return Err(Error::Usage(format!(
-                "the tolerance must be a share from 0 to below 1, not {}",
+            return Err(Setting::Tolerance.error(format!(
+                "must be a share of the loss from 0 to below 1, not {}",
                 self.tolerance
             )));
         }
         if self.patience == 0 {
-            return Err(Error::Usage(
-                "the patience must be at least 1 epoch".to_owned(),
-            ));
+            return Err(Setting::Patience.error("must be at least 1 epoch"));
         }
         Ok(())
     }
 }
 
-/// How long the loss has not improved.
+/// The count of epochs since the loss last improved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Idle {
-    /// The loss of the last epoch that improved it. Not the lowest: so slow progress adds up.
+pub struct Idle {
+    /// The loss of the last epoch that improved it. It may be above the lowest loss, so that slow progress adds up.
     mark: Option<f64>,
-    /// Epochs since.
+    /// The epochs since then.
     epochs: u64,
 }
 
 impl Idle {
-    pub(super) fn see(&mut self, loss: f64, stop: Option<Stop>) {
+    /// Records the loss of an epoch.
+    pub fn record(&mut self, loss: f64, stop: Option<Stop>) {
         let tolerance = stop.map_or(0.0, |stop| stop.tolerance);
         match self.mark {
             Some(mark) if loss >= mark - tolerance * mark.abs() => self.epochs += 1,
@@ -70,7 +77,8 @@ impl Idle {
         }
     }
 
-    pub(super) fn too_long(&self, stop: Option<Stop>) -> bool {
+    /// Returns whether the patience is used up; never without a criterion.
+    pub fn exceeds_patience(&self, stop: Option<Stop>) -> bool {
         stop.is_some_and(|stop| self.epochs >= stop.patience)
     }
 }

@@ -1,19 +1,19 @@
-//! What the descent carries from epoch to epoch.
+//! The state that a descent carries from epoch to epoch.
 
 use serde::{Deserialize, Serialize};
 
-use super::cutting_plane::{CuttingPlane, rounded};
+use super::cutting_plane::CuttingPlane;
 use super::descent::Descent;
 use super::steps::Steps;
 use super::stop::Idle;
 use super::{Config, Epoch};
-use crate::error::Error;
-use crate::model::{Evaluation, Model};
+use crate::error::{Error, Setting};
+use crate::model::{Evaluation, Model, Seen};
 
-/// Where a descent is: everything that its next epoch depends on beside the engine and the [`Config`].
+/// The state of a descent: everything its next epoch depends on apart from the engine and the [`Config`].
 ///
-/// All its numbers are finite, so it goes through JSON; what is read back goes on to the same bits. It can be kept after
-/// any epoch; with `sync_every` above 1 the bits are the same from a multiple of that on.
+/// All its numbers are finite, so JSON can hold it, and a state read back leads to the same bits. It can be saved after any
+/// epoch; with `sync_every` above 1 the bits are the same from a multiple of that on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Walk {
     epochs: u64,
@@ -23,16 +23,7 @@ pub struct Walk {
     state: State,
 }
 
-/// A line, and what an epoch saw there.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
-    /// The line.
-    pub model: Model,
-    /// The loss and its gradient there.
-    pub at: Evaluation,
-}
-
-/// What each way down remembers.
+/// The state of one kind of descent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum State {
@@ -41,13 +32,13 @@ enum State {
 }
 
 impl Walk {
-    /// Before the first epoch.
+    /// Returns the state before the first epoch.
     pub fn new(config: &Config) -> Self {
         let (model, state) = match config.descent {
             Descent::Steps { .. } => (config.start, State::Steps(Steps::new())),
             Descent::CuttingPlane { reach, .. } => {
-                // A cut holds where the engine really was.
-                let start = rounded(config.start);
+                // A cut must go through the line that the engine really evaluates.
+                let start = config.start.rounded();
                 (start, State::CuttingPlane(CuttingPlane::new(start, reach)))
             }
         };
@@ -60,35 +51,37 @@ impl Walk {
         }
     }
 
-    /// How many epochs are done.
+    /// Returns the number of finished epochs.
     pub fn epochs(&self) -> u64 {
         self.epochs
     }
 
-    /// The line after them, at which the next one evaluates.
+    /// Returns the line after the last epoch, which the next one evaluates.
     pub fn model(&self) -> Model {
         self.model
     }
 
-    /// The lowest loss that they have seen, and where; of the last line nothing is known yet. Of a cutting plane, the
-    /// line that it holds to be the best: where f32 can't tell losses apart, gradients may.
+    /// Returns the best line evaluated so far, or `None` before the first epoch; [`Walk::model`] is not evaluated yet.
+    ///
+    /// The best line has the lowest loss. If several losses of a cutting plane are equal in f32, gradients decide.
     pub fn best(&self) -> Option<Seen> {
         self.best
     }
 
-    /// Whether there is no more to gain, by what `config` says.
+    /// Returns whether the descent has converged by the criteria of `config`.
     pub fn has_converged(&self, config: &Config) -> bool {
         let done = match &self.state {
             State::Steps(_) => false,
             State::CuttingPlane(cutting_plane) => cutting_plane.done(),
         };
-        done || self.idle.too_long(config.stop)
+        done || self.idle.exceeds_patience(config.stop)
     }
 
-    /// Ends an epoch that saw `at`; an engine that took the step itself says where to.
+    /// Ends an epoch that evaluated the current line; `stepped` is the next line if the engine took the step itself.
     ///
     /// # Errors
-    /// [`Error::Diverged`] where a value is not finite; the walk is then still the one before the epoch.
+    /// [`Error::Diverged`] if a value is not finite, and [`Setting::Optimizer`]'s error if the descent is of another kind than
+    /// this state. The state is unchanged then.
     pub(super) fn end_epoch(
         &mut self,
         config: &Config,
@@ -98,14 +91,14 @@ impl Walk {
         let epoch = self.epochs + 1;
         let finite = |what, value: f64| finite(what, value, epoch, self.model);
         finite("the loss", at.loss)?;
-        let seen = Seen {
-            model: self.model,
-            at,
-        };
+        let model = self.model;
+        let seen = Seen { model, at };
         let mut best = match self.best {
             Some(best) if best.at.loss <= at.loss => best,
             _ => seen,
         };
+        // Once gradients alone lead on, a loss that does not improve is no sign of convergence.
+        let mut loss_counts = true;
         let next = match (&mut self.state, config.descent) {
             (
                 State::Steps(steps),
@@ -124,35 +117,31 @@ impl Walk {
                 *steps = after;
                 next
             }
-            (State::CuttingPlane(cutting_plane), Descent::CuttingPlane { fine, .. }) => {
+            (State::CuttingPlane(cutting_plane), Descent::CuttingPlane { tolerance, .. }) => {
                 finite("the gradient", at.dw + at.db)?;
-                let tolerance = config.stop.map_or(0.0, |stop| stop.tolerance);
-                let next = cutting_plane.next(seen, tolerance, fine);
+                let loss_tolerance = config.stop.map_or(0.0, |stop| stop.tolerance);
+                let next = cutting_plane.next(seen, loss_tolerance, tolerance);
                 best = cutting_plane.best(seen);
+                loss_counts = !cutting_plane.by_gradient();
                 next
             }
-            _ => return Err(mismatch(config)),
+            _ => return Err(other_kind(config)),
         };
-        self.best = Some(best);
-        // Where gradients alone tell, a loss that doesn't improve says nothing.
-        if !matches!(&self.state, State::CuttingPlane(cutting_plane) if cutting_plane.by_gradient())
-        {
-            self.idle.see(at.loss, config.stop);
+        if loss_counts {
+            self.idle.record(at.loss, config.stop);
         }
+        self.best = Some(best);
         self.epochs = epoch;
         self.model = next;
-        Ok(Epoch {
-            epoch,
-            loss: at.loss,
-            w: next.w,
-            b: next.b,
-            dw: at.dw,
-            db: at.db,
-        })
+        Ok(Epoch::new(epoch, next, at))
     }
 }
 
-pub(super) fn finite(what: &'static str, value: f64, epoch: u64, last: Model) -> Result<(), Error> {
+/// Checks that a value is finite.
+///
+/// # Errors
+/// [`Error::Diverged`] if it is not.
+pub fn finite(what: &'static str, value: f64, epoch: u64, last: Model) -> Result<(), Error> {
     if value.is_finite() {
         Ok(())
     } else {
@@ -160,9 +149,9 @@ pub(super) fn finite(what: &'static str, value: f64, epoch: u64, last: Model) ->
     }
 }
 
-fn mismatch(config: &Config) -> Error {
-    Error::Usage(format!(
-        "a descent that began otherwise can't go on by {}: begin anew, or take the optimizer that it began with",
-        config.descent.name()
+fn other_kind(config: &Config) -> Error {
+    Setting::Optimizer.error(format!(
+        "{} can't continue a descent that another kind of optimizer began: start again, or keep the optimizer",
+        config.descent.optimizer()
     ))
 }

@@ -1,8 +1,8 @@
-//! What scripts of golden/ and tests both make of a recipe.
+//! Draws and losses that tests share with the scripts of golden/.
 
 use fall_line::loss::Loss;
 
-/// splitmix64 (Steele et al. 2014) of the position: the upper 53 bits as a number in (0, 1).
+/// Returns the upper 53 bits of splitmix64 (Steele et al. 2014) of the position, as a number in (0, 1).
 pub fn uniform(seed: u64, draw: u64, position: u64) -> f64 {
     let mut z = position + ((seed * 64 + draw) << 32);
     z = (z + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -12,13 +12,8 @@ pub fn uniform(seed: u64, draw: u64, position: u64) -> f64 {
     ((z >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
 }
 
-/// The loss of a name, with δ or τ where it has one.
+/// Returns the loss of a name, with δ or τ if it has one.
 pub fn loss(name: &str, parameter: Option<f64>) -> Loss {
     let loss = Loss::ALL.into_iter().find(|loss| loss.name() == name);
-    match (loss.unwrap(), parameter) {
-        (Loss::Huber { .. }, Some(delta)) => Loss::Huber { delta },
-        (Loss::Quantile { .. }, Some(tau)) => Loss::Quantile { tau },
-        (loss, None) => loss,
-        (loss, Some(_)) => panic!("{loss} has no parameter"),
-    }
+    loss.unwrap().with_parameter(parameter).unwrap()
 }

@@ -1,4 +1,4 @@
-//! From samples to a line as the program goes for a file: by statistics, standardised, on an engine, and back.
+//! Fits a line as the program does for a file: statistics, standardising, an engine, and back to the data's units.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::ops::ControlFlow;
@@ -10,47 +10,49 @@ use fall_line::engine::Engine;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
 use fall_line::train::rate::Curvature;
-use fall_line::train::rough::Rough;
-use fall_line::train::{Config, Descent, Ended, Stop, Trained, Walk, train};
+use fall_line::train::{Config, Descent, Ended, RobustStart, Stop, Trained, Walk, train};
 
 /// A data set standardised for a loss.
 pub struct Standard<'a> {
     source: &'a dyn Source,
     pub statistics: Statistics,
     pub scaling: Scaling,
-    /// Of the losses that are not led astray by samples far off.
-    pub rough: Option<Rough>,
+    /// `None` for least squares, which follows samples far off.
+    pub robust_start: Option<RobustStart>,
     loss: Loss,
 }
 
 impl<'a> Standard<'a> {
     pub fn new(source: &'a dyn Source, loss: Loss) -> Self {
         let statistics = Statistics::of(source, &|_| {}).unwrap();
-        let rough = (loss != Loss::Mse).then(|| Rough::of(source, loss).unwrap());
-        let scaling = match rough {
-            Some(Rough { line, size }) => Scaling::robust(&statistics, loss, line, size).unwrap(),
+        let robust_start =
+            (!loss.is_least_squares()).then(|| RobustStart::new(source, loss).unwrap());
+        let scaling = match robust_start {
+            Some(RobustStart { line, scale }) => {
+                Scaling::robust(&statistics, loss, line, scale).unwrap()
+            }
             None => Scaling::standard(&statistics, loss),
         };
         Standard {
             source,
             statistics,
             scaling,
-            rough,
+            robust_start,
             loss,
         }
     }
 
-    /// What the engine reads.
+    /// Returns the samples that the engine reads.
     pub fn inside(&self) -> Scaled<&'a dyn Source> {
         Scaled::new(self.source, self.scaling)
     }
 
-    /// The loss that it computes.
+    /// Returns the loss that the engine computes.
     pub fn loss(&self) -> Loss {
         self.scaling.loss(self.loss)
     }
 
-    /// From y = mean y.
+    /// Returns the line y = mean of y, as the engine sees it.
     pub fn start(&self) -> Model {
         self.scaling.inside(self.statistics.constant())
     }
@@ -65,34 +67,33 @@ impl<'a> Standard<'a> {
         }
     }
 
-    /// Plain gradient descent at the rate that is the best by the curvature.
+    /// Returns plain gradient descent at the best rate for the curvature.
     pub fn gd(&self) -> Config {
         let (mean, square) = self.scaling.moments(&self.statistics);
         let rate = Curvature::new(self.loss, mean, square).unwrap().best();
         self.config(Descent::gd(self.scaling.learning_rate(self.loss, rate)))
     }
 
-    /// The size of a residual, inside.
+    /// Returns the scale of the residuals that the engine sees.
     pub fn size(&self) -> f64 {
         let size = self
-            .rough
-            .map_or(self.statistics.least_deviation(), |rough| rough.size);
+            .robust_start
+            .map_or(self.statistics.least_deviation(), |start| start.scale);
         size / self.scaling.y_scale
     }
 
-    /// The cutting plane, from a rough line as far as residuals reach.
+    /// Returns the cutting plane, from the robust start with a box of the residuals' scale.
     pub fn cutting_plane(&self) -> Config {
-        let both = |value: f64| Model { w: value, b: value };
         Config {
-            start: both(0.0),
+            start: Model::ZERO,
             ..self.config(Descent::CuttingPlane {
-                reach: both(self.size()),
-                fine: both(self.size() / 16384.0),
+                reach: Model::both(self.size()),
+                tolerance: Model::both(self.size() / 16384.0),
             })
         }
     }
 
-    /// What it comes to, inside, once converged, and the line over the data.
+    /// Trains until convergence, and returns the result in the engine's coordinates and the line in the data's.
     pub fn train(&self, engine: &mut dyn Engine, config: &Config) -> (Trained, Model) {
         let mut walk = Walk::new(config);
         let mut watch = |_: &_, _: &_| ControlFlow::Continue(());

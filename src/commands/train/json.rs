@@ -7,6 +7,7 @@ use fall_line::engine::Description;
 use fall_line::fit::{Outcome, Quality};
 use fall_line::model::Model;
 use fall_line::table::rows::Skipped;
+use fall_line::train::{Optimizer, Schedule};
 use serde::Serialize;
 
 use crate::cli::Train;
@@ -27,9 +28,9 @@ pub struct Result<'a> {
     loss: &'static str,
     /// δ of huber, τ of quantile.
     loss_parameter: Option<f64>,
-    optimizer: &'static str,
+    optimizer: Optimizer,
     /// `None` for a cutting plane, like the two after it.
-    schedule: Option<&'static str>,
+    schedule: Option<Schedule>,
     learning_rate: Option<f64>,
     learning_rate_limit: Option<f64>,
     standardized: bool,
@@ -71,8 +72,8 @@ impl<'a> Result<'a> {
             quality: outcome.quality,
             loss: setup.loss.name(),
             loss_parameter: setup.loss.parameter(),
-            optimizer: setup.optimizer.name(),
-            schedule: setup.schedule().map(|schedule| schedule.name()),
+            optimizer: setup.config.descent.optimizer(),
+            schedule: setup.config.descent.schedule(),
             learning_rate: setup.learning_rate.map(|learning| learning.rate),
             learning_rate_limit: setup.learning_rate.and_then(|learning| learning.limit),
             standardized: setup.is_standardized(),

@@ -103,18 +103,18 @@ pub fn descent(setup: &Setup) -> String {
     let mut text = setup.loss.to_string();
     match setup.learning_rate {
         Some(learning_rate) => {
-            if setup.optimizer != Optimizer::Gd {
-                text += &format!(", {}", setup.optimizer.name());
+            if setup.config.descent.optimizer() != Optimizer::Gd {
+                text += &format!(", {}", setup.config.descent.optimizer().to_string());
             }
             text += &if learning_rate.auto {
                 format!(", learning rate {} (auto)", number(learning_rate.rate))
             } else {
                 format!(", learning rate {}", plain(learning_rate.rate))
             };
-            if let Some(schedule) = setup.schedule()
+            if let Some(schedule) = setup.config.descent.schedule()
                 && schedule != Schedule::Constant
             {
-                text += &format!(", {}", schedule.name());
+                text += &format!(", {}", schedule.to_string());
             }
         }
         None => text += ", cutting plane",

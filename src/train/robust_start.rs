@@ -1,0 +1,192 @@
+//! A first line and a residual scale that samples far off don't disturb, from a few thousand of the samples.
+
+use std::ops::ControlFlow;
+
+use super::{Config, Descent, Stop, Walk, train};
+use crate::data::{self, BLOCK, Block, Source};
+use crate::engine::{Description, Engine};
+use crate::error::Error;
+use crate::loss::Loss;
+use crate::model::{Model, Sums};
+
+/// The largest number of blocks that are read.
+const BLOCKS: u64 = 16;
+/// The largest number of samples that are taken from all blocks together. They determine the line to about 1/64 of its noise
+/// and take some milliseconds.
+const SAMPLES: usize = 4096;
+/// The largest number of fits, each to the residuals of the one before.
+const ROUNDS: usize = 3;
+/// The tolerance of a fit in w and b, as a share of the residuals' scale; three such fits reach the precision of f64.
+const TOLERANCE: f64 = 1.0 / (1 << 20) as f64;
+
+/// A robust first line and the typical residual around it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RobustStart {
+    /// The line of the lowest loss over the samples taken, which is near that over all samples.
+    pub line: Model,
+    /// The scale of the residuals, in units of y: their median distance from their own median, 0.67 standard deviations of
+    /// normal noise.
+    ///
+    /// It is at least a 64th of the median residual and 2^-24 of the scale of y, and 0 if y does not vary.
+    pub scale: f64,
+}
+
+impl RobustStart {
+    /// Fits a line in f64 to samples from up to 16 blocks, spread over the source. The same source gives the same bits.
+    ///
+    /// # Errors
+    /// Those of [`Loss::check`] and [`Source::read`].
+    pub fn new(source: &dyn Source, loss: Loss) -> Result<Self, Error> {
+        loss.check()?;
+        let Block { x, y } = sample(source)?;
+        let n = x.len() as f64;
+        let x_mean = x.iter().map(|x| x / n).sum::<f64>();
+        let x_deviation = (x.iter().map(|x| (x - x_mean).powi(2)).sum::<f64>() / n).sqrt();
+        let x_unit = if x_deviation > 0.0 { x_deviation } else { 1.0 };
+        let y_center = median(y.clone());
+        let mut residuals = Residuals {
+            x: x.iter().map(|x| (x - x_mean) / x_unit).collect(),
+            y: y.iter().map(|y| y - y_center).collect(),
+            unit: 0.0,
+            loss,
+        };
+        residuals.unit = residuals.median();
+        // If half of all y are equal, their mean distance is the scale.
+        if residuals.unit == 0.0 {
+            residuals.unit = residuals.y.iter().map(|y| y.abs() / n).sum();
+        }
+        let y_scale = residuals.unit;
+        let line = residuals.refine()?;
+        let w = line.w / x_unit;
+        let median_residual = residuals.median();
+        let middle = median(residuals.y.clone());
+        residuals.y.iter_mut().for_each(|y| *y -= middle);
+        let scale = residuals.median().max(median_residual / 64.0);
+        Ok(RobustStart {
+            line: Model {
+                w,
+                b: y_center + line.b - w * x_mean,
+            },
+            scale: scale.max(y_scale * 0.5 * f64::from(f32::EPSILON)),
+        })
+    }
+
+    /// Returns the distance from the best line that no longer matters: below 1e-4 of the noise's standard deviation.
+    ///
+    /// It is in units of y, at the mean of x and one standard deviation of x beside it.
+    pub fn tolerance(&self) -> f64 {
+        self.scale / 16384.0
+    }
+}
+
+/// Returns up to [`SAMPLES`] of the samples.
+///
+/// In each block their positions are multiples of the golden ratio, which no period in the rows can match.
+fn sample(source: &dyn Source) -> Result<Block, Error> {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let all_blocks = source.samples().div_ceil(BLOCK as u64);
+    let blocks = all_blocks.min(BLOCKS);
+    let per_block = SAMPLES / blocks as usize;
+    let (mut sample, mut block) = (Block::default(), Block::default());
+    for at in 0..blocks {
+        let index = at * (all_blocks - 1) / (blocks - 1).max(1);
+        data::read(source, index, &mut block)?;
+        let samples = block.x.len();
+        for taken in 0..samples.min(per_block) {
+            let position = if samples <= per_block {
+                taken
+            } else {
+                ((GOLDEN * taken as f64).fract() * samples as f64) as usize
+            };
+            sample.push((block.x[position], block.y[position]));
+        }
+    }
+    Ok(sample)
+}
+
+/// Returns the median, the upper of two middle values, or 0 if there are no values.
+fn median(mut values: Vec<f64>) -> f64 {
+    let middle = values.len() / 2;
+    if values.is_empty() {
+        0.0
+    } else {
+        *values.select_nth_unstable_by(middle, f64::total_cmp).1
+    }
+}
+
+/// Samples in f64, with x standardised and y as the distance from a line.
+struct Residuals {
+    x: Vec<f64>,
+    y: Vec<f64>,
+    /// The unit in which w and b are counted, in units of y.
+    unit: f64,
+    loss: Loss,
+}
+
+impl Residuals {
+    /// Returns the median distance.
+    fn median(&self) -> f64 {
+        median(self.y.iter().map(|y| y.abs()).collect())
+    }
+
+    /// Returns the line of the lowest loss and leaves the residuals around it, by fits to ever smaller residuals.
+    fn refine(&mut self) -> Result<Model, Error> {
+        let mut line = Model::ZERO;
+        for _ in 0..ROUNDS {
+            if self.unit == 0.0 {
+                break;
+            }
+            let step = self.fit()? * self.unit;
+            line = line + step;
+            for (x, y) in self.x.iter().zip(&mut self.y) {
+                *y -= step.predict(*x);
+            }
+            let before = self.unit;
+            self.unit = self.median();
+            if self.unit > before / 16.0 {
+                break;
+            }
+        }
+        Ok(line)
+    }
+
+    /// Returns the line of the lowest loss.
+    fn fit(&mut self) -> Result<Model, Error> {
+        let config = Config {
+            epochs: 1000,
+            start: Model::ZERO,
+            sync_every: 1,
+            descent: Descent::CuttingPlane {
+                reach: Model::both(4.0),
+                tolerance: Model::both(TOLERANCE),
+            },
+            stop: Some(Stop::default()),
+        };
+        let mut walk = Walk::new(&config);
+        let mut watch = |_: &_, _: &_| ControlFlow::Continue(());
+        Ok(train(self, &config, &mut walk, &mut watch)?.model)
+    }
+}
+
+impl Engine for Residuals {
+    fn samples(&self) -> u64 {
+        self.x.len() as u64
+    }
+
+    fn description(&self) -> Description {
+        Description::on_host("a sample of the data", self.samples())
+    }
+
+    /// Returns the sums with w, b and the loss in units of `unit`.
+    fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
+        let terms = self.x.iter().zip(&self.y).map(|(&x, &y)| {
+            let (value, derivative) = self.loss.terms(self.unit * model.predict(x) - y);
+            Sums {
+                loss: value / self.unit,
+                dw: derivative * x,
+                db: derivative,
+            }
+        });
+        Ok(terms.sum())
+    }
+}
