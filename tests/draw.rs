@@ -8,7 +8,7 @@ use fall_line::data::threefry::Threefry;
 use fall_line::data::{BLOCK, Block, Source};
 use fall_line::engine::Engine;
 use fall_line::engine::gpu::{GpuEngine, Options};
-use fall_line::error::Error;
+use fall_line::error::{Error, Setting};
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
 
@@ -174,7 +174,10 @@ fn outliers_are_their_share_and_leave_the_others_alone() {
 #[test]
 fn a_recipe_that_cannot_be_followed_is_refused() {
     let refused = Threefry::new(recipe(0));
-    assert!(matches!(refused, Err(Error::Usage(_))));
+    match refused {
+        Err(Error::Setting { setting, .. }) => assert_eq!(setting, Setting::Samples),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// The samples of a source, each y so much higher.

@@ -1,4 +1,8 @@
 //! The GPU engine: WGSL compute shaders over shards of the data set.
+//!
+//! The modules are layers, of which each uses only those before it: `program` (the shader's text) and `options`, `adapter`,
+//! `device`, `layout` (how samples lie in memory), `kernels` (the compiled phases), `units` and `control`, `samples` (buffers
+//! and upload), `epochs` (records and read-backs) and `stream`, then `draw`, `tune` and `plan`, this file, and `measure`.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +21,6 @@ use crate::error::{Error, Setting};
 use crate::loss::Loss;
 use crate::model::{Model, Sums};
 
-// Each module uses only those above it; `measure` is a part of the engine.
 pub mod adapter;
 mod control;
 mod device;
