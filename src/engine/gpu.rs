@@ -1,8 +1,13 @@
 //! The GPU engine: WGSL compute shaders over shards of the data set.
 //!
-//! The modules are layers, of which each uses only those before it: `program` (the shader's text) and `options`, `adapter`,
-//! `device`, `layout` (how samples lie in memory), `kernels` (the compiled phases), `units` and `control`, `samples` (buffers
-//! and upload), `epochs` (records and read-backs) and `stream`, then `draw`, `tune` and `plan`, this file, and `measure`.
+//! The modules are layers; each uses only those before it:
+//! - `program`: the shader's text; `options`.
+//! - `adapter`, `device`: finding one and opening it.
+//! - `layout`: the place of samples in memory.
+//! - `kernels`: the compiled phases; `units`; `control`.
+//! - `samples`: buffers and upload.
+//! - `epochs`: recording, submitting and reading back; `stream`.
+//! - `draw`, `tune`, `plan`, then this file, and `measure`.
 
 use std::time::{Duration, Instant};
 
@@ -351,8 +356,10 @@ fn compile(
     Ok((device, kernels, timings))
 }
 
-/// Returns the number of invocations of the one workgroup that trains alone: on a software adapter as many as fill a
-/// register, else one for each load of four samples, from a subgroup's up to what the adapter allows.
+/// Returns the number of invocations of the one workgroup that trains alone.
+///
+/// On a software adapter they fill a register. Else there is one for each load of four samples, from a subgroup's number up
+/// to what the adapter allows.
 fn invocations_alone(software: bool, samples: u64, most: u32) -> u32 {
     if software {
         return 8;
