@@ -18,7 +18,7 @@ use fall_line::engine::gpu::{GpuEngine, Options, adapter};
 use fall_line::engine::{Engine, Storage};
 use fall_line::loss::Loss;
 
-/// Whether `cargo bench` asks, not `cargo test`.
+/// Returns true for `cargo bench`, and false for `cargo test`.
 fn in_full() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
@@ -71,7 +71,7 @@ fn epoch(criterion: &mut Criterion, samples: u64, loss: Loss) {
     }
 }
 
-/// The roof: both arrays read once, on one thread and on all, and hardly anything computed.
+/// Times the roof: both arrays are read once, on one thread and on all, and hardly anything is computed.
 fn read(criterion: &mut Criterion, samples: u64) {
     let (x, y) = (vec![1.0; samples as usize], vec![2.0; samples as usize]);
     let mut group = criterion.benchmark_group("read");
@@ -87,8 +87,8 @@ fn read(criterion: &mut Criterion, samples: u64) {
     });
 }
 
-/// The CPU engine as a share of the roof, in turns, because a shared machine's bandwidth drifts: the
-/// median of 31 pairs, and their quartiles.
+/// Prints the CPU engine's share of the roof: the median of 31 pairs, and their quartiles. The two take turns, because a
+/// shared machine's bandwidth drifts.
 fn share_of_roof(_: &mut Criterion) {
     let samples = if in_full() { 100_000_000 } else { 100_003 };
     let source = ChaCha::new(recipe(samples)).expect("a recipe that can be followed");
@@ -116,7 +116,7 @@ fn share_of_roof(_: &mut Criterion) {
     }
 }
 
-/// Drawing one block on one core.
+/// Times drawing one block on one core.
 fn draws(criterion: &mut Criterion) {
     let samples = 4 * BLOCK as u64;
     let chacha = ChaCha::new(recipe(samples)).expect("a recipe that can be followed");

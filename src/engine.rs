@@ -93,11 +93,11 @@ pub struct Description {
     pub backend: Option<String>,
     /// The driver's name and version; `None` for an engine without an adapter.
     pub driver: Option<String>,
-    /// Whether it is an adapter that computes on the CPU.
+    /// True for an adapter that computes on the CPU.
     pub software: bool,
     /// The storage format of samples.
     pub storage: Storage,
-    /// How the work is shared out on an adapter; `None` for an engine without one.
+    /// The shares of the work on an adapter; `None` for an engine without one.
     pub tuning: Option<Tuning>,
     /// Samples that stay in the engine's memory; the others are uploaded again each epoch.
     pub resident: u64,

@@ -37,10 +37,10 @@ fn batch(engine: &mut dyn Engine, epochs: u64, learning_rate: f64) -> Vec<Step> 
     steps
 }
 
-/// The sums of every variant that the adapter can run, checks on and off: those of f64.
+/// Runs every variant that the adapter can run, with and without checks, against f64.
 #[test]
 fn every_variant_gives_the_right_sums() {
-    // Around what a workgroup trains on alone, and no multiple of anything.
+    // Around the size that a workgroup trains on alone, and a multiple of nothing.
     let sizes = [1, 5, 8191, ALONE, ALONE + 1, 200_003];
     on_every_adapter(|adapter| {
         let mut ran = 0;
@@ -87,14 +87,14 @@ fn every_variant_gives_the_right_sums() {
             }
         }
         println!("{}: {ran} variants", adapter.info());
-        // The tree at the least, at every size, with and without checks.
+        // At least the tree, at every size, with and without checks.
         assert!(ran >= sizes.len() * 24);
     });
 }
 
-/// The sums at every cut of the work that can be measured to be fast.
+/// Runs every tuning that can be measured to be fast.
 #[test]
-fn every_cut_gives_the_right_sums() {
+fn every_tuning_gives_the_right_sums() {
     let source = synthetic(1_000_003);
     let reference = Reference::new(&source, Loss::Mse, MODEL);
     let small = synthetic(ALONE - 1);
@@ -123,13 +123,13 @@ fn every_cut_gives_the_right_sums() {
     });
 }
 
-/// The batch against the host loop of the CPU engine, epoch by epoch, alone in a workgroup and with many, over more
-/// epochs than one submit holds.
+/// Compares the batch with the host loop of the CPU engine, epoch by epoch: in one workgroup and in many, over more epochs
+/// than one submit holds.
 ///
-/// Both round a residual by some 2^-23 of a prediction below 16: 2e-6. An epoch passes that on to w and b times the
-/// learning rate, and later ones shrink it; a batch rounds the line's way, of some 4, by 2^-24 an epoch besides.
+/// Both round a residual by some 2^-23 of a prediction below 16: 2e-6. An epoch passes that on to w and b times the learning
+/// rate, and later ones shrink it. A batch also rounds the line's drift, of some 4, by 2^-24 an epoch.
 #[test]
-fn a_batch_walks_as_the_host_loop_does() {
+fn a_batch_goes_as_the_host_loop_does() {
     for (samples, epochs) in [(1, 20), (100, 5000), (ALONE, 100), (200_003, 100)] {
         let source = synthetic(samples);
         for loss in losses() {
@@ -145,8 +145,8 @@ fn a_batch_walks_as_the_host_loop_does() {
                     let steps = batch(&mut gpu, epochs, 0.05);
                     // Another batch begins where it is told to, not where the last one ended.
                     assert_eq!(batch(&mut gpu, epochs, 0.05), steps);
-                    // The corners of mae and quantile: a sample whose residual is 0 but for rounding has the one
-                    // derivative or the other, and a step differs by that one of `samples`.
+                    // At a corner of mae or quantile, rounding decides which derivative a sample has. A step then differs
+                    // by that of one sample.
                     let corner = match loss {
                         Loss::Mae | Loss::Quantile { .. } => 0.05 * 2.0 * 2.0 / samples as f64,
                         Loss::Mse | Loss::Huber { .. } | Loss::LogCosh => 0.0,
@@ -168,9 +168,9 @@ fn a_batch_walks_as_the_host_loop_does() {
     }
 }
 
-/// The control: another learning rate walks another way.
+/// The negative control: another learning rate leads to another line.
 #[test]
-fn another_learning_rate_walks_another_way() {
+fn another_learning_rate_leads_to_another_line() {
     let source = synthetic(1000);
     on_every_adapter(|adapter| {
         let mut gpu = engine(&adapter, &source, Loss::Mse, &Options::default());
@@ -179,7 +179,7 @@ fn another_learning_rate_walks_another_way() {
     });
 }
 
-/// Where the steps are far below the last digit of w in f32, a line kept in f32 would stand still.
+/// The steps are far below the last digit of w in f32: a line kept in f32 would stand still.
 #[test]
 fn steps_below_the_last_digit_add_up() {
     let source = ChaCha::new(Recipe {
@@ -200,9 +200,9 @@ fn steps_below_the_last_digit_add_up() {
         // The first step is some 2e-6, and half of the last digit of 999 is 3e-5.
         let gradient = steps[0].sums.means(1000);
         assert!((rate * gradient.db).abs() < 3e-6);
-        let way = steps[1999].model.b - start.b;
+        let drift = steps[1999].model.b - start.b;
         let expected = -rate * gradient.db * epochs as f64;
-        assert!((way / expected - 1.0).abs() < 0.01, "{way}, {expected}");
+        assert!((drift / expected - 1.0).abs() < 0.01, "{drift}, {expected}");
     });
 }
 
@@ -259,7 +259,7 @@ fn a_step_that_f32_cannot_hold_is_refused() {
     });
 }
 
-/// Half storage, where data lie around 0, far from it, with gross errors, and where a column is one value.
+/// Stores data in f16 that lie around 0, far from it, with gross errors, and a column of one value.
 #[test]
 fn f16_keeps_eleven_bits_of_any_range() {
     let recipes = [
@@ -297,7 +297,7 @@ fn f16_keeps_eleven_bits_of_any_range() {
                 let sums = engine(&adapter, &source, loss, &options)
                     .evaluate(MODEL)
                     .unwrap();
-                // Four times the bound of f32: x and y are scaled and shifted on the way, too.
+                // Four times the bound of f32, because x and y are scaled and shifted too.
                 if let Err(wrong) = reference.agrees_within(8e-6, sums) {
                     panic!("{}, {loss}, {recipe:?}: {wrong}", adapter.info());
                 }
@@ -306,8 +306,7 @@ fn f16_keeps_eleven_bits_of_any_range() {
     }
 }
 
-/// What it costs: a value is off by 2^-12 of the furthest one at the most, and the line by that over the root of the
-/// sample count.
+/// A value is off by at most 2^-12 of the furthest one, and the line by that over the root of the sample count.
 #[test]
 fn f16_costs_few_digits_of_the_line() {
     let samples = 100_003;
@@ -332,7 +331,7 @@ fn f16_costs_few_digits_of_the_line() {
                 });
                 trained.unwrap().model
             });
-            // y is 8 from its mean at the furthest, and 5 deviations are no chance.
+            // y is at most 8 from its mean, and 5 deviations are not chance.
             let off = 5.0 * 8.0 * 2_f64.powi(-12) / (samples as f64).sqrt();
             assert!((f32.w - f16.w).abs() < off, "{f32:?}, {f16:?}");
             assert!((f32.b - f16.b).abs() < 2.0 * off, "{f32:?}, {f16:?}");
@@ -341,10 +340,10 @@ fn f16_costs_few_digits_of_the_line() {
     });
 }
 
-/// In f16 the device steps over samples that are centred and scaled, and answers in the data's units: as the host loop
-/// over the same, also where x is far from 0.
+/// The device steps over samples that are centred and scaled, and answers in the data's units. It goes as the host loop does
+/// over the same samples, also if x is far from 0.
 #[test]
-fn a_batch_in_f16_walks_as_the_host_loop_does() {
+fn a_batch_in_f16_goes_as_the_host_loop_does() {
     let options = Options {
         storage: Storage::F16,
         ..Options::default()
@@ -362,11 +361,10 @@ fn a_batch_in_f16_walks_as_the_host_loop_does() {
                 let mut line = MODEL;
                 for (epoch, step) in steps.iter().enumerate() {
                     let gradient = gpu.evaluate(line).unwrap().means(samples);
-                    let way = [learning_rate * gradient.dw, learning_rate * gradient.db];
-                    line.w -= way[0];
-                    line.b -= way[1];
+                    line.w -= learning_rate * gradient.dw;
+                    line.b -= learning_rate * gradient.db;
                     let what = format!("{}, {x_range:?}, {epoch}", adapter.info());
-                    // As a share of the whole way, and of the line, which is what f32 rounds.
+                    // As a share of the whole distance, and of the line, which f32 rounds.
                     let far = [line.w - MODEL.w, line.b - MODEL.b].map(f64::abs);
                     for (is, right, far) in [
                         (step.model.w, line.w, far[0]),

@@ -1,4 +1,4 @@
-//! Synthetic samples that a shader can draw: how they are spread, and that an adapter draws the same.
+//! Synthetic samples that a shader can draw: their distribution, and the draws of adapters.
 
 mod common;
 
@@ -8,13 +8,13 @@ use fall_line::data::threefry::Threefry;
 use fall_line::data::{BLOCK, Block, Source};
 use fall_line::engine::Engine;
 use fall_line::engine::gpu::{GpuEngine, Options};
-use fall_line::error::Error;
+use fall_line::error::{Error, Setting};
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
 
 const N: usize = 1_000_000;
 
-/// A million samples whose x is the uniform draw and whose y is the normal one.
+/// Returns a million samples whose x is the uniform draw and whose y is the normal one.
 fn draws(seed: u64) -> Block {
     let plain = Recipe {
         slope: 0.0,
@@ -30,14 +30,14 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     values.sum::<f64>() / N as f64
 }
 
-/// Asserts that a mean of so many draws is within five standard errors.
+/// Asserts that a mean of [`N`] draws is within five standard errors.
 fn near(what: &str, mean: f64, expected: f64, deviation: f64) {
     let errors = (mean - expected) / (deviation / (N as f64).sqrt());
     println!("{what}: {mean:.6}, {errors:.2} standard errors off");
     assert!(errors.abs() < 5.0, "{what}");
 }
 
-/// The largest distance between the share of draws below a value and the probability of that.
+/// Returns the largest distance between the share of draws below a value and the probability of that.
 fn kolmogorov_smirnov(values: &[f64], probability: impl Fn(f64) -> f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -49,8 +49,8 @@ fn kolmogorov_smirnov(values: &[f64], probability: impl Fn(f64) -> f64) -> f64 {
     sorted.iter().enumerate().map(apart).fold(0.0, f64::max)
 }
 
-/// Mean, variance, skewness and kurtosis, each as a mean of powers of the standardised draw, whose own
-/// variance is E d^2k − (E d^k)².
+/// Compares mean, variance, skewness and kurtosis, each as a mean of powers of the standardised draw. Its own variance is
+/// E d^2k − (E d^k)².
 #[test]
 fn the_moments_are_those_of_the_distributions() {
     for seed in [20, 21, u64::MAX] {
@@ -83,9 +83,9 @@ fn near_moments(what: &str, draws: &[f64], moment: impl Fn(i32) -> f64) {
     }
 }
 
-/// The distance of n draws is below 1.95 / √n in 999 of 1000 cases.
+/// The distance for n draws is below 1.95 / √n in 999 of 1000 cases.
 #[test]
-fn the_draws_are_spread_as_they_should_be() {
+fn the_draws_have_the_right_distribution() {
     let bound = 1.95 / (N as f64).sqrt();
     let below = |z: f64| 0.5 * libm::erfc(-z / std::f64::consts::SQRT_2);
     for seed in [20, 1 << 32] {
@@ -93,13 +93,12 @@ fn the_draws_are_spread_as_they_should_be() {
         let distances = [kolmogorov_smirnov(&x, |x| x), kolmogorov_smirnov(&y, below)];
         println!("seed {seed}: {distances:?} where {bound} is allowed");
         assert!(distances.iter().all(|&distance| distance < bound));
-        // The control: a hundredth of a deviation shows.
+        // The negative control: a hundredth of a deviation shows.
         assert!(kolmogorov_smirnov(&y, |y| below(y + 0.01)) > bound);
     }
 }
 
-/// Neither x and noise, nor neighbours, nor the same position under the next seed have to do with each
-/// other, nor have their squares.
+/// x and noise, neighbours, and the same position under the next seed are not correlated, and neither are their squares.
 #[test]
 fn the_draws_are_independent() {
     let (first, second) = (draws(20), draws(21));
@@ -121,7 +120,7 @@ fn the_draws_are_independent() {
     for distance in [1, 2, 4, 256, 1024, BLOCK] {
         for (what, values) in [("x", &x), ("noise", y)] {
             let what = format!("{what} and that {distance} further on");
-            // Around the end, so that there are N pairs.
+            // Rotated, so that there are N pairs.
             let mut later = values.clone();
             later.rotate_left(distance);
             let products = values.iter().zip(&later).map(|(a, b)| a * b);
@@ -131,7 +130,7 @@ fn the_draws_are_independent() {
     }
 }
 
-/// That the squares of standardised draws are not correlated, which takes their own deviations.
+/// Asserts that the squares of standardised draws are not correlated, by their own deviations.
 fn unrelated_sizes(what: &str, a: &[f64], b: &[f64]) {
     let deviation = |values: &[f64]| mean(values.iter().map(|v| (v * v - 1.0).powi(2))).sqrt();
     let products = a.iter().zip(b).map(|(a, b)| (a * a - 1.0) * (b * b - 1.0));
@@ -139,7 +138,7 @@ fn unrelated_sizes(what: &str, a: &[f64], b: &[f64]) {
     near(&format!("{what}, squared"), mean(products), 0.0, expected);
 }
 
-/// Sample i depends on the recipe and i alone, not on how many follow it.
+/// Sample i depends on the recipe and i alone, not on the number of samples.
 #[test]
 fn a_longer_set_begins_with_the_shorter_one() {
     let of = |samples| all(&Threefry::new(recipe(samples)).unwrap());
@@ -174,10 +173,13 @@ fn outliers_are_their_share_and_leave_the_others_alone() {
 #[test]
 fn a_recipe_that_cannot_be_followed_is_refused() {
     let refused = Threefry::new(recipe(0));
-    assert!(matches!(refused, Err(Error::Usage(_))));
+    match refused {
+        Err(Error::Setting { setting, .. }) => assert_eq!(setting, Setting::Samples),
+        other => panic!("{other:?}"),
+    }
 }
 
-/// The samples of a source, each y so much higher.
+/// The samples of a source, with each y higher by a constant.
 struct Higher<'a>(&'a Threefry, f64);
 
 impl Source for Higher<'_> {
@@ -196,11 +198,11 @@ impl Source for Higher<'_> {
     }
 }
 
-/// How far each of the sums over an adapter's own draws may be from those over the twin's, where its x
-/// are the twin's and its y within `off`.
+/// Returns the largest distance of the sums over an adapter's own draws from those over the twin's, if its x are the twin's
+/// and its y within `off`.
 ///
-/// The losses are convex, so a derivative lies between those at y's ends, and a loss value differs by
-/// no more than the steeper of these lets it. x is not negative here.
+/// The losses are convex, so a derivative lies between those at y's ends. A loss value differs by no more than the steeper
+/// of these allows. x is not negative here.
 fn slack(source: &Threefry, loss: Loss, model: Model, off: f64) -> Sums {
     let at = |by| Reference::new(&Higher(source, by), loss, model);
     let (low, middle, high) = (at(-off), at(0.0), at(off));
@@ -258,7 +260,7 @@ fn an_engine_that_draws_agrees_with_the_reference() {
     }
 }
 
-/// The control: the next seed's samples do not pass for these.
+/// The negative control: the next seed's samples do not pass for these.
 #[test]
 fn another_seeds_sums_differ() {
     let source = |seed| {

@@ -15,13 +15,13 @@ use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
 
-/// Around a vec4, a SIMD register, a workgroup, a workgroup's reach, a block; and a ragged million.
+/// Sizes around a vec4, a SIMD register, a workgroup, a workgroup's turns, a block; and a ragged million.
 const SIZES: [u64; 20] = [
     1, 2, 3, 4, 5, 63, 64, 65, 255, 256, 257, 4095, 4096, 4097, 16_383, 16_384, 16_385, 65_536,
     65_537, 1_000_003,
 ];
 
-/// Off the optimum, and at it, where the gradient cancels.
+/// A line off the optimum, and one at it, where the gradient cancels.
 const MODELS: [Model; 2] = [Model { w: -1.5, b: 0.5 }, Model { w: 3.0, b: 4.0 }];
 
 /// Asserts that the sums of every engine are those of f64.
@@ -50,8 +50,8 @@ fn sums_agree_with_f64_for_every_loss_and_size() {
             on_every_engine(&source, loss, |name, engine| {
                 assert_eq!(engine.samples(), samples);
                 for model in MODELS {
-                    // At the optimum a few samples may all have a residual near 0, whose rounding
-                    // is that of the prediction: no bound by the term itself holds there.
+                    // At the optimum a few samples may all have a residual near 0, whose rounding is that of the
+                    // prediction. No bound by the term itself holds there.
                     if model == MODELS[1] && samples < 64 {
                         continue;
                     }
@@ -223,7 +223,7 @@ fn the_same_data_give_the_same_bits() {
     }
 }
 
-/// Blocks of very different sizes, so that f64 rounds their sum by its order.
+/// Blocks of very different sizes, so that the order of a sum shows in its rounding.
 struct Uneven(ChaCha);
 
 impl Source for Uneven {
@@ -284,7 +284,7 @@ fn progress_counts_every_sample_once() {
 struct Broken {
     source: ChaCha,
     block: u64,
-    /// Whether the block has a sample too few; else it has a value that is not finite.
+    /// True if the block lacks a sample; else it has a value that is not finite.
     short: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How much host memory training takes. On its own, because the peak is that of all children.
+//! The host memory that training takes. The file stands alone because the peak is that of all children.
 #![cfg(target_os = "linux")]
 
 use std::io::Write;
@@ -10,7 +10,7 @@ use fall_line::table::write::{Kind, Writer};
 use nix::sys::resource::{UsageWho, getrusage};
 use tempfile::NamedTempFile;
 
-/// The peak of all children so far, in bytes.
+/// Returns the peak of all children so far, in bytes.
 fn peak() -> u64 {
     let kibibytes = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
     1024 * kibibytes as u64
@@ -34,7 +34,7 @@ fn adapters() -> Vec<serde_json::Value> {
     serde_json::from_slice(&adapters.stdout).unwrap()
 }
 
-/// A file of draws, 16 bytes each.
+/// Writes a file of draws, 16 bytes each.
 fn drawn(kind: Kind, samples: u64) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
     let draws = ChaCha::new(Recipe {
@@ -52,12 +52,12 @@ fn drawn(kind: Kind, samples: u64) -> NamedTempFile {
     file
 }
 
-/// In order of size, for the peak only ever rises.
+/// Runs in order of size, because the peak only ever rises.
 #[test]
 fn a_data_set_never_stands_in_memory_twice() {
     const MB: u64 = 1_000_000;
-    // 360 MB of text in 40 records, of which eight threads would hold all if their number were what counts. Of 16 MB
-    // each there are a batch that is parsed, one that is read, what was read beyond it, and that again while it grows.
+    // 360 MB of text in 40 records, of which eight threads would hold all if their number counted. There are 16 MB each of
+    // a batch that is parsed, one that is read, what was read beyond it, and that again while it grows.
     let mut csv = NamedTempFile::with_suffix(".csv").unwrap();
     let text = "a".repeat(9_000_000);
     for i in 0..40 {
@@ -77,8 +77,8 @@ fn a_data_set_never_stands_in_memory_twice() {
         .collect();
     std::fs::write(csv.path(), samples).unwrap();
 
-    // 64 MB of samples from 98 MB of text, of which little may be held: of the 128 MB that they take in f64, half is
-    // in memory, half in a temporary file.
+    // 64 MB of samples from 98 MB of text, of which little may be held. Half of the 128 MB that they take in f64 is in
+    // memory, half in a temporary file.
     train(&format!(
         "{} --engine cpu --learning-rate 1e-7",
         csv.path().display()
@@ -92,7 +92,7 @@ fn a_data_set_never_stands_in_memory_twice() {
     println!("2e7 samples on the CPU engine: {} MB", of_cpu / MB);
     assert!(of_cpu < (160 + 60) * MB);
 
-    // 320 MB of a file, and 160 MB of samples, likewise.
+    // 320 MB of a file, and 160 MB of samples.
     let adapters = adapters();
     for kind in [Kind::Npy, Kind::Parquet] {
         let file = drawn(kind, 20_000_000);
@@ -112,7 +112,7 @@ fn a_data_set_never_stands_in_memory_twice() {
         }
     }
 
-    // 480 MB of samples that pass through 40 MB of memory, which a software adapter has from the host.
+    // 480 MB of samples that pass through 40 MB of memory, which is the host's on a software adapter.
     for adapter in &adapters {
         train(&format!(
             "--adapter {} --samples 6e7 --device-memory 40MB",

@@ -1,4 +1,4 @@
-//! The shaders by themselves, without any adapter.
+//! The shaders alone, without any adapter.
 
 use fall_line::engine::gpu::program::{Variant, constants, shader};
 use fall_line::engine::gpu::{draw, measure};
@@ -13,7 +13,7 @@ fn validator() -> Validator {
     validator
 }
 
-/// That a shader is valid, and that an entry point's constants are all that it asks for.
+/// Checks that a shader is valid, and that it has no other constants than an entry point is given.
 fn check(name: &str, source: &str, entry_points: &[&str], constants: Vec<(&'static str, f64)>) {
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(source)));
@@ -65,7 +65,7 @@ fn the_reading_is_valid_with_its_constants() {
     );
 }
 
-/// The control: a fault is found.
+/// The negative control: a fault is found.
 #[test]
 fn a_shader_without_its_other_parts_is_not_valid() {
     let alone = include_str!("../shaders/train.wgsl");

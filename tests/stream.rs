@@ -1,4 +1,4 @@
-//! Data sets that the device may not hold as a whole, on every adapter.
+//! Data sets that don't fit the device's memory, on every adapter.
 
 mod common;
 
@@ -22,7 +22,7 @@ use fall_line::train::{Config, Descent, Trained, Walk, train};
 const MODEL: Model = Model { w: -1.5, b: 0.5 };
 const BLOCKS: u64 = BLOCK as u64;
 
-/// In the memory of so many blocks.
+/// Returns options with device memory for `blocks` blocks.
 fn options(storage: Storage, blocks: u64) -> Options {
     Options {
         storage,
@@ -47,11 +47,11 @@ fn cpu_columns(block: &Block) -> [Vec<f32>; 2] {
     [&block.x, &block.y].map(|column| column.iter().map(|&value| value as f32).collect())
 }
 
-/// Sizes that are and are no whole number of blocks and of pieces, in memory that keeps none, one and many blocks of
-/// them. A piece's sums are added in f64 and each is as short as a shard's, so the bound is that of a set that stays.
+/// Tries whole and ragged numbers of blocks and of pieces, in memory that keeps none, one and many blocks of them. A piece's
+/// sums are as short as a shard's and are added in f64, so the bound is that of a set that stays.
 #[test]
 fn sums_are_those_of_f64() {
-    // The samples, and the blocks that fit; slots are an eighth of these.
+    // Samples, and the blocks that fit; slots are an eighth of these.
     let sizes = [
         (2 * BLOCKS + 1, 2),
         (3 * BLOCKS, 2),
@@ -107,7 +107,7 @@ fn sums_are_those_of_f64() {
     }
 }
 
-/// The control: a sample more or less shows, and so does another loss.
+/// The negative control: missing samples show, and so does another loss.
 #[test]
 fn sums_of_other_samples_are_not_taken_for_these() {
     let [x, y] = cpu_columns(&all(&synthetic(5 * BLOCKS + 1021)));
@@ -129,11 +129,11 @@ fn sums_of_other_samples_are_not_taken_for_these() {
     });
 }
 
-/// A source whose block `bad` can't be read, once this is set, and whose blocks take their time.
+/// A source whose blocks are slow, and whose block `bad` can't be read once that is set.
 struct Moody<S> {
     source: S,
     bad: AtomicU64,
-    /// Microseconds of a block, times its index, at the most.
+    /// Microseconds that a block takes, times up to 4.
     slow: AtomicU64,
 }
 
@@ -167,7 +167,7 @@ impl<S: Source> Source for Moody<S> {
 }
 
 #[test]
-fn the_same_bits_whatever_the_timing() {
+fn timing_changes_no_bit() {
     let source = Moody::new(synthetic(21 * BLOCKS + 3));
     on_every_adapter(|adapter| {
         let mut engine = streamed(&adapter, &source, Loss::LogCosh, &options(Storage::F32, 16));
@@ -181,10 +181,10 @@ fn the_same_bits_whatever_the_timing() {
     });
 }
 
-/// While the samples are loaded, in what stays and in what doesn't, and in the middle of an epoch, after which the next
-/// one is as good as ever.
+/// A source may fail while samples are loaded, both those that stay and those that are streamed, and in an epoch. The next
+/// epoch is right again.
 #[test]
-fn a_source_that_fails_is_heard_and_may_recover() {
+fn a_failing_source_is_an_error_and_may_recover() {
     let source = Moody::new(synthetic(21 * BLOCKS));
     let gone = |result: Result<Sums, Error>| match result {
         Err(Error::Data(text)) => text,
@@ -232,10 +232,10 @@ fn walk(engine: &mut dyn Engine, sync_every: u64) -> Result<Trained, Error> {
     })
 }
 
-/// An epoch's sums are within 4e-6 of Σ|term| of one another, where a gradient's terms are below 20 here, so a step
-/// differs by 0.1 · 8e-5 and later ones, each of which leaves less than 0.98 of it, add up to some 30 of these at the most.
+/// An epoch's sums are within 4e-6 of Σ|term| of one another, and a gradient's terms are below 20 here. So a step differs by
+/// 0.1 · 8e-5. Each later step leaves less than 0.98 of that, so they add up to at most some 30 of these.
 #[test]
-fn training_walks_as_it_does_without() {
+fn training_goes_as_it_does_without_a_stream() {
     let source = synthetic(21 * BLOCKS + 3);
     on_every_adapter(|adapter| {
         let whole = &Options::default();
@@ -252,7 +252,7 @@ fn training_walks_as_it_does_without() {
             assert!((is - right).abs() < off, "{trained:?}, {right}");
             assert!((is - MODEL.w).abs() > 1.0 && (is - MODEL.b).abs() > 1.0);
         }
-        // The line can't stay on the device over epochs.
+        // The line can't stay on the device.
         match walk(&mut engine, 2) {
             Err(Error::Setting { setting, problem }) => {
                 assert_eq!(setting, Setting::SyncEvery);
@@ -263,7 +263,7 @@ fn training_walks_as_it_does_without() {
     });
 }
 
-/// Where all samples fit, nothing is streamed, and batches of epochs run on the device.
+/// Nothing is streamed if all samples fit, and batches of epochs run on the device.
 #[test]
 fn a_set_that_fits_stays() {
     let source = synthetic(100_003);
@@ -289,10 +289,9 @@ fn a_set_that_fits_stays() {
     });
 }
 
-/// Whoever wants all samples on the device is told where they don't fit, and whoever watches the loading sees each
-/// sample once.
+/// Samples that are drawn on the device must fit it. Others are streamed, and the progress of loading counts each once.
 #[test]
-fn too_little_memory_is_said() {
+fn too_little_memory_is_reported() {
     let samples = 21 * BLOCKS + 3;
     let source = synthetic(samples);
     on_every_adapter(|adapter| {

@@ -1,4 +1,13 @@
 //! The GPU engine: WGSL compute shaders over shards of the data set.
+//!
+//! The modules are layers; each uses only those before it:
+//! - `program`: the shader's text; `options`.
+//! - `adapter`, `device`: finding one and opening it.
+//! - `layout`: the place of samples in memory.
+//! - `kernels`: the compiled phases; `units`; `control`.
+//! - `samples`: buffers and upload.
+//! - `epochs`: recording, submitting and reading back; `stream`.
+//! - `draw`, `tune`, `plan`, then this file, and `measure`.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +26,6 @@ use crate::error::{Error, Setting};
 use crate::loss::Loss;
 use crate::model::{Model, Sums};
 
-// Each module uses only those above it; `measure` is a part of the engine.
 pub mod adapter;
 mod control;
 mod device;
@@ -349,8 +357,10 @@ fn compile(
     Ok((device, kernels, timings))
 }
 
-/// Returns the number of invocations of the one workgroup that trains alone: on a software adapter as many as fill a
-/// register, else one for each load of four samples, from a subgroup's up to what the adapter allows.
+/// Returns the number of invocations of the one workgroup that trains alone.
+///
+/// On a software adapter they fill a register. Else there is one for each load of four samples, from a subgroup's number up
+/// to what the adapter allows.
 fn invocations_alone(software: bool, samples: u64, most: u32) -> u32 {
     if software {
         return 8;

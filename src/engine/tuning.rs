@@ -1,4 +1,4 @@
-//! How the work of a dispatch is shared out.
+//! The tuning of a dispatch: how its work is shared out.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// whatever is measured to be fast.
 const LONGEST_SUM: u32 = 1024;
 
-/// How the samples are shared out among workgroups and invocations.
+/// The shares of the samples that workgroups and invocations take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tuning {
     /// Invocations of a workgroup; a power of two.

@@ -25,7 +25,7 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// Returns what is known of the adapter before it is used.
+    /// Returns the facts that are known before the adapter is used.
     pub fn info(&self) -> &Info {
         &self.info
     }
@@ -80,7 +80,7 @@ impl Adapter {
     }
 }
 
-/// What is known of an adapter before it is used.
+/// The facts about an adapter that are known before it is used.
 #[derive(Clone, Debug, Serialize)]
 pub struct Info {
     /// Its index in [`list`], the best adapter first.
@@ -91,7 +91,7 @@ pub struct Info {
     pub backend: String,
     /// `discrete GPU`, `integrated GPU`, `virtual GPU`, `software adapter` or `GPU`.
     pub kind: &'static str,
-    /// Whether it computes on the CPU.
+    /// True if it computes on the CPU.
     pub software: bool,
     /// The driver's name and version.
     pub driver: String,

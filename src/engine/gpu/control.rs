@@ -23,7 +23,7 @@ pub struct Control {
     sums: Sums,
     /// Σ|term|.
     sizes: Sums,
-    /// How far the sums may be apart because the samples themselves differ.
+    /// The distance of the sums that comes from samples that differ.
     slack: Sums,
 }
 

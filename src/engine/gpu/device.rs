@@ -17,9 +17,9 @@ use crate::error::Error;
 pub struct Device {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
-    /// Whether its memory is the host's.
+    /// True if its memory is the host's.
     pub software: bool,
-    /// Whether it is reached through GL.
+    /// True if it is reached through GL.
     pub gl: bool,
     name: String,
     fault: Arc<Mutex<Option<Fault>>>,

@@ -108,21 +108,7 @@ impl Kernels {
         let shard_layout = layout(gpu, "shard", &[(0, true), (1, true), (2, false)]);
         let before_layout = layout(gpu, "before", &[(0, true)]);
         let after_layout = layout(gpu, "after", &[(1, false), (2, false)]);
-        let uniform_layout = matches!(parameters, Parameters::Uniform).then(|| {
-            gpu.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some("dispatch"),
-                entries: &[wgpu::BindGroupLayoutEntry {
-                    binding: 0,
-                    visibility: wgpu::ShaderStages::COMPUTE,
-                    ty: wgpu::BindingType::Buffer {
-                        ty: wgpu::BufferBindingType::Uniform,
-                        has_dynamic_offset: true,
-                        min_binding_size: NonZeroU64::new(size_of::<Dispatch>() as u64),
-                    },
-                    count: None,
-                }],
-            })
-        });
+        let uniform_layout = matches!(parameters, Parameters::Uniform).then(|| uniform_layout(gpu));
         let pipeline = |entry_point, size, line_layout: &wgpu::BindGroupLayout| {
             let mut layouts = vec![Some(&shard_layout), Some(line_layout)];
             layouts.extend(uniform_layout.iter().map(Some));
@@ -178,6 +164,23 @@ impl Kernels {
             parameters: Vec::new(),
         }
     }
+}
+
+/// Returns the layout of one dispatch's parameters in a uniform buffer.
+fn uniform_layout(gpu: &wgpu::Device) -> wgpu::BindGroupLayout {
+    gpu.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some("dispatch"),
+        entries: &[wgpu::BindGroupLayoutEntry {
+            binding: 0,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: wgpu::BufferBindingType::Uniform,
+                has_dynamic_offset: true,
+                min_binding_size: NonZeroU64::new(size_of::<Dispatch>() as u64),
+            },
+            count: None,
+        }],
+    })
 }
 
 /// Returns the bytes from one dispatch's parameters in a uniform buffer to those of the next one.

@@ -1,4 +1,4 @@
-//! How samples lie in an adapter's memory.
+//! The layout of samples in an adapter's memory.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ pub struct Placement {
 }
 
 impl Placement {
-    /// Places all samples in the adapter's memory, if they fit or not.
+    /// Places all samples in the adapter's memory, whether they fit or not.
     ///
     /// # Errors
     /// [`Error::Gpu`] if a storage binding can't hold a block.
@@ -58,8 +58,9 @@ impl Placement {
     /// Places the samples as far as is known before it is tried.
     ///
     /// # Errors
-    /// [`Error::Gpu`] if a storage binding can't hold a block, [`Error::Setting`] if the memory that `options` allow is too
-    /// small to stream through, [`Error::DeviceMemory`] if that which the adapter has is.
+    /// - [`Error::Gpu`] if a storage binding can't hold a block.
+    /// - [`Error::Setting`] if the memory that `options` allow is too small to stream through.
+    /// - [`Error::DeviceMemory`] if the adapter's memory is.
     pub(super) fn known(adapter: &Adapter, samples: u64, options: &Options) -> Result<Self, Error> {
         let whole = Self::whole(adapter, samples, options)?;
         let Some(memory) = memory(adapter, options) else {

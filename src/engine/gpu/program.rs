@@ -3,21 +3,21 @@
 use crate::engine::{Loads, Storage};
 use crate::loss::Loss;
 
-/// How a workgroup adds up.
+/// The way that a workgroup adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sum {
-    /// By a tree in workgroup memory, which every adapter has.
+    /// A tree in workgroup memory, which every adapter has.
     Tree,
-    /// By subgroups, which some adapters have.
+    /// Subgroups, which some adapters have.
     Subgroup,
 }
 
-/// How a dispatch gets its parameters.
+/// The way that a dispatch gets its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameters {
-    /// With the command, on adapters that have immediates.
+    /// Sent with the command, on adapters that have immediates.
     Immediate,
-    /// From a uniform buffer, on every adapter.
+    /// Read from a uniform buffer, on every adapter.
     Uniform,
 }
 

@@ -79,3 +79,6 @@ impl Stream<'_> {
         Ok((control, records))
     }
 }
+
+#[cfg(test)]
+mod tests;

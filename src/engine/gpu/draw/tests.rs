@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::gpu::tests::on_every_adapter;
 
-/// How far a normal draw may be from the twin's, as a share of itself.
+/// The largest distance of a normal draw from the twin's, as a share of itself.
 const NORMAL: f64 = 12.0 * ROUNDING;
 
 /// A shard that can be read back, with other bits than any draw's in it.
