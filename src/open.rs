@@ -19,9 +19,8 @@ use fall_line::engine::{Chosen, Description, Engine, cpu, gpu};
 use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::Model;
-use fall_line::table::npy::Npy;
-use fall_line::table::rows::{self, Request, Skipped};
-use fall_line::table::{self, Opened as File};
+use fall_line::table::rows::Skipped;
+use fall_line::table::{self, OpenedFile, Request};
 
 use crate::cli::{Columns, Generator, Train};
 use crate::output::{self, progress::Progress};
@@ -77,7 +76,7 @@ pub fn open_file(
     flags: &Columns,
     request: &Request,
     quiet: bool,
-) -> Result<File, Error> {
+) -> Result<OpenedFile, Error> {
     let file = match data {
         Some(path) => {
             // Of a pipe the length is not known.
@@ -94,7 +93,7 @@ pub fn open_file(
 }
 
 /// NPY files of one column each.
-fn open_pair(flags: &Columns, request: &Request) -> Result<File, Error> {
+fn open_pair(flags: &Columns, request: &Request) -> Result<OpenedFile, Error> {
     let path = |flag: &str, given: &Option<String>| match given {
         Some(name) if atomic::ending(Path::new(name)) == "npy" => Ok(name.into()),
         Some(name) => Err(Error::Usage(format!(
@@ -106,23 +105,12 @@ fn open_pair(flags: &Columns, request: &Request) -> Result<File, Error> {
         ))),
     };
     let x: std::path::PathBuf = path("x", &flags.x)?;
-    let npy = if flags.y.is_none() && request.x_alone {
-        let request = Request {
-            x: None,
-            ..*request
-        };
-        Npy::open(&x, &request)?
+    let y: Option<std::path::PathBuf> = if flags.y.is_none() && request.x_alone {
+        None
     } else {
-        Npy::open_pair(&x, &path("y", &flags.y)?)?
+        Some(path("y", &flags.y)?)
     };
-    let (x, y) = npy.columns();
-    let (source, skipped) = rows::samples(Box::new(npy), request.skip_bad)?;
-    Ok(File {
-        source,
-        x,
-        y,
-        skipped,
-    })
+    table::open_pair(&x, y.as_deref(), request.skip_bad)
 }
 
 /// Refuses an x that does not vary, and tells of a column that numbers of the engine's kind are too coarse for.

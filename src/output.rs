@@ -135,7 +135,7 @@ pub fn refuse_to_replace<'a>(
 
 /// That rows were left out, if any were.
 pub fn skipped(skipped: &Skipped) -> Option<String> {
-    let first = skipped.first.as_ref()?;
+    let first = advice::row(skipped.first.as_ref()?);
     let counts = skipped.counts.iter();
     let reasons: Vec<String> = counts
         .map(|(reason, count)| format!("{count} where one {reason}"))

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use fall_line::engine;
 use fall_line::error::Error;
-use fall_line::table::rows::Request;
+use fall_line::table::Request;
 use fall_line::train::{Descent, Schedule};
 
 use super::parse::*;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fall_line::data::goodness::Goodness;
 use fall_line::data::scaling::Scaling;
-use fall_line::data::statistics::{Column, Statistics};
+use fall_line::data::statistics::{ColumnStats, Statistics};
 use fall_line::engine::Description;
 use fall_line::engine::gpu::program::Storage;
 use fall_line::error::Error;
@@ -95,7 +95,7 @@ pub fn data(
     Ok(())
 }
 
-fn column(name: &str, column: &Column, deviation: f64) -> String {
+fn column(name: &str, column: &ColumnStats, deviation: f64) -> String {
     format!(
         "        {name} from {} to {}, mean {}, deviation {}",
         precise(column.least),
