@@ -94,14 +94,14 @@ fn share_of_roof(_: &mut Criterion) {
     let source = ChaCha::new(recipe(samples)).expect("a recipe that can be followed");
     for loss in Loss::ALL {
         let mut cpu = CpuEngine::new(&source, loss, &|_| {}).expect("enough memory");
-        let read = fastest_read(cpu.columns().x, cpu.columns().y);
+        let read = fastest_read(cpu.columns().x(), cpu.columns().y());
         let mut shares: Vec<f64> = (0..31)
             .map(|_| {
                 let start = Instant::now();
                 black_box(cpu.evaluate(black_box(MODEL))).expect("the CPU engine doesn't fail");
                 let epoch = start.elapsed();
                 let start = Instant::now();
-                black_box(read(cpu.columns().x, cpu.columns().y));
+                black_box(read(cpu.columns().x(), cpu.columns().y()));
                 start.elapsed().div_duration_f64(epoch)
             })
             .collect();

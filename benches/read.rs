@@ -8,8 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use fall_line::data::{BLOCK, Block};
-use fall_line::table;
-use fall_line::table::rows::Request;
+use fall_line::table::{self, Request};
 use rayon::prelude::*;
 
 fn main() {

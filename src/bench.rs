@@ -96,7 +96,7 @@ pub fn run(
             storage: plan.storage,
             ..Options::default()
         };
-        let _ = GpuEngine::new(adapter, &Columns { x, y }, plan.loss, &options, &|_| {});
+        let _ = GpuEngine::new(adapter, &Columns::new(x, y)?, plan.loss, &options, &|_| {});
     }
     for &samples in &plan.samples {
         let start = Instant::now();
@@ -166,7 +166,7 @@ impl Contest<'_> {
         row.threads = Some(engine.threads());
         row.phases.setup = Some(0.0);
         let columns = engine.columns();
-        let read = roof::fastest_read(columns.x, columns.y);
+        let read = roof::fastest_read(columns.x(), columns.y());
         let done = self.time(&mut row, &mut OnCpu { engine, read });
         row.failed(done)
     }
@@ -290,7 +290,7 @@ impl Contestant for OnCpu<'_> {
     fn roof(&mut self, count: u64) -> bool {
         let columns = self.engine.columns();
         for _ in 0..count {
-            black_box((self.read)(columns.x, columns.y));
+            black_box((self.read)(columns.x(), columns.y()));
         }
         true
     }

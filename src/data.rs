@@ -1,4 +1,4 @@
-//! Where samples come from.
+//! Data sets: the trait that engines read samples by, and what all sets have in common.
 
 use self::numpy::Numpy;
 use self::synthetic::{ChaCha, Generator, Recipe, Synthetic};
@@ -13,11 +13,13 @@ pub mod statistics;
 pub mod synthetic;
 pub mod threefry;
 
-/// Samples in a block: what a [`Source`] yields at once. 65,536, so that a block (1 MB in f64) fits
-/// a core's second-level cache and a synthetic stream outlives its seeding by far.
+/// Samples in a block, which a [`Source`] yields at once.
+///
+/// A block of 65,536 samples (1 MB in f64) fits a core's second-level cache. It is also long enough to hide the cost of
+/// seeding a synthetic stream.
 pub const BLOCK: usize = 1 << 16;
 
-/// A block of samples in f64, x and y apart.
+/// A block of samples in f64, x and y in arrays of their own.
 #[derive(Debug, Default)]
 pub struct Block {
     /// The x of each sample.
@@ -27,7 +29,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// Forgets the samples, keeps the memory.
+    /// Removes the samples, and keeps the memory.
     pub fn clear(&mut self) {
         self.x.clear();
         self.y.clear();
@@ -42,20 +44,19 @@ impl Block {
 
 /// A data set that yields its samples in f64 by position.
 ///
-/// Any thread may read any block at any time, so every engine and every number of threads sees the same data, and a set
-/// never has to stand in memory as a whole. Every value is finite, in f32 too.
+/// Any thread may read any block at any time. Every engine and every number of threads therefore sees the same data, and a
+/// set never has to be in memory as a whole. Every value is finite, in f32 too.
 pub trait Source: Sync {
     /// Returns the number of samples; at least 1.
     fn samples(&self) -> u64;
 
-    /// Replaces what is in `block` by the samples at the [`positions`] that block `index` covers.
+    /// Replaces the content of `block` with the samples at the [`positions`] that block `index` covers.
     ///
     /// # Errors
-    /// A source that reads a file fails if the file can't be read any more, has changed, or holds a value that can't be
-    /// used.
+    /// Fails if a file can't be read any more, has changed, or holds a value that can't be used.
     fn read(&self, index: u64, block: &mut Block) -> Result<(), Error>;
 
-    /// Returns what the data are, for a headline: `y = 4 + 3x + N(0, 1)`, `cars.csv`.
+    /// Returns the data in words, for a headline: `y = 4 + 3x + N(0, 1)`, `cars.csv`.
     fn title(&self) -> String;
 
     /// Returns the names of x and y.
@@ -113,11 +114,25 @@ impl<S: Source + ?Sized> Source for Box<S> {
     }
 }
 
-/// Reads a block of a source, and checks that it is what the source promised.
+/// Returns the number of blocks of a source.
 ///
 /// # Errors
-/// [`Error::Block`] if the block has another number of samples than its [`positions`], [`Error::Value`] if a value is not
-/// finite in f32, and the errors of [`Source::read`].
+/// [`Error::Empty`] if it has no samples.
+pub fn blocks(source: &(impl Source + ?Sized)) -> Result<u64, Error> {
+    match source.samples() {
+        0 => Err(Error::Empty {
+            title: source.title(),
+        }),
+        samples => Ok(samples.div_ceil(BLOCK as u64)),
+    }
+}
+
+/// Reads a block of a source, and checks it. Engines and statistics read samples by this function only.
+///
+/// # Errors
+/// - [`Error::Block`] if the block has another number of samples than its [`positions`].
+/// - [`Error::Value`] if a value is not finite in f32.
+/// - The errors of [`Source::read`].
 pub fn read(source: &(impl Source + ?Sized), index: u64, block: &mut Block) -> Result<(), Error> {
     source.read(index, block)?;
     let positions = positions(index, source.samples());
@@ -149,11 +164,11 @@ pub fn read(source: &(impl Source + ?Sized), index: u64, block: &mut Block) -> R
     Ok(())
 }
 
-/// Returns the synthetic samples of a recipe. Calls `on_load` for each value that is drawn in advance: NumPy's, two a
-/// sample.
+/// Returns the synthetic samples of a recipe. Calls `on_load` with the number of values that are drawn in advance: two a
+/// sample for NumPy's generator, none for others.
 ///
 /// # Errors
-/// [`Error::Setting`] for a recipe that can't be followed.
+/// [`Error::Setting`] or [`Error::Usage`] for a recipe that can't be followed.
 pub fn draw(
     recipe: Recipe,
     generator: Generator,
@@ -172,5 +187,5 @@ pub fn positions(index: u64, samples: u64) -> std::ops::Range<u64> {
     first..(first + BLOCK as u64).min(samples)
 }
 
-/// Told how many more samples (or bytes) have been loaded, from any thread.
+/// A function that is called from any thread with the number of samples (or bytes) that were loaded since.
 pub type OnLoad<'a> = &'a (dyn Fn(u64) + Sync);

@@ -98,7 +98,7 @@ pub enum Error {
         columns: ColumnList,
     },
     /// Which columns of a file are x and y has to be said.
-    #[error("{file}: cannot tell which column is {}; choose by name or position: {columns}", .needed.as_str())]
+    #[error("{}", columns_needed(.file, *.needed, .columns))]
     ColumnsNeeded {
         /// The file.
         file: String,
@@ -106,6 +106,18 @@ pub enum Error {
         needed: Axes,
         /// The columns that there are.
         columns: ColumnList,
+    },
+    /// A text file separates its columns by something other than the delimiter that it was read with.
+    #[error("{file} seems to separate its columns by {suspected}, not by {taken}{}", with_commas(*.decimal_commas))]
+    OtherDelimiter {
+        /// The file.
+        file: String,
+        /// The delimiter that the file seems to have.
+        suspected: Delimiter,
+        /// The delimiter that it was read with.
+        taken: Delimiter,
+        /// Whether the file also writes decimals with commas.
+        decimal_commas: bool,
     },
     /// A row holds a value that can't be used.
     #[error("{0}")]
@@ -121,8 +133,8 @@ pub enum Error {
         least: u64,
         /// Rows left out.
         skipped: u64,
-        /// What is wrong with the first of those.
-        first: Option<String>,
+        /// The first of those.
+        first: Option<Box<RowError>>,
     },
     /// A data set has no samples.
     #[error("{title}: there are no samples")]
@@ -415,7 +427,7 @@ pub struct RowError {
     pub row: Row,
     /// The column, as the file names it: `column "speed"`; `None` if the fault is not in one column.
     pub column: Option<String>,
-    /// The value as it stands in the file, quoted if it is text; empty if it is missing.
+    /// The value as it stands in the file, quoted if it is text; empty if nothing stands there.
     pub text: String,
     /// Why it can't be used.
     pub reason: Reason,
@@ -437,13 +449,23 @@ impl Display for RowError {
         if let Some(column) = column {
             write!(f, ", {column}")?;
         }
-        let space = if text.is_empty() { "" } else { " " };
-        let hint = hint.as_deref().unwrap_or_default();
         match reason {
-            Reason::Missing => write!(f, ": the value {reason}{hint}"),
-            Reason::Fields => write!(f, ": {text}{hint}"),
-            _ => write!(f, ": {text}{space}{reason}{hint}"),
+            Reason::Fields => write!(f, ": {text}")?,
+            Reason::Missing if text.is_empty() => write!(f, ": the value {reason}")?,
+            Reason::Missing => write!(f, ": {text} stands for a missing value")?,
+            _ => write!(f, ": {text} {reason}")?,
         }
+        if self.may_be_header() {
+            f.write_str("; the line may name the columns")?;
+        }
+        f.write_str(hint.as_deref().unwrap_or_default())
+    }
+}
+
+impl RowError {
+    /// Returns whether the row may be a header that was taken for a sample.
+    pub fn may_be_header(&self) -> bool {
+        self.row == Row::Line(1) && self.reason != Reason::Fields && self.hint.is_none()
     }
 }
 
@@ -465,6 +487,32 @@ impl Display for Row {
     }
 }
 
+/// The byte between two columns of a text file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delimiter(pub u8);
+
+impl Display for Delimiter {
+    /// Writes `tab`, or the byte in quotes: `';'`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            b'\t' => f.write_str("tab"),
+            other => write!(f, "'{}'", char::from(other)),
+        }
+    }
+}
+
+/// A kind of file that holds columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TableKind {
+    /// Text with a delimiter between columns.
+    #[default]
+    Text,
+    /// Apache Parquet.
+    Parquet,
+    /// NumPy's NPY.
+    Npy,
+}
+
 /// A column of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedColumn {
@@ -481,6 +529,10 @@ pub struct ColumnList {
     pub columns: Vec<NamedColumn>,
     /// Why they have positions and no names, for use after a comma: `without a header`; `None` if they have names.
     pub unnamed: Option<&'static str>,
+    /// The kind of the file.
+    pub kind: TableKind,
+    /// A remedy, for the end of the list: `write decimals with points`.
+    pub note: Option<&'static str>,
 }
 
 impl Display for ColumnList {
@@ -499,8 +551,12 @@ impl Display for ColumnList {
             }
         }
         match self.columns.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
+            0 => {}
+            more => write!(f, " and {more} more")?,
+        }
+        match self.note {
+            None => Ok(()),
+            Some(note) => write!(f, "; {note}"),
         }
     }
 }
@@ -530,6 +586,7 @@ impl Error {
             | Error::NoColumn { .. }
             | Error::DuplicateColumn { .. }
             | Error::ColumnsNeeded { .. }
+            | Error::OtherDelimiter { .. }
             | Error::Row(_)
             | Error::TooFewSamples { .. }
             | Error::Empty { .. }
@@ -561,6 +618,22 @@ pub(crate) fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
+fn columns_needed(file: &str, needed: Axes, columns: &ColumnList) -> String {
+    if columns.columns.len() == 1 {
+        return format!("{file} has one column, and a line needs x and y");
+    }
+    let needed = needed.as_str();
+    format!("{file}: cannot tell which column is {needed}; choose by name or position: {columns}")
+}
+
+fn with_commas(decimal_commas: bool) -> &'static str {
+    if decimal_commas {
+        ", and to write decimals with commas: write them with points"
+    } else {
+        ""
+    }
+}
+
 fn enough_for(least: u64) -> &'static str {
     if least > 1 {
         "; a line needs at least two"
@@ -569,7 +642,7 @@ fn enough_for(least: u64) -> &'static str {
     }
 }
 
-fn left_out(rows: u64, first: Option<&str>) -> String {
+fn left_out(rows: u64, first: Option<&RowError>) -> String {
     match (rows, first) {
         (_, None) => String::new(),
         (1, Some(first)) => format!("; 1 row was left out: {first}"),

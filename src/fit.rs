@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::data::Source;
-use crate::data::host::{Columns, Value};
+use crate::data::host::Columns;
 use crate::engine;
 use crate::error::Error;
 use crate::loss::Loss;
@@ -46,7 +46,7 @@ pub use self::setup::{LearningRate, Setup};
 ///
 /// # Errors
 /// [`Error::Lengths`], [`Error::Empty`], [`Error::Value`] for a value that is not finite, [`Error::ConstantX`].
-pub fn fit<T: Value>(x: &[T], y: &[T]) -> Result<Outcome, Error> {
+pub fn fit<T: Copy + Into<f64> + Sync>(x: &[T], y: &[T]) -> Result<Outcome, Error> {
     Fit::new(Columns::new(x, y)?).run()
 }
 

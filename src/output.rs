@@ -82,7 +82,7 @@ pub fn refuse_to_replace<'a>(
 
 /// Returns how many rows were left out and why, if any were.
 pub fn skipped(skipped: &Skipped) -> Option<String> {
-    let first = skipped.first.as_ref()?;
+    let first = advice::row(skipped.first.as_ref()?);
     let counts = skipped.counts.iter();
     let reasons: Vec<String> = counts
         .map(|(reason, count)| {

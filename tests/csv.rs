@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::all;
-use fall_line::error::Error;
-use fall_line::table::rows::{Reason, Request};
+use fall_line::error::{Delimiter, Error, Reason, Row, RowError, Setting};
+use fall_line::table::Request;
 use text::{PLAIN, assert_reads, open, open_as, open_file, refusal, separated_by};
 
 #[test]

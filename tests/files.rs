@@ -14,9 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use common::all;
 use fall_line::data::{BLOCK, Block};
 use fall_line::error::Error;
-use fall_line::table::rows::Request;
 use fall_line::table::write::Kind;
-use fall_line::table::{self, Opened};
+use fall_line::table::{self, OpenedFile, Request};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rows::written;
@@ -233,7 +232,11 @@ fn pipe() -> (TempDir, PathBuf) {
 
 /// What is read of a named pipe into which these bytes are written, once.
 #[cfg(unix)]
-fn through(path: &Path, content: &[u8], on_load: &(dyn Fn(u64) + Sync)) -> Result<Opened, Error> {
+fn through(
+    path: &Path,
+    content: &[u8],
+    on_load: &(dyn Fn(u64) + Sync),
+) -> Result<OpenedFile, Error> {
     std::thread::scope(|scope| {
         scope.spawn(|| std::fs::write(path, content).unwrap());
         table::open(path, &PLAIN, on_load)

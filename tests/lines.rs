@@ -228,7 +228,7 @@ fn a_line_its_loss_and_its_gradient_turn_back_into_the_datas_units() {
 #[test]
 fn data_as_they_are_stay_as_they_are() {
     let (x, y) = ([1.0_f32, 2.0, 4.0], [3.0_f32, 5.0, 6.0]);
-    let source = Columns { x: &x, y: &y };
+    let source = Columns::new(&x, &y).unwrap();
     let same = all(&Scaled::new(&source, Scaling::NONE));
     assert_eq!((same.x, same.y), (vec![1.0, 2.0, 4.0], vec![3.0, 5.0, 6.0]));
     let line = Model { w: 0.1, b: -0.7 };

@@ -88,7 +88,7 @@ fn columns_are_x_and_y_or_those_asked_for() {
     assert_eq!(
         refusal(open("wide", &Request::default())),
         format!(
-            "{path}/wide.npy needs --x and --y, for it has not just two numeric columns; \
+            "{path}/wide.npy: cannot tell which column is x and which is y; choose by name or position: \
              its columns are, without names: 1, 2, 3, 4"
         )
     );
@@ -126,7 +126,7 @@ fn x_alone_needs_one_column() {
         let (block, _) = all(&npy);
         assert_eq!(block.y, vec![0.0; block.x.len()]);
     }
-    assert!(refusal(open("wide", &request)).contains("needs --x, for"));
+    assert!(refusal(open("wide", &request)).contains("which column is x; choose"));
     let one = written(Kind::Npy, &["x"], &[&[7.0]]);
     assert_eq!(Npy::open(one.path(), &request).unwrap().rows(), 1);
 }
@@ -159,7 +159,7 @@ fn two_files_are_x_and_y() {
     let bad = written(Kind::Npy, &["x"], &[&[1.0, f64::NAN, 3.0]]);
     let npy = Npy::open_pair(&file("npy/one.npy"), bad.path()).unwrap();
     let text = refusal(Strict(Box::new(npy)).read(0, &mut Block::default()));
-    let place = format!("{}, row 2: NaN is no finite number;", bad.path().display());
+    let place = format!("{}, row 2: NaN is not finite", bad.path().display());
     assert!(text.starts_with(&place), "{text}");
 }
 
@@ -184,8 +184,8 @@ fn rows_that_are_no_samples_are_told_and_named() {
     );
     let path = file("npy/bad.npy").display().to_string();
     assert_eq!(
-        npy.complaint(2, bad[1].1),
-        format!("{path}, row 3, column 2: inf is no finite number")
+        npy.row_error(2, bad[1].1).to_string(),
+        format!("{path}, row 3, column 2: inf is not finite")
     );
     let text = refusal(Strict(Box::new(npy)).read(0, &mut Block::default()));
     assert!(
@@ -197,8 +197,8 @@ fn rows_that_are_no_samples_are_told_and_named() {
 #[test]
 fn what_is_no_table_is_refused() {
     for (name, text) in [
-        ("words", "needs --x and --y"),
-        ("complex", "needs --x and --y"),
+        ("words", "which column is x and which is y"),
+        ("complex", "which column is x and which is y"),
         ("cube", "has 3 dimensions"),
         ("scalar", "has 0 dimensions"),
         ("none", "has 0 samples; a line needs at least two"),

@@ -18,7 +18,7 @@ use fall_line::error::Error;
 use fall_line::loss::Loss;
 use fall_line::model::{Model, Sums};
 use fall_line::table;
-use fall_line::table::rows::Request;
+use fall_line::table::Request;
 use fall_line::train::{Config, Descent, Ended, Stop, Trained, Walk, train};
 use golden::uniform;
 use rand::{RngExt, SeedableRng};
@@ -238,7 +238,7 @@ fn the_cutting_plane_finds_the_optimum_of_few_samples_from_anywhere() {
             Model::ZERO
         };
         let reach = [4.0, 1e-3, 1e6][round / 60 % 3];
-        let columns = Columns { x: &x, y: &y };
+        let columns = Columns::new(&x, &y).unwrap();
         let mut engine = CpuEngine::new(&columns, Loss::Quantile { tau }, &|_| {}).unwrap();
         let trained = run(&mut engine, &cutting_plane(start, reach, 1e-6));
         let best = best_of_all_lines(&x, &y, tau);
@@ -306,7 +306,7 @@ fn the_cutting_plane_bears_noise() {
                     .collect()
             };
             let (x, y): (Vec<f32>, Vec<f32>) = (draw(), draw());
-            let columns = Columns { x: &x, y: &y };
+            let columns = Columns::new(&x, &y).unwrap();
             let mut engine = CpuEngine::new(&columns, Loss::Mae, &|_| {}).unwrap();
             let mut noisy = Noisy {
                 engine: &mut engine,

@@ -205,15 +205,15 @@ fn columns_are_chosen_by_name_or_position() {
     assert!(refusal(open("nested", &asked("x", "8"))).contains("has no column \"8\""));
     assert!(matches!(
         open("nested", &asked("x", "7")),
-        Err(Error::Usage(_))
+        Err(Error::Setting { .. })
     ));
     let text = refusal(open("encodings-none-1", &Request::default()));
-    assert!(text.contains("needs --x and --y, for it has not just two numeric columns; its"));
+    assert!(text.contains("cannot tell which column is x and which is y; choose"));
     let request = Request {
         x: Some("plain"),
         ..Request::default()
     };
-    assert!(refusal(open("encodings-none-1", &request)).contains("needs --y, for"));
+    assert!(refusal(open("encodings-none-1", &request)).contains("which column is y; choose"));
 }
 
 /// It counts rows, and is no x that anybody asked for.
@@ -234,7 +234,7 @@ fn an_index_of_pandas_is_not_guessed() {
     );
     let file = written(Kind::Parquet, &["x", index], &[&numbers[..]; 2]);
     let text = refusal(Parquet::open(file.path(), &Request::default()));
-    assert!(text.contains("needs --x and --y"), "{text}");
+    assert!(text.contains("which column is x and which is y"), "{text}");
 }
 
 #[test]
@@ -246,17 +246,17 @@ fn rows_that_are_no_samples_are_told_and_named() {
     // Of both values in the second row x comes first.
     assert_eq!(what(&bad), [missing(1), missing(2)]);
     let text = refusal(Strict(Box::new(parquet)).read(0, &mut Block::default()));
-    let complaint = format!("{path}, row 2, column \"point.a\": has no value;");
+    let complaint = format!("{path}, row 2, column \"point.a\": the value is missing");
     assert!(text.starts_with(&complaint), "{text}");
     let parquet = open("nested", &asked("x", "point.a")).unwrap();
     assert_eq!(
-        parquet.complaint(1, all(&parquet).1[0].1),
-        format!("{path}, row 2, column \"x\": NaN is no finite number")
+        parquet.row_error(1, all(&parquet).1[0].1).to_string(),
+        format!("{path}, row 2, column \"x\": NaN is not finite")
     );
     let parquet = open("types", &alone("decimal_76_30")).unwrap();
     let (row, bad) = all(&parquet).1[0];
     assert_eq!(
-        parquet.complaint(row, bad),
+        parquet.row_error(row, bad).to_string(),
         format!(
             "{}, row 1, column \"decimal_76_30\": 1e46 is beyond the range of f32 (3.4e38)",
             file("parquet/types.parquet").display()

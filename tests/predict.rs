@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use fall_line::data::Block;
 use fall_line::table;
-use fall_line::table::rows::Request;
+use fall_line::table::Request;
 use program::{fall_line, interrupt, json, ran, refused, run, stderr, stdout};
 use serde_json::Value;
 use tempfile::TempDir;

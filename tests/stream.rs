@@ -61,7 +61,7 @@ fn sums_are_those_of_f64() {
     ];
     for (samples, blocks) in sizes {
         let [x, y] = cpu_columns(&all(&synthetic(samples)));
-        let source = Columns { x: &x, y: &y };
+        let source = Columns::new(&x, &y).unwrap();
         let rounded = Rounded::new(&source);
         let small = samples < 10 * BLOCKS;
         for loss in losses()
@@ -111,11 +111,8 @@ fn sums_are_those_of_f64() {
 #[test]
 fn sums_of_other_samples_are_not_taken_for_these() {
     let [x, y] = cpu_columns(&all(&synthetic(5 * BLOCKS + 1021)));
-    let reference = Reference::new(&Columns { x: &x, y: &y }, Loss::Mse, MODEL);
-    let lacks = |range: std::ops::Range<usize>| Columns {
-        x: &x[range.clone()],
-        y: &y[range],
-    };
+    let reference = Reference::new(&Columns::new(&x, &y).unwrap(), Loss::Mse, MODEL);
+    let lacks = |range: std::ops::Range<usize>| Columns::new(&x[range.clone()], &y[range]).unwrap();
     on_every_adapter(|adapter| {
         let options = options(Storage::F32, 3);
         for (source, loss) in [

@@ -9,7 +9,7 @@ use std::path::Path;
 use fall_line::data::{BLOCK, Block};
 use fall_line::error::Error;
 use fall_line::table;
-use fall_line::table::rows::Request;
+use fall_line::table::Request;
 use fall_line::table::write::{Kind, Writer, kind};
 use rows::{bits, hard_numbers, written};
 

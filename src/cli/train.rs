@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use fall_line::engine::Choice;
 use fall_line::error::Error;
 use fall_line::fit::{Checkpoint, Every, Options, Rate};
-use fall_line::table::rows::Request;
+use fall_line::table::Request;
 use fall_line::train::{Optimizer, Schedule, TOLERANCE};
 
 use super::parse::*;

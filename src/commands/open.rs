@@ -6,9 +6,7 @@ use fall_line::atomic;
 use fall_line::data::synthetic::{Generator, Recipe};
 use fall_line::data::{self, Source};
 use fall_line::error::Error;
-use fall_line::table::npy::Npy;
-use fall_line::table::rows::{self, Request};
-use fall_line::table::{self, Opened};
+use fall_line::table::{self, OpenedFile, Request};
 
 use crate::cli::Columns;
 use crate::output::{self, progress::Progress};
@@ -19,7 +17,7 @@ pub fn open_file(
     flags: &Columns,
     request: &Request,
     quiet: bool,
-) -> Result<Opened, Error> {
+) -> Result<OpenedFile, Error> {
     let file = match data {
         Some(path) => {
             // The length of a pipe is not known.
@@ -36,7 +34,7 @@ pub fn open_file(
 }
 
 /// Opens NPY files of one column each.
-fn open_pair(flags: &Columns, request: &Request) -> Result<Opened, Error> {
+fn open_pair(flags: &Columns, request: &Request) -> Result<OpenedFile, Error> {
     let path = |flag: &str, given: &Option<String>| match given {
         Some(name) if atomic::ending(Path::new(name)) == "npy" => Ok(PathBuf::from(name)),
         Some(name) => Err(Error::Usage(format!(
@@ -47,23 +45,12 @@ fn open_pair(flags: &Columns, request: &Request) -> Result<Opened, Error> {
         ))),
     };
     let x = path("x", &flags.x)?;
-    let npy = if flags.y.is_none() && request.x_alone {
-        let request = Request {
-            x: None,
-            ..*request
-        };
-        Npy::open(&x, &request)?
+    let y = if flags.y.is_none() && request.x_alone {
+        None
     } else {
-        Npy::open_pair(&x, &path("y", &flags.y)?)?
+        Some(path("y", &flags.y)?)
     };
-    let (x, y) = npy.columns();
-    let (source, skipped) = rows::samples(Box::new(npy), request.skip_bad)?;
-    Ok(Opened {
-        source,
-        x,
-        y,
-        skipped,
-    })
+    table::open_pair(&x, y.as_deref(), request.skip_bad)
 }
 
 /// Draws synthetic samples.

@@ -7,7 +7,7 @@ use fall_line::data::goodness::Goodness;
 use fall_line::data::statistics::Statistics;
 use fall_line::error::Error;
 use fall_line::saved::Saved;
-use fall_line::table::rows::Request;
+use fall_line::table::Request;
 use fall_line::table::write;
 
 use super::open::open_file;

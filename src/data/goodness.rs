@@ -1,32 +1,31 @@
-//! How well a line fits, in f64, over the samples as they are.
+//! The goodness of a line's fit, in f64, over the samples in their own units.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::statistics::Column;
-use super::{BLOCK, Block, Source};
+use super::statistics::ColumnStats;
+use super::{Block, Source};
 use crate::error::Error;
 use crate::model::Model;
 
-/// What a line leaves of y.
+/// The size of a line's residuals.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Goodness {
     /// The root of the mean squared residual, in units of y.
     pub rmse: f64,
     /// The mean absolute residual, in units of y.
     pub mae: f64,
-    /// The share of y's variance that the line explains: 1 − Σ residual² / Σ (y − mean y)²; none where y does not
-    /// vary.
+    /// The share of y's variance that the line explains: 1 − Σ residual² / Σ (y − mean y)². `None` if y does not vary.
     pub r_squared: Option<f64>,
 }
 
 impl Goodness {
-    /// Reads all samples once, on all threads of rayon's pool; `y` are their statistics.
+    /// Reads all samples once, on all threads of rayon's pool. `y` has the statistics of their y.
     ///
     /// # Errors
-    /// What [`Source::read`] says.
-    pub fn of(source: &dyn Source, model: Model, y: &Column) -> Result<Self, Error> {
-        let blocks = (0..source.samples().div_ceil(BLOCK as u64))
+    /// [`Error::Empty`], and the errors of [`read`](super::read).
+    pub fn of(source: &dyn Source, model: Model, y: &ColumnStats) -> Result<Self, Error> {
+        let blocks = (0..super::blocks(source)?)
             .into_par_iter()
             .map_init(Block::default, |block, index| {
                 super::read(source, index, block)?;

@@ -4,19 +4,19 @@ use memmap2::MmapMut;
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use super::{Block, Source, positions};
-use crate::error::Error;
+use crate::error::{Error, counted};
 
-/// Memory for samples in f32, all x and then all y, each from a cache line's start.
+/// Memory for samples in f32: all x, then all y. Each starts at a cache line.
 #[derive(Debug)]
 pub struct Memory {
     map: MmapMut,
     samples: usize,
 }
 
-/// Values of a cache line.
+/// Values in a cache line.
 const LINE: usize = 16;
 
-/// Bytes that so many samples take; as many as there are numbers, where that is beyond them.
+/// Returns the bytes that samples take; `u64::MAX` if that is beyond it.
 pub fn bytes(samples: u64) -> u64 {
     let values = samples.checked_next_multiple_of(LINE as u64);
     values
@@ -25,31 +25,34 @@ pub fn bytes(samples: u64) -> u64 {
 }
 
 impl Memory {
-    /// Zeroed memory that the operating system gives as a whole or refuses; it is not taken before it is written. In
-    /// huge pages where Linux has them: over 80 MB an epoch reads a quarter faster for it.
+    /// Reserves zeroed memory for samples. The operating system grants it as a whole or not at all, and takes a page when
+    /// it is first written.
+    ///
+    /// On Linux the pages are huge ones: an epoch over 80 MB reads a quarter faster.
     ///
     /// # Errors
-    /// [`Error::Io`] with the size.
+    /// [`Error::Memory`] if it is refused.
     pub fn new(samples: u64) -> Result<Self, Error> {
-        let no_memory = || Error::Io {
-            doing: format!("{samples} samples need {} MB", samples / 125_000),
-            source: std::io::ErrorKind::OutOfMemory.into(),
+        let refused = || Error::Memory {
+            what: counted(samples, "sample"),
+            needed: samples.saturating_mul(2 * size_of::<f32>() as u64),
+            available: available(),
         };
-        let samples_here = usize::try_from(samples).map_err(|_| no_memory())?;
-        let bytes = isize::try_from(bytes(samples)).map_err(|_| no_memory())?;
-        let map = MmapMut::map_anon(bytes.unsigned_abs()).map_err(|_| no_memory())?;
+        let length = usize::try_from(samples).map_err(|_| refused())?;
+        let bytes = isize::try_from(bytes(samples)).map_err(|_| refused())?;
+        let map = MmapMut::map_anon(bytes.unsigned_abs()).map_err(|_| refused())?;
         #[cfg(target_os = "linux")]
         {
-            // A kernel without huge pages says so, and the memory is as good.
+            // A kernel without huge pages returns an error, and the memory can still be used.
             let _ = map.advise(memmap2::Advice::HugePage);
         }
         Ok(Memory {
             map,
-            samples: samples_here,
+            samples: length,
         })
     }
 
-    /// The samples.
+    /// Returns the samples.
     pub fn columns(&self) -> Columns<'_> {
         let values: &[f32] = bytemuck::cast_slice(&self.map);
         let (x, y) = values.split_at(values.len() / 2);
@@ -59,7 +62,7 @@ impl Memory {
         }
     }
 
-    /// Their x and their y, to be written.
+    /// Returns x and y, to be written.
     pub fn columns_mut(&mut self) -> (&mut [f32], &mut [f32]) {
         let values: &mut [f32] = bytemuck::cast_slice_mut(&mut self.map);
         let (x, y) = values.split_at_mut(values.len() / 2);
@@ -67,38 +70,43 @@ impl Memory {
     }
 }
 
-/// Bytes of main memory that programs could still take, no more than the control group of this one allows; none where
-/// the operating system doesn't say.
+/// Returns the bytes of main memory that programs could still take, up to the limit of this one's control group. Returns
+/// `None` if the operating system doesn't say.
 pub fn available() -> Option<u64> {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(memory);
     if system.total_memory() == 0 {
         return None;
     }
-    // What a group's files take of it is given back.
     let group = system.cgroup_limits();
-    let group = group.map(|group| group.total_memory.saturating_sub(group.rss));
-    let available = [Some(system.available_memory()), group];
-    available.into_iter().flatten().min()
+    let group = group.map(|group| [group.total_memory, group.rss]);
+    Some(within_group(system.available_memory(), group))
+}
+
+/// Returns the available memory within a control group's limit, given with the group's resident memory.
+///
+/// The cached files of a group count against its limit too, but the kernel drops them when memory is needed.
+fn within_group(available: u64, group: Option<[u64; 2]>) -> u64 {
+    match group {
+        Some([limit, resident]) => available.min(limit.saturating_sub(resident)),
+        None => available,
+    }
 }
 
 /// Samples in memory, in f32 or f64.
+///
+/// Samples in f32 are those of an engine: another engine that loads them gets the same bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Columns<'a, T = f32> {
-    /// The x of each sample.
-    pub x: &'a [T],
-    /// The y of each sample; as long as `x`.
-    pub y: &'a [T],
+    x: &'a [T],
+    y: &'a [T],
 }
 
-/// A number that a sample may hold.
-pub trait Value: Copy + Sync + Into<f64> {}
-
-impl Value for f32 {}
-impl Value for f64 {}
-
-impl<'a, T: Value> Columns<'a, T> {
-    /// Returns the samples.
+impl<'a, T> Columns<'a, T> {
+    /// Returns samples of these x and y.
+    ///
+    /// # Errors
+    /// [`Error::Lengths`] if there are not as many x as y, [`Error::Empty`] if there are none.
     pub fn new(x: &'a [T], y: &'a [T]) -> Result<Self, Error> {
         if x.len() != y.len() {
             return Err(Error::Lengths {
@@ -106,11 +114,29 @@ impl<'a, T: Value> Columns<'a, T> {
                 y: y.len() as u64,
             });
         }
+        if x.is_empty() {
+            return Err(Error::Empty {
+                title: TITLE.to_owned(),
+            });
+        }
         Ok(Columns { x, y })
+    }
+
+    /// Returns the x of each sample.
+    pub fn x(&self) -> &'a [T] {
+        self.x
+    }
+
+    /// Returns the y of each sample.
+    pub fn y(&self) -> &'a [T] {
+        self.y
     }
 }
 
-impl<T: Value> Source for Columns<'_, T> {
+/// The title of samples in memory.
+const TITLE: &str = "samples in memory";
+
+impl<T: Copy + Into<f64> + Sync> Source for Columns<'_, T> {
     fn samples(&self) -> u64 {
         self.x.len() as u64
     }
@@ -127,40 +153,46 @@ impl<T: Value> Source for Columns<'_, T> {
     }
 
     fn title(&self) -> String {
-        "samples in memory".to_owned()
+        TITLE.to_owned()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::cpu;
 
     #[test]
-    fn a_plan_of_the_cpu_engine_is_what_it_takes() {
+    fn samples_take_the_bytes_that_are_planned_for_them() {
         for samples in [1, 16, 17, 1_000_003] {
             let taken = Memory::new(samples).unwrap().map.len() as u64;
-            assert_eq!(cpu::plan(samples).bytes, taken);
+            assert_eq!(bytes(samples), taken);
             assert!((8 * samples..8 * samples + 128).contains(&taken));
         }
-        assert_eq!(cpu::plan(1 << 62).bytes, u64::MAX);
-        assert!(Memory::new(1 << 62).is_err());
+        assert_eq!(bytes(1 << 62), u64::MAX);
     }
 
-    /// Memory that is taken is no longer to be had.
-    #[cfg(target_os = "linux")]
     #[test]
-    fn what_is_available_is_less_for_what_is_taken() {
-        let before = available().unwrap();
-        let mut memory = Memory::new(50_000_000).unwrap();
-        memory.columns_mut().0.fill(1.0);
-        memory.columns_mut().1.fill(1.0);
-        let after = available().unwrap();
-        // Of 400 MB, for others take and give back too.
-        assert!(
-            before.saturating_sub(after) > 200_000_000,
-            "{before}, {after}"
-        );
-        assert_eq!(memory.columns().samples(), 50_000_000);
+    fn refused_memory_is_an_error_that_says_how_much() {
+        let error = Memory::new(1 << 60).unwrap_err();
+        let Error::Memory { what, needed, .. } = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(*what, format!("{} samples", 1_u64 << 60));
+        assert_eq!(*needed, 1 << 63);
+    }
+
+    #[test]
+    fn a_control_group_limits_the_available_memory() {
+        assert_eq!(within_group(100, None), 100);
+        assert_eq!(within_group(100, Some([90, 60])), 30);
+        assert_eq!(within_group(100, Some([500, 60])), 100);
+        assert_eq!(within_group(100, Some([50, 60])), 0);
+    }
+
+    #[test]
+    fn available_memory_is_some_of_the_machines() {
+        let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+        let all = System::new_with_specifics(memory).total_memory();
+        assert!((1..=all).contains(&available().unwrap()));
     }
 }

@@ -1,4 +1,4 @@
-//! What one pass over a data set tells of it, in f64: the line of least squares among it.
+//! Statistics of a data set from one pass over it, in f64, with the line of least squares.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,38 +6,39 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::synthetic::Synthetic;
 use super::{BLOCK, Block, OnLoad, Source};
 use crate::error::Error;
 use crate::model::Model;
 
-/// Sums side by side, so that a compiler can keep them in SIMD registers: f64 additions may not be reordered.
+/// Sums that are added up side by side. The compiler may not reorder f64 additions, but can keep these in SIMD registers.
 const LANES: usize = 8;
 
 /// Counts, means and sums of products of a data set's samples.
 ///
-/// Those of parts add up to those of the whole without cancellation (Chan, Golub and LeVeque 1983), always in the same
-/// order: the same data give the same bits for any number of threads.
+/// The statistics of parts add up to those of the whole without cancellation (Chan, Golub and LeVeque 1983). They are
+/// always added in the same order, so the same data give the same bits for any number of threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
-    /// How many samples.
+    /// The number of samples.
     pub samples: u64,
-    /// Of x.
-    pub x: Column,
-    /// Of y.
-    pub y: Column,
+    /// The statistics of x.
+    pub x: ColumnStats,
+    /// The statistics of y.
+    pub y: ColumnStats,
     /// Σ (x − mean x)·(y − mean y).
     pub products: f64,
-    /// CRC-32 of the samples' bits, block by block, of each all x and then all y: means are the same for samples in another
-    /// order.
+    /// CRC-32 of the samples' bits, block by block: all x of a block, then all its y. Unlike the means, it differs for
+    /// samples in another order.
     pub checksum: u32,
 }
 
-/// One column's part of [`Statistics`].
+/// The statistics of one column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Column {
+pub struct ColumnStats {
     /// The mean, in the column's units.
     pub mean: f64,
-    /// What rounding took from the mean: without it the means of two blocks of timestamps differ by it.
+    /// The part of the mean that rounding took from it. Timestamps need it: the means of two blocks may differ by as much.
     pub rest: f64,
     /// Σ (value − mean)².
     pub squares: f64,
@@ -48,12 +49,12 @@ pub struct Column {
 }
 
 impl Statistics {
-    /// Reads all samples once, on all threads of rayon's pool, telling `on_load` of them.
+    /// Reads all samples once, on all threads of rayon's pool. Calls `on_load` with their number as they are read.
     ///
     /// # Errors
-    /// What [`Source::read`] says.
+    /// [`Error::Empty`], and the errors of [`read`](super::read).
     pub fn of(source: &dyn Source, on_load: OnLoad) -> Result<Self, Error> {
-        let blocks = (0..source.samples().div_ceil(BLOCK as u64))
+        let blocks = (0..super::blocks(source)?)
             .into_par_iter()
             .map_init(Block::default, |block, index| {
                 super::read(source, index, block)?;
@@ -64,24 +65,24 @@ impl Statistics {
         Ok(blocks.into_iter().fold(Self::default(), Self::join))
     }
 
-    /// Of one block.
+    /// Returns the statistics of one block.
     pub fn of_block(block: &Block) -> Self {
         let samples = block.x.len();
         let (Some(&x0), Some(&y0)) = (block.x.first(), block.y.first()) else {
             return Self::default();
         };
-        // As distances from the first value: the mean of 1e5 timestamps has digits to lose.
+        // Distances from the first value keep the digits of a mean of 1e5 timestamps.
         let n = samples as f64;
         let [x, y] = sums(block, |x, y| [x - x0, y - y0]);
         let (x_mean, y_mean) = (x0 + x / n, y0 + y / n);
-        // The means are rounded, so the distances from them don't add up to 0; what they do add up to is taken off.
+        // The means are rounded, so the distances from them don't add up to 0. Their sums correct the others.
         let [x, y, xx, yy, xy] = sums(block, |x, y| {
             let (x, y) = (x - x_mean, y - y_mean);
             [x, y, x * x, y * y, x * y]
         });
         let column = |values: &[f64], mean, distance: f64, squares: f64| {
             let (least, greatest) = ends(values);
-            Column {
+            ColumnStats {
                 mean,
                 rest: distance / n,
                 squares: (squares - distance * distance / n).max(0.0),
@@ -98,7 +99,7 @@ impl Statistics {
         }
     }
 
-    /// Of both parts together.
+    /// Returns the statistics of both parts together.
     pub fn join(self, other: Self) -> Self {
         if self.samples == 0 {
             return other;
@@ -108,12 +109,14 @@ impl Statistics {
         }
         let (a, b) = (self.samples as f64, other.samples as f64);
         let share = b / (a + b);
-        let apart = |one: Column, other: Column| (other.mean - one.mean) + (other.rest - one.rest);
-        let column = |one: Column, other: Column| {
+        let apart = |one: ColumnStats, other: ColumnStats| {
+            (other.mean - one.mean) + (other.rest - one.rest)
+        };
+        let column = |one: ColumnStats, other: ColumnStats| {
             let apart = apart(one, other);
             let moved = one.rest + share * apart;
             let mean = one.mean + moved;
-            Column {
+            ColumnStats {
                 mean,
                 rest: moved - (mean - one.mean),
                 squares: one.squares + other.squares + a * share * apart * apart,
@@ -127,11 +130,11 @@ impl Statistics {
             x: column(self.x, other.x),
             y: column(self.y, other.y),
             products: self.products + other.products + a * share * apart,
-            checksum: joined(self, other),
+            checksum: joined_checksum(self, other),
         }
     }
 
-    /// The line of least squares, in closed form; none where x does not vary.
+    /// Returns the line of least squares, in closed form, or `None` if x does not vary.
     pub fn line(&self) -> Option<Model> {
         if !self.x.varies() {
             return None;
@@ -143,7 +146,7 @@ impl Statistics {
         })
     }
 
-    /// The line y = mean y: what to predict for one who knows no x.
+    /// Returns the line y = mean y, the best prediction without x.
     pub fn constant(&self) -> Model {
         Model {
             w: 0.0,
@@ -151,18 +154,18 @@ impl Statistics {
         }
     }
 
-    /// The standard deviation of x, over all samples (not n − 1), in units of x.
+    /// Returns the standard deviation of x, over n (not n − 1), in units of x.
     pub fn x_deviation(&self) -> f64 {
         (self.x.squares / self.samples as f64).sqrt()
     }
 
-    /// Likewise of y.
+    /// Returns the standard deviation of y, over n (not n − 1), in units of y.
     pub fn y_deviation(&self) -> f64 {
         (self.y.squares / self.samples as f64).sqrt()
     }
 
-    /// The root of the mean squared residual that the line of least squares leaves, in units of y. Where next to none
-    /// is left it is known to 1e-8 of y's deviation only.
+    /// Returns the root of the mean squared residual of the line of least squares, in units of y. Cancellation limits it to
+    /// 1e-8 of y's deviation.
     pub fn least_deviation(&self) -> f64 {
         let explained = match self.line() {
             Some(line) => line.w * self.products,
@@ -172,24 +175,26 @@ impl Statistics {
     }
 }
 
-impl Column {
-    /// Whether there are two values in it, so far apart that f64 holds the square of their distance.
+impl ColumnStats {
+    /// Returns whether there are two values so far apart that the square of their distance is above 0 in f64.
     pub fn varies(&self) -> bool {
         self.least < self.greatest && self.squares > 0.0
     }
 
-    /// The distance of neighbours in f32 at the greatest size, if fewer than 4096 of them lie between the ends: rounding
-    /// then costs a line its fourth digit.
+    /// Returns the step between neighbours in f32 at the greatest absolute value, if the range has fewer than 4096 steps.
+    /// Rounding to f32 then costs a line its fourth digit.
     pub fn coarse_in_f32(&self) -> Option<f64> {
         let size = self.size() as f32;
         self.coarse(f64::from(size) - f64::from(size.next_down()))
     }
 
-    /// Likewise in f64: values that a file holds with more digits, integers above 2^53 among them, have lost theirs.
+    /// Returns the step between neighbours in f64 at the greatest absolute value, if the range has fewer than 4096 steps.
+    /// Values that a file holds with more digits, such as integers above 2^53, were then rounded too much.
     pub fn coarse_in_f64(&self) -> Option<f64> {
         self.coarse(self.size() - self.size().next_down())
     }
 
+    /// Returns the greatest absolute value.
     fn size(&self) -> f64 {
         self.least.abs().max(self.greatest.abs())
     }
@@ -207,18 +212,18 @@ fn checksum(block: &Block) -> u32 {
     checksum.finalize()
 }
 
-/// Of the bits of both parts, one after the other.
-fn joined(one: Statistics, other: Statistics) -> u32 {
-    let of = |part: Statistics| {
+/// Returns the checksum of the bits of both parts, one after the other.
+fn joined_checksum(one: Statistics, other: Statistics) -> u32 {
+    let hasher = |part: Statistics| {
         let bytes = part.samples * 2 * size_of::<f64>() as u64;
         crc32fast::Hasher::new_with_initial_len(part.checksum, bytes)
     };
-    let mut joined = of(one);
-    joined.combine(&of(other));
+    let mut joined = hasher(one);
+    joined.combine(&hasher(other));
     joined.finalize()
 }
 
-/// The sums of some terms over a block's samples.
+/// Returns the sums of terms over a block's samples.
 fn sums<const N: usize>(block: &Block, terms: impl Fn(f64, f64) -> [f64; N]) -> [f64; N] {
     let mut lanes = [[0.0; LANES]; N];
     let (x, y) = (block.x.chunks_exact(LANES), block.y.chunks_exact(LANES));
@@ -238,7 +243,7 @@ fn sums<const N: usize>(block: &Block, terms: impl Fn(f64, f64) -> [f64; N]) -> 
     lanes.map(|lanes| lanes.iter().sum())
 }
 
-/// The least and the greatest value.
+/// Returns the least and the greatest value.
 fn ends(values: &[f64]) -> (f64, f64) {
     let mut least = [f64::INFINITY; LANES];
     let mut greatest = [f64::NEG_INFINITY; LANES];
@@ -254,7 +259,7 @@ fn ends(values: &[f64]) -> (f64, f64) {
     )
 }
 
-/// A source whose statistics come with the first reading of it, unless they are known: an engine's, while it loads.
+/// A source that computes statistics as an engine loads its samples, unless they are known.
 pub struct Observed<S> {
     source: S,
     known: Option<Statistics>,
@@ -262,7 +267,7 @@ pub struct Observed<S> {
 }
 
 impl<S: Source> Observed<S> {
-    /// Returns the same samples. Computes nothing if their statistics are `known`.
+    /// Returns the same samples. Nothing is computed if their statistics are `known`.
     pub fn new(source: S, known: Option<Statistics>) -> Self {
         Observed {
             source,
@@ -303,7 +308,7 @@ impl<S: Source> Source for Observed<S> {
             return Ok(());
         }
         let blocks = || self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-        // A streamed set is read again each epoch.
+        // A streamed set is read again in each epoch.
         let seen = blocks().contains_key(&index);
         if !seen {
             let statistics = Statistics::of_block(block);
@@ -320,7 +325,7 @@ impl<S: Source> Source for Observed<S> {
         self.source.names()
     }
 
-    fn synthetic(&self) -> Option<super::synthetic::Synthetic> {
+    fn synthetic(&self) -> Option<Synthetic> {
         self.source.synthetic()
     }
 }

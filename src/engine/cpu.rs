@@ -77,11 +77,11 @@ impl CpuEngine {
     /// Those of [`CpuEngine::new`].
     pub fn untuned(source: &dyn Source, loss: Loss, on_load: OnLoad) -> Result<Self, Error> {
         loss.check()?;
-        let samples = source.samples();
+        let blocks = data::blocks(source)?;
         let mut engine = CpuEngine {
-            memory: Memory::new(samples)?,
+            memory: Memory::new(source.samples())?,
             loss,
-            partial_sums: vec![Sums::default(); samples.div_ceil(BLOCK as u64) as usize],
+            partial_sums: vec![Sums::default(); blocks as usize],
             parallel: true,
         };
         engine.load(source, on_load)?;
@@ -154,7 +154,8 @@ impl CpuEngine {
     }
 
     fn sums(&mut self, model: Model) -> Sums {
-        let Columns { x, y } = self.memory.columns();
+        let columns = self.memory.columns();
+        let (x, y) = (columns.x(), columns.y());
         let loss = self.loss;
         if self.parallel {
             self.partial_sums

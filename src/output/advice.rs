@@ -1,7 +1,9 @@
 //! The flags that help: the one place where an error of the library gets words of the command line.
 
+use std::borrow::Cow;
+
 use fall_line::engine::CpuReason;
-use fall_line::error::{Axes, Error, Setting};
+use fall_line::error::{Axes, ColumnList, Error, RowError, Setting, TableKind};
 use fall_line::fit::{Notice, Remedy};
 
 /// Returns an error's text in the words of the command line: options as flags, and the flag that helps.
@@ -65,10 +67,39 @@ fn flag(setting: Setting) -> &'static str {
     }
 }
 
+/// Returns the text of a row that was left out, with the flag that helps.
+pub fn row(row: &RowError) -> String {
+    format!("{row}{}", header_hint(row))
+}
+
 /// Returns what to add to an error's text, with the separator before it.
-fn hint(error: &Error) -> &'static str {
+fn hint(error: &Error) -> Cow<'static, str> {
+    if let Error::OtherDelimiter {
+        suspected, taken, ..
+    } = error
+    {
+        return format!("; say --delimiter {suspected}, or --delimiter {taken} if it does not")
+            .into();
+    }
+    fixed_hint(error).into()
+}
+
+fn fixed_hint(error: &Error) -> &'static str {
     match error {
+        Error::Row(row) if row.may_be_header() => header_hint(row),
         Error::Row(row) if row.hint.is_none() => "; --skip-bad leaves such rows out",
+        Error::TooFewSamples {
+            first: Some(row), ..
+        } => header_hint(row),
+        Error::NoColumn { columns, .. } | Error::ColumnsNeeded { columns, .. }
+            if is_one_column(columns, TableKind::Text) =>
+        {
+            "; --delimiter says what separates columns"
+        }
+        Error::ColumnsNeeded { columns, .. } if is_one_column(columns, TableKind::Npy) => {
+            "; --x a.npy --y b.npy reads a column from each of two files"
+        }
+        Error::ColumnsNeeded { columns, .. } if columns.columns.len() == 1 => "",
         Error::ColumnsNeeded { needed, .. } => match needed {
             Axes::X => "; --x names it",
             Axes::Y => "; --y names it",
@@ -90,4 +121,17 @@ fn hint(error: &Error) -> &'static str {
         }
         _ => "",
     }
+}
+
+/// Returns the flag that helps if the row may be a header.
+fn header_hint(row: &RowError) -> &'static str {
+    if row.may_be_header() {
+        "; if it does, say --header yes"
+    } else {
+        ""
+    }
+}
+
+fn is_one_column(columns: &ColumnList, kind: TableKind) -> bool {
+    columns.columns.len() == 1 && columns.kind == kind
 }

@@ -1,17 +1,19 @@
-//! A gzipped file, of one member after the other.
+//! Decompressing a gzip file of one or more members.
 
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// Unpacks all members of a file, and takes no offence at zeros behind one: tapes and devices fill blocks with them.
-pub(super) struct Gzip<R> {
-    /// None at the end.
+/// A reader that decompresses all members of a file. Zeros after a member are ignored: tapes and devices fill blocks with
+/// them.
+pub struct Gzip<R> {
+    /// The member that is read; `None` at the end.
     member: Option<GzDecoder<R>>,
 }
 
 impl<R: BufRead> Gzip<R> {
-    pub(super) fn new(packed: R) -> Self {
+    /// Returns a reader of the members of `packed`.
+    pub fn new(packed: R) -> Self {
         Gzip {
             member: Some(GzDecoder::new(packed)),
         }
@@ -28,7 +30,7 @@ impl<R: BufRead> Read for Gzip<R> {
             let Some(mut packed) = self.member.take().map(GzDecoder::into_inner) else {
                 break;
             };
-            if !pass_zeros(&mut packed)? {
+            if !skip_zeros(&mut packed)? {
                 self.member = Some(GzDecoder::new(packed));
             }
         }
@@ -36,17 +38,17 @@ impl<R: BufRead> Read for Gzip<R> {
     }
 }
 
-/// Passes over zeros, and says whether that was all.
-fn pass_zeros(packed: &mut impl BufRead) -> io::Result<bool> {
+/// Skips zeros, and returns whether the file ends after them.
+fn skip_zeros(packed: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let bytes = packed.fill_buf()?;
-        let (there, zeros) = (
+        let (available, zeros) = (
             bytes.len(),
             bytes.iter().take_while(|&&byte| byte == 0).count(),
         );
         packed.consume(zeros);
-        if zeros < there || there == 0 {
-            return Ok(there == 0);
+        if zeros < available || available == 0 {
+            return Ok(available == 0);
         }
     }
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use self::array::Array;
 use self::header::Header;
-use super::columns::Columns;
+use super::request::ColumnChoice;
 use super::rows::{Axis, Bad, Request, Rows, Skipped, enough, judge};
 use crate::data::{Block, positions};
-use crate::error::Error;
+use crate::error::{Error, Row, RowError, TableKind};
 
 mod array;
 mod header;
@@ -33,7 +33,7 @@ struct Column {
     name: String,
     /// Where errors say that it is: `points.npy, column 2`.
     file: String,
-    title: String,
+    title: Option<String>,
     array: Array,
 }
 
@@ -55,27 +55,24 @@ impl Npy {
     /// See [`Npy::open`].
     pub fn from_file(file: File, name: String, request: &Request) -> Result<Self, Error> {
         let header = Header::read(file, &name)?;
-        let columns = Columns {
+        let columns = ColumnChoice {
             file: &name,
             columns: &header.columns,
             unnamed: header.unnamed,
+            kind: TableKind::Npy,
+            note: None,
         };
-        let (x, y) = columns.choose(request).map_err(|error| match error {
-            Error::Data(text) if columns.columns.len() == 1 && request.x.is_none() => {
-                Error::Data(text + "; of two files each may be one: --x a.npy --y b.npy")
-            }
-            other => other,
-        })?;
+        let (x, y) = columns.choose(request)?;
         enough(&name, header.rows, &Skipped::default(), request)?;
         let column = |at| {
             let array = header.array(at).ok_or_else(|| {
-                let (title, listed) = (columns.titled(at), columns.listed());
+                let (title, listed) = (columns.titled(at), columns.list());
                 Error::Data(format!("{name}: {title} holds no numbers; {listed}"))
             })?;
             Ok::<_, Error>(Column {
                 name: columns.name(at),
                 file: name.clone(),
-                title: format!(", {}", columns.titled(at)),
+                title: Some(columns.titled(at)),
                 array,
             })
         };
@@ -135,7 +132,7 @@ impl Column {
                 Column {
                     name: short(&name),
                     file: name,
-                    title: String::new(),
+                    title: None,
                     array,
                 },
             )),
@@ -178,9 +175,16 @@ impl Rows for Npy {
         Ok(())
     }
 
-    fn complaint(&self, row: u64, bad: Bad) -> String {
+    fn row_error(&self, row: u64, bad: Bad) -> RowError {
         let Column { file, title, .. } = self.column(bad.axis);
-        format!("{file}, row {}{title}: {bad}", row + 1)
+        RowError {
+            file: file.clone(),
+            row: Row::Row(row + 1),
+            column: title.clone(),
+            text: bad.text(),
+            reason: bad.reason,
+            hint: None,
+        }
     }
 
     fn title(&self) -> String {

@@ -13,7 +13,7 @@ use self::cursor::Cursor;
 use self::table::Table;
 use super::rows::{Axis, Bad, Request, Rows, Skipped, enough, judge};
 use crate::data::{Block, positions};
-use crate::error::Error;
+use crate::error::{Error, Row, RowError};
 
 mod copy;
 mod cursor;
@@ -141,14 +141,20 @@ impl Rows for Parquet {
         Ok(())
     }
 
-    fn complaint(&self, row: u64, bad: Bad) -> String {
+    fn row_error(&self, row: u64, bad: Bad) -> RowError {
         let at = match bad.axis {
             Axis::X => 0,
             Axis::Y => 1,
         };
-        let title = self.table.columns().get(at).map(|column| &column.title);
-        let title = title.map_or("", String::as_str);
-        format!("{}, row {}, {title}: {bad}", self.table.file(), row + 1)
+        let column = self.table.columns().get(at);
+        RowError {
+            file: self.table.file().to_owned(),
+            row: Row::Row(row + 1),
+            column: column.map(|column| column.title.clone()),
+            text: bad.text(),
+            reason: bad.reason,
+            hint: None,
+        }
     }
 
     fn title(&self) -> String {

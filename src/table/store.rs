@@ -1,4 +1,4 @@
-//! Samples that are parsed once and read often.
+//! A store of samples that are parsed once and read often.
 
 use std::io;
 use std::ops::Range;
@@ -7,29 +7,31 @@ use super::shared::SharedFile;
 use crate::data::{BLOCK, Block, Source, positions};
 use crate::error::Error;
 
-/// Blocks kept in memory, 64 MB; what comes after them goes to a file.
+/// Blocks kept in memory: 64 MB. Later ones go to a file.
 const IN_MEMORY: usize = 64;
 
 /// Bytes of a block of f64 samples.
 const BYTES: u64 = 16 * BLOCK as u64;
 
-/// Samples in f64, 16 bytes each, that are appended in order: up to 64 MB in memory, what is beyond in an unnamed
-/// temporary file, which is gone with the program.
+/// Samples in f64, 16 bytes each, that are appended in order.
+///
+/// The first 64 MB stay in memory. The rest goes to an unnamed temporary file, which is gone with the program.
 #[derive(Debug)]
 pub struct Store {
     title: String,
-    /// How many blocks are kept in memory.
+    /// Maximum number of blocks in memory.
     in_memory: usize,
     memory: Vec<Block>,
-    /// The blocks after those in memory, all x of a block and then all its y.
+    /// The blocks after those in memory: all x of a block, then all its y.
     file: Option<SharedFile>,
+    /// Blocks in the file.
     in_file: u64,
     /// The samples after the last full block.
     last: Block,
 }
 
 impl Store {
-    /// An empty store of what `title` says for a headline.
+    /// Returns an empty store; `title` describes the data in a headline.
     pub fn new(title: String) -> Self {
         Self::with_memory(title, IN_MEMORY)
     }
@@ -45,10 +47,10 @@ impl Store {
         }
     }
 
-    /// Adds samples after those that are there.
+    /// Appends samples.
     ///
     /// # Errors
-    /// [`Error::Io`] where the temporary file can't be written.
+    /// [`Error::Io`] if the temporary file can't be written.
     pub fn append(&mut self, samples: &Block) -> Result<(), Error> {
         let mut at = 0;
         while at < samples.x.len() {
@@ -67,20 +69,15 @@ impl Store {
         Ok(())
     }
 
-    /// Puts the last block, now full, where it stays.
+    /// Moves the last block, which is full, to memory or to the file.
     fn keep_last(&mut self) -> Result<(), Error> {
         if self.memory.len() < self.in_memory {
             self.memory.push(std::mem::take(&mut self.last));
             return Ok(());
         }
-        self.write_last().map_err(|source| Error::Io {
-            doing: format!(
-                "cannot keep {} MB of samples in a temporary file in {} (TMPDIR names another folder)",
-                (self.in_file + 1) * BYTES / 1_000_000,
-                std::env::temp_dir().display(),
-            ),
-            source,
-        })?;
+        let megabytes = (self.in_file + 1) * BYTES / 1_000_000;
+        self.write_last()
+            .map_err(cannot_write(format!("keep {megabytes} MB of samples in")))?;
         self.in_file += 1;
         self.last.clear();
         Ok(())
@@ -136,6 +133,21 @@ impl Source for Store {
 
     fn title(&self) -> String {
         self.title.clone()
+    }
+}
+
+/// Returns a function that makes an error of a copy that can't be written to a temporary file.
+pub fn cannot_copy(name: &str) -> impl Fn(io::Error) -> Error {
+    cannot_write(format!("copy {name} to"))
+}
+
+fn cannot_write(doing: String) -> impl Fn(io::Error) -> Error {
+    move |source| Error::Io {
+        doing: format!(
+            "cannot {doing} a temporary file in {} (TMPDIR names another folder)",
+            std::env::temp_dir().display(),
+        ),
+        source,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the tests of files of columns need.
+//! Helpers for tests of files whose rows are read by position.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::path::{Path, PathBuf};
@@ -9,25 +9,26 @@ use fall_line::table::rows::{Axis, Bad, Reason, Request, Rows};
 use fall_line::table::write::{Kind, Writer};
 use tempfile::NamedTempFile;
 
-/// A file that another program wrote: see data/make.py.
+/// Returns the path of a file that another program wrote: see data/make.py.
 pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data")
         .join(name)
 }
 
-/// What make.py says is in the files.
+/// Returns the content of the files, according to make.py.
 pub fn expected() -> serde_json::Value {
     let text = std::fs::read_to_string(file("columns.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
-/// The numbers of a JSON list, none for null.
+/// Returns the numbers of a JSON list, `None` for null.
 pub fn numbers(list: &serde_json::Value) -> Vec<Option<f64>> {
     let list = list.as_array().unwrap();
     list.iter().map(serde_json::Value::as_f64).collect()
 }
 
+/// Returns a request for two columns.
 pub fn asked<'a>(x: &'a str, y: &'a str) -> Request<'a> {
     Request {
         x: Some(x),
@@ -36,6 +37,7 @@ pub fn asked<'a>(x: &'a str, y: &'a str) -> Request<'a> {
     }
 }
 
+/// Returns a request for x alone.
 pub fn alone(x: &str) -> Request<'_> {
     Request {
         x: Some(x),
@@ -44,7 +46,7 @@ pub fn alone(x: &str) -> Request<'_> {
     }
 }
 
-/// All rows, and what is wrong with which, its place in the file.
+/// Returns all rows, and the bad ones with their positions in the file.
 pub fn all(rows: &dyn Rows) -> (Block, Vec<(u64, Bad)>) {
     let (mut all, mut all_bad) = (Block::default(), Vec::new());
     let (mut block, mut bad) = (Block::default(), Vec::new());
@@ -60,18 +62,18 @@ pub fn all(rows: &dyn Rows) -> (Block, Vec<(u64, Bad)>) {
     (all, all_bad)
 }
 
-/// What is wrong with which rows, for a comparison without the values, of which NaN is none.
+/// Returns bad rows without their values, for a comparison that NaN allows.
 pub fn what(bad: &[(u64, Bad)]) -> Vec<(u64, usize, Axis, Reason)> {
     let what = |&(row, bad): &(u64, Bad)| (row, bad.at, bad.axis, bad.reason);
     bad.iter().map(what).collect()
 }
 
-/// The bits, for a comparison that knows -0 from 0 and one NaN from another.
+/// Returns the bits, for a comparison that tells -0 from 0 and one NaN from another.
 pub fn bits(values: &[f64]) -> Vec<u64> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-/// A temporary file of a kind, written in blocks of odd lengths.
+/// Returns a temporary file of a kind, written in blocks of odd lengths.
 pub fn written(kind: Kind, names: &[&str], columns: &[&[f64]]) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
     let rows = columns[0].len();
@@ -90,19 +92,16 @@ pub fn written(kind: Kind, names: &[&str], columns: &[&[f64]]) -> NamedTempFile 
     file
 }
 
-/// The text of the error, which is of bad data and on one line.
+/// Returns the text of an error, which must be about the data and on one line.
 pub fn refusal<R>(result: Result<R, Error>) -> String {
-    match result {
-        Err(Error::Data(text)) => {
-            assert!(!text.contains('\n'), "{text}");
-            text
-        }
-        Err(other) => panic!("{other:?}"),
-        Ok(_) => panic!("that was no error"),
-    }
+    let error = result.err().expect("an error");
+    assert_eq!(error.exit_code(), 3, "{error:?}");
+    let text = error.to_string();
+    assert!(!text.contains('\n'), "{text}");
+    text
 }
 
-/// Numbers that are hard to write: every exponent, every sign, every length.
+/// Returns numbers that are hard to write: every exponent, sign and length.
 pub fn hard_numbers(count: usize) -> Vec<f64> {
     let mut numbers = vec![
         0.0,
@@ -119,7 +118,7 @@ pub fn hard_numbers(count: usize) -> Vec<f64> {
     ];
     let mut state = 20_u64;
     while numbers.len() < count {
-        // Knuth's multiplier; the top bits are those that vary.
+        // The multiplier is Knuth's; the top bits vary most.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);

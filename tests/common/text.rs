@@ -1,21 +1,21 @@
-//! Text files of a test's own, opened.
+//! Helpers that write and open text files.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::io::Write;
 use std::path::Path;
 
 use fall_line::error::Error;
-use fall_line::table::rows::Request;
-use fall_line::table::{self, Opened};
+use fall_line::table::{self, OpenedFile, Request};
 use tempfile::NamedTempFile;
 
+/// Returns a temporary file with this content.
 pub fn file(content: impl AsRef<[u8]>) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(content.as_ref()).unwrap();
     file
 }
 
-/// Commas, a header if there seems to be one.
+/// A request without any option.
 pub const PLAIN: Request = Request {
     x: None,
     y: None,
@@ -25,18 +25,26 @@ pub const PLAIN: Request = Request {
     skip_bad: false,
 };
 
-pub fn open(content: impl AsRef<[u8]>, x: Option<&str>, y: Option<&str>) -> Result<Opened, Error> {
+/// Opens a file with this content, and chooses x and y.
+pub fn open(
+    content: impl AsRef<[u8]>,
+    x: Option<&str>,
+    y: Option<&str>,
+) -> Result<OpenedFile, Error> {
     open_as(content, Request { x, y, ..PLAIN })
 }
 
-pub fn open_as(content: impl AsRef<[u8]>, request: Request) -> Result<Opened, Error> {
+/// Opens a file with this content.
+pub fn open_as(content: impl AsRef<[u8]>, request: Request) -> Result<OpenedFile, Error> {
     open_file(file(content).path(), request)
 }
 
-pub fn open_file(path: &Path, request: Request) -> Result<Opened, Error> {
+/// Opens a file.
+pub fn open_file(path: &Path, request: Request) -> Result<OpenedFile, Error> {
     table::open(path, &request, &|_| {})
 }
 
+/// Returns a request with a delimiter.
 pub fn separated_by(delimiter: u8) -> Request<'static> {
     Request {
         delimiter: Some(delimiter),
@@ -44,20 +52,18 @@ pub fn separated_by(delimiter: u8) -> Request<'static> {
     }
 }
 
-pub fn assert_reads(opened: Result<Opened, Error>, x: &[f64], y: &[f64]) {
+/// Asserts that the samples are these.
+pub fn assert_reads(opened: Result<OpenedFile, Error>, x: &[f64], y: &[f64]) {
     let samples = super::common::all(&*opened.unwrap().source);
     assert_eq!(samples.x, x);
     assert_eq!(samples.y, y);
 }
 
-/// The text of the error, which is of bad data and on one line.
-pub fn refusal(opened: Result<Opened, Error>) -> String {
-    match opened {
-        Err(Error::Data(text)) => {
-            assert!(!text.contains('\n'), "{text}");
-            text
-        }
-        Err(other) => panic!("{other:?}"),
-        Ok(opened) => panic!("{} samples", opened.source.samples()),
-    }
+/// Returns the text of an error, which must be about the data and on one line.
+pub fn refusal(opened: Result<OpenedFile, Error>) -> String {
+    let error = opened.err().expect("an error");
+    assert_eq!(error.exit_code(), 3, "{error:?}");
+    let text = error.to_string();
+    assert!(!text.contains('\n'), "{text}");
+    text
 }

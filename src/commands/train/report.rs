@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fall_line::data::goodness::Goodness;
-use fall_line::data::statistics::{Column, Statistics};
+use fall_line::data::statistics::{ColumnStats, Statistics};
 use fall_line::engine::{Description, Storage};
 use fall_line::error::Error;
 use fall_line::fit::{Outcome, Prepared, Setup};
@@ -85,7 +85,7 @@ pub fn data(prepared: &Prepared, storage: Storage) -> Result<(), Error> {
 }
 
 fn columns(statistics: &Statistics) -> Result<(), Error> {
-    let column = |name: &str, column: &Column, deviation: f64| {
+    let column = |name: &str, column: &ColumnStats, deviation: f64| {
         line(format!(
             "        {name} from {} to {}, mean {}, standard deviation {}",
             precise(column.least),

@@ -1,56 +1,62 @@
-//! Text, cut into chunks of whole records.
+//! Splitting a text into chunks of whole records.
 
 use std::io::{self, Read};
 
 use memchr::{memchr, memrchr2};
 
-/// Bytes that a record may have at the most: beyond that, a quote was opened that nobody closes.
-pub(super) const LONGEST: usize = 16_000_000;
+/// Maximum length of a record in bytes. A longer one starts with a quote that is never closed.
+pub const LONGEST: usize = 16_000_000;
 
 /// Whole records of a text.
 #[derive(Debug, Default)]
-pub(super) struct Chunk {
-    /// The records in front, and whatever behind them.
+pub struct TextChunk {
+    /// The records, and unused bytes after them.
     buffer: Vec<u8>,
+    /// Bytes of the records.
     length: usize,
-    /// Whether there may be a quote in it.
-    pub(super) quotes: bool,
+    /// Whether the records may contain a quote.
+    pub quotes: bool,
 }
 
-impl Chunk {
-    pub(super) fn bytes(&self) -> &[u8] {
+impl TextChunk {
+    /// Returns the records.
+    pub fn bytes(&self) -> &[u8] {
         &self.buffer[..self.length]
     }
 }
 
-/// Why there are no more chunks, where the text is not at its end.
+/// The reason why splitting ended before the text.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub enum SplitError {
+    /// The text can't be read.
     Io(io::Error),
     /// A record of more than [`LONGEST`] bytes.
     TooLong,
 }
 
-/// Reads a text and cuts it where records end, as the csv crate sees them: at a line end, `\n` or `\r`, that is not
-/// in quotes, where a quote opens a quoted field only as its first character.
-pub(super) struct Cutter<'a> {
+/// A text that is read and split where records end, as the csv crate has it.
+///
+/// A record ends at a line end, `\n` or `\r`, that is not in quotes. A quote opens a quoted field only as its first
+/// character.
+pub struct Splitter<'a> {
     input: Box<dyn Read + Send + 'a>,
     delimiter: u8,
     /// Bytes of a chunk, about.
     size: usize,
-    /// What was read and is in no chunk yet; only the first `filled` bytes.
+    /// Bytes that were read and are in no chunk yet: the first `filled` ones.
     buffer: Vec<u8>,
     filled: usize,
     ended: bool,
-    /// Buffers to be used again: fresh memory costs as much as reading.
+    /// Buffers to use again. Fresh memory costs as much as reading.
     spare: Vec<Vec<u8>>,
-    /// What ended the chunks before the text's end.
-    pub(super) trouble: Option<Trouble>,
+    /// The error that ended the chunks, if one did.
+    pub error: Option<SplitError>,
 }
 
-impl<'a> Cutter<'a> {
-    pub(super) fn new(input: Box<dyn Read + Send + 'a>, delimiter: u8, size: usize) -> Self {
-        Cutter {
+impl<'a> Splitter<'a> {
+    /// Returns a text to be split into chunks of about `size` bytes.
+    pub fn new(input: Box<dyn Read + Send + 'a>, delimiter: u8, size: usize) -> Self {
+        Splitter {
             input,
             delimiter,
             size,
@@ -58,65 +64,67 @@ impl<'a> Cutter<'a> {
             filled: 0,
             ended: false,
             spare: Vec::new(),
-            trouble: None,
+            error: None,
         }
     }
 
-    /// At least the next `size` bytes, fewer at the text's end, and whether that is its end. They stay to be cut.
-    pub(super) fn peek(&mut self, size: usize) -> io::Result<(&[u8], bool)> {
+    /// Returns at least the next `size` bytes, or all that are left, and whether the text ends with them. They stay in the
+    /// text.
+    pub fn peek(&mut self, size: usize) -> io::Result<(&[u8], bool)> {
         self.fill(size)?;
         Ok((&self.buffer[..self.filled], self.ended))
     }
 
     /// Drops bytes that were peeked at.
-    pub(super) fn skip(&mut self, bytes: usize) {
+    pub fn skip(&mut self, bytes: usize) {
         self.buffer.copy_within(bytes..self.filled, 0);
         self.filled -= bytes;
     }
 
-    /// Up to `chunks` chunks, or as many as take up to `bytes` bytes but for the last; none at the end, or where there
-    /// is trouble.
-    pub(super) fn batch(&mut self, chunks: usize, bytes: usize) -> Vec<Chunk> {
+    /// Returns the next chunks: up to `chunks`, and no more after the one that reaches `bytes` bytes. Returns none at the
+    /// text's end or after an error.
+    pub fn batch(&mut self, chunks: usize, bytes: usize) -> Vec<TextChunk> {
         let mut batch = Vec::new();
         let mut held = 0;
-        while batch.len() < chunks && held < bytes && self.trouble.is_none() {
+        while batch.len() < chunks && held < bytes && self.error.is_none() {
             match self.next() {
                 Ok(Some(chunk)) => {
                     held += chunk.buffer.len();
                     batch.push(chunk);
                 }
                 Ok(None) => break,
-                Err(trouble) => self.trouble = Some(trouble),
+                Err(error) => self.error = Some(error),
             }
         }
         batch
     }
 
-    /// Takes chunks back whose bytes nobody needs any more.
-    pub(super) fn recycle(&mut self, chunks: impl IntoIterator<Item = Chunk>) {
-        // A long record's buffer is not kept for all that come after.
+    /// Takes back the buffers of chunks that are done.
+    pub fn recycle(&mut self, chunks: impl IntoIterator<Item = TextChunk>) {
+        // The buffer of a long record would take memory for ever.
         let usual = chunks.into_iter().map(|chunk| chunk.buffer);
         self.spare
             .extend(usual.filter(|buffer| buffer.len() <= 4 * self.size));
     }
 
-    fn next(&mut self) -> Result<Option<Chunk>, Trouble> {
+    /// Returns the next chunk, or `None` at the text's end.
+    fn next(&mut self) -> Result<Option<TextChunk>, SplitError> {
         let mut scan = Scan::default();
         let mut to = self.size;
         loop {
-            self.fill(to).map_err(Trouble::Io)?;
+            self.fill(to).map_err(SplitError::Io)?;
             if self.filled == 0 {
                 return Ok(None);
             }
             scan.go_on(self, to);
             if self.ended && to >= self.filled {
-                scan.cut = self.filled;
+                scan.split = self.filled;
             }
-            if scan.cut > 0 {
+            if scan.split > 0 {
                 return Ok(Some(self.take(&scan)));
             }
             if to >= LONGEST {
-                return Err(Trouble::TooLong);
+                return Err(SplitError::TooLong);
             }
             to *= 2;
         }
@@ -138,45 +146,46 @@ impl<'a> Cutter<'a> {
         Ok(())
     }
 
-    /// The chunk up to the cut; what is behind it starts the next.
-    fn take(&mut self, scan: &Scan) -> Chunk {
-        let rest = self.filled - scan.cut;
+    /// Takes the chunk that the scan found. The bytes after it start the next one.
+    fn take(&mut self, scan: &Scan) -> TextChunk {
+        let rest = self.filled - scan.split;
         let mut next = self.spare.pop().unwrap_or_default();
         if next.len() < rest {
             next.resize(rest, 0);
         }
-        next[..rest].copy_from_slice(&self.buffer[scan.cut..self.filled]);
+        next[..rest].copy_from_slice(&self.buffer[scan.split..self.filled]);
         self.filled = rest;
-        Chunk {
+        TextChunk {
             buffer: std::mem::replace(&mut self.buffer, next),
-            length: scan.cut,
+            length: scan.split,
             quotes: scan.quotes,
         }
     }
 }
 
-/// How far a text was looked through for record ends, from a record's start on.
+/// The state of a search for record ends, from a record's start on.
 #[derive(Default)]
 struct Scan {
+    /// Bytes searched.
     at: usize,
-    /// Whether what comes is in quotes.
+    /// Whether the next byte is in quotes.
     quoted: bool,
     /// Whether there was any quote.
     quotes: bool,
-    /// Where the last whole record ends; 0 where none does.
-    cut: usize,
+    /// The end of the last whole record; 0 if there is none.
+    split: usize,
 }
 
 impl Scan {
-    /// Looks through what was read, up to byte `to`.
-    fn go_on(&mut self, text: &Cutter, to: usize) {
+    /// Searches the bytes that were read, up to byte `to`.
+    fn go_on(&mut self, text: &Splitter, to: usize) {
         let bytes = &text.buffer[..text.filled];
         let to = to.min(bytes.len());
         while self.at < to {
             let quote = memchr(b'"', &bytes[self.at..to]).map(|at| self.at + at);
             if !self.quoted {
                 let end = quote.unwrap_or(to);
-                self.cut = last_record_end(bytes, self.at, end, text.ended).unwrap_or(self.cut);
+                self.split = last_record_end(bytes, self.at, end, text.ended).unwrap_or(self.split);
             }
             let Some(quote) = quote else {
                 self.at = to;
@@ -192,7 +201,7 @@ impl Scan {
             match bytes.get(quote + 1) {
                 // Two quotes in quotes stand for one.
                 Some(b'"') => self.at = quote + 2,
-                // What comes next decides, and is not there yet.
+                // The next byte decides, and was not read yet.
                 None if !text.ended => {
                     self.at = quote;
                     break;
@@ -206,7 +215,7 @@ impl Scan {
     }
 }
 
-/// The end of the last line that ends in `bytes[from..to]`, unless that would part a `\r` from its `\n`.
+/// Returns the end of the last line that ends in `bytes[from..to]`. Never parts a `\r` from its `\n`.
 fn last_record_end(bytes: &[u8], from: usize, mut to: usize, ended: bool) -> Option<usize> {
     loop {
         let last = from + memrchr2(b'\n', b'\r', &bytes[from..to])?;

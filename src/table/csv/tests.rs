@@ -1,4 +1,4 @@
-//! Whatever the chunks, the text is read as the csv crate reads it from its start to its end.
+//! Reading in chunks, checked against the csv crate reading the text as a whole.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,9 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::data::{BLOCK, Block};
-use crate::table::rows::Reason;
 
-/// Yields a few bytes at a time.
+/// A reader that yields a few bytes at a time.
 struct Dribble {
     text: io::Cursor<Vec<u8>>,
     at_once: usize,
@@ -22,7 +21,7 @@ impl Read for Dribble {
     }
 }
 
-/// What a text comes to.
+/// The result of reading a text.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
     x: Vec<f64>,
@@ -32,22 +31,23 @@ struct Outcome {
     first: Option<u64>,
 }
 
-/// A text that is one file's, and what to read of it.
+/// The text of a file, and the columns to read.
 #[derive(Clone, Debug)]
 struct Text {
     bytes: Vec<u8>,
-    shape: Shape,
+    shape: RecordShape,
 }
 
-/// The line that an error names.
-fn line_in(text: &str) -> u64 {
-    let line = text.split("line ").nth(1).unwrap();
-    let digits = line.split(|byte: char| !byte.is_ascii_digit());
-    digits.into_iter().next().unwrap().parse().unwrap()
+/// Returns the line of a row.
+fn line(error: &RowError) -> u64 {
+    match error.row {
+        Row::Line(line) => line,
+        Row::Row(_) => panic!("{error:?}"),
+    }
 }
 
-/// The text, cut into chunks of some bytes and more.
-fn in_chunks(text: &Text, sizes: Sizes, at_once: usize) -> Outcome {
+/// Reads a text in chunks.
+fn in_chunks(text: &Text, sizes: ReadSizes, at_once: usize) -> Outcome {
     let position = |index: usize| (index + 1).to_string();
     let (x, y) = (position(text.shape.x), text.shape.y.map(position));
     let open = |skip_bad| {
@@ -67,9 +67,12 @@ fn in_chunks(text: &Text, sizes: Sizes, at_once: usize) -> Outcome {
     assert!(opened.source.samples() < BLOCK as u64);
     let mut block = Block::default();
     opened.source.read(0, &mut block).unwrap();
-    let first = opened.skipped.first.map(|text| line_in(&text));
-    // Where bad records are no samples but errors, it is the first of them.
-    let refused = open(false).err().map(|error| line_in(&error.to_string()));
+    let first = opened.skipped.first.as_ref().map(line);
+    // If bad records are errors, the first of them is returned.
+    let refused = open(false).err().map(|error| match error {
+        Error::Row(row) => line(&row),
+        other => panic!("{other:?}"),
+    });
     assert_eq!(refused, first);
     Outcome {
         x: block.x,
@@ -79,7 +82,7 @@ fn in_chunks(text: &Text, sizes: Sizes, at_once: usize) -> Outcome {
     }
 }
 
-/// The line, from 1, of the record that starts at byte `start`, line ends at its front left out.
+/// Returns the line, from 1, of the record that starts at byte `start`. Line ends at its front are not part of it.
 fn line_of(text: &[u8], start: usize) -> u64 {
     let (mut line, mut before) = (1, 0);
     for (at, &byte) in text.iter().enumerate() {
@@ -93,8 +96,8 @@ fn line_of(text: &[u8], start: usize) -> u64 {
     line
 }
 
-/// The text, read by the csv crate in one go.
-fn serially(text: &Text) -> Outcome {
+/// Reads a text with the csv crate, as a whole.
+fn as_a_whole(text: &Text) -> Outcome {
     let mut outcome = Outcome::default();
     let shape = text.shape;
     for record in reader(&text.bytes[..], shape.delimiter).into_byte_records() {
@@ -120,7 +123,7 @@ fn serially(text: &Text) -> Outcome {
     outcome
 }
 
-/// What texts are made of. `D` is the delimiter, `F` a field, `Q` a quoted one, `R` a record but for its line end.
+/// Pieces of texts. `D` is the delimiter, `F` a field, `Q` a quoted field, `R` a record without its line end.
 const PIECES: [&str; 28] = [
     "R\n",
     "R\n",
@@ -172,7 +175,7 @@ const QUOTED: [&str; 6] = [
     "\"\"\n\"\"\"\"\n\"\"D",
 ];
 
-/// Numbers from 0 on that come in no order but always the same.
+/// Returns a function that draws numbers below its argument: the same ones for a seed.
 fn draws(mut seed: u64) -> impl FnMut(usize) -> usize {
     move |below| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -180,7 +183,7 @@ fn draws(mut seed: u64) -> impl FnMut(usize) -> usize {
     }
 }
 
-fn text(pieces: &[&str], shape: Shape, seed: u64) -> Text {
+fn text(pieces: &[&str], shape: RecordShape, seed: u64) -> Text {
     let mut draw = draws(seed);
     let delimiter = char::from(shape.delimiter).to_string();
     let record = |draw: &mut dyn FnMut(usize) -> usize| -> String {
@@ -213,10 +216,10 @@ fn text(pieces: &[&str], shape: Shape, seed: u64) -> Text {
 }
 
 fn texts() -> impl Strategy<Value = Text> {
-    // One that may stand in a number is another case.
+    // Delimiters that may be part of a number are read in another way.
     let delimiters = prop::sample::select(&b",,,;\t e.1-"[..]);
     let shapes = (3..12_usize, delimiters).prop_flat_map(|(width, delimiter)| {
-        (0..width, 0..width).prop_map(move |(x, y)| Shape {
+        (0..width, 0..width).prop_map(move |(x, y)| RecordShape {
             delimiter,
             width,
             x,
@@ -234,24 +237,24 @@ proptest! {
         ..ProptestConfig::default()
     })]
     #[test]
-    fn chunks_make_no_difference(
+    fn a_text_in_chunks_is_read_as_a_whole_text(
         text in texts(),
         head in 1_usize..60,
         chunk in 1_usize..200,
         at_once in 1_usize..60,
     ) {
-        let sizes = Sizes { records: 2, head, chunk };
+        let sizes = ReadSizes { records: 2, head, chunk };
         let chunked = in_chunks(&text, sizes, at_once);
-        prop_assert_eq!(chunked, serially(&text));
+        prop_assert_eq!(chunked, as_a_whole(&text));
     }
 }
 
-/// That most of the text's chunks are not read by the csv crate, or the test above would compare it with itself.
+/// Chunks without quotes are not left to the csv crate, or the test above would compare it with itself.
 #[test]
-fn chunks_without_quotes_are_told_from_others() {
+fn only_chunks_with_quotes_are_marked() {
     let text = "7,x,8\n".repeat(50) + "7,\"x\",8\n" + &"7,x,8\n".repeat(50);
-    let mut cutter = Cutter::new(Box::new(io::Cursor::new(text.clone())), b',', 12);
-    let mut chunks = cutter.batch(1000, usize::MAX);
+    let mut splitter = Splitter::new(Box::new(io::Cursor::new(text.clone())), b',', 12);
+    let mut chunks = splitter.batch(1000, usize::MAX);
     assert_eq!(chunks.iter().filter(|chunk| chunk.quotes).count(), 1);
     assert_eq!(chunks.len(), 51);
     let whole: Vec<u8> = chunks
@@ -259,18 +262,18 @@ fn chunks_without_quotes_are_told_from_others() {
         .flat_map(|chunk| chunk.bytes().to_vec())
         .collect();
     assert_eq!(whole, text.as_bytes());
-    cutter.recycle(chunks.drain(..));
-    assert!(cutter.trouble.is_none());
+    splitter.recycle(chunks.drain(..));
+    assert!(splitter.error.is_none());
 }
 
 #[test]
-fn a_number_is_the_nearest_double() {
+fn a_number_is_read_as_the_nearest_double() {
     for (text, number) in [
         ("9007199254740991", 9_007_199_254_740_991.0),
         ("-9007199254740992", -9_007_199_254_740_992.0),
         ("0.1", 0.1),
         ("1.7976931348623157e30", 1.797_693_134_862_315_7e30),
-        // Between two doubles, by the last digit nearer to the upper.
+        // Between two doubles; the last digit makes the upper one nearer.
         (
             "1.00000000000000011102230246251565404236316680908203126",
             1.000_000_000_000_000_2,

@@ -8,8 +8,8 @@ use std::io::{self, Read};
 use py_literal::Value;
 
 use super::array::{Array, Number};
-use crate::error::Error;
-use crate::table::columns::Column;
+use crate::error::{Error, NamedColumn};
+
 use crate::table::shared::SharedFile;
 
 /// What the bytes of a file start with.
@@ -22,7 +22,7 @@ const WIDEST: u64 = 10_000;
 /// What a file holds.
 pub(super) struct Header {
     pub(super) rows: u64,
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<NamedColumn>,
     /// Where the columns have no names, why.
     pub(super) unnamed: Option<&'static str>,
     /// Of each column its numbers, if it holds numbers.
@@ -106,7 +106,7 @@ impl Header {
         let (mut columns, mut arrays) = (Vec::new(), Vec::new());
         for field in (0..width).flat_map(|_| &fields) {
             if !structured || !field.name.is_empty() {
-                columns.push(Column {
+                columns.push(NamedColumn {
                     name: field.name.clone(),
                     numeric: field.number.is_some(),
                 });

@@ -8,8 +8,8 @@ use super::pages::guarded;
 use super::table::Table;
 use crate::data::BLOCK;
 use crate::error::Error;
-use crate::table::cannot_copy;
 use crate::table::shared::SharedFile;
+use crate::table::store::cannot_copy;
 
 /// Columns in f64 in an unnamed temporary file, which is gone with the program; all x and then all y.
 pub(super) struct Copy {

@@ -16,9 +16,8 @@ use rayon::prelude::*;
 use super::numbers::{Decode, Numbers};
 use super::pages::sizes::Chunk;
 use super::pages::{Checked, explain, guarded};
-use crate::error::Error;
-use crate::table::columns::{Column, Columns};
-use crate::table::rows::Request;
+use crate::error::{Error, NamedColumn, TableKind};
+use crate::table::request::{ColumnChoice, Request};
 use crate::table::shared::SharedFile;
 
 /// Bytes that the cursors of all threads may hold together, where pages are larger than usual.
@@ -68,17 +67,19 @@ impl Table {
         let footer = footer.map_err(|error| explain(&name, error))?;
 
         let descriptors = footer.file_metadata().schema_descr().columns();
-        let columns: Vec<Column> = descriptors
+        let columns: Vec<NamedColumn> = descriptors
             .iter()
-            .map(|descriptor| Column {
+            .map(|descriptor| NamedColumn {
                 name: descriptor.path().string(),
                 numeric: Numbers::of(descriptor).is_some(),
             })
             .collect();
-        let all = Columns {
+        let all = ColumnChoice {
             file: &name,
             columns: &columns,
             unnamed: None,
+            kind: TableKind::Parquet,
+            note: None,
         };
         let (x, y) = all.choose(request)?;
         let places: Vec<usize> = [Some(x), y].into_iter().flatten().collect();
@@ -86,7 +87,7 @@ impl Table {
             .iter()
             .map(|&at| {
                 let numbers = Numbers::of(&descriptors[at]).ok_or_else(|| {
-                    let (title, listed) = (all.titled(at), all.listed());
+                    let (title, listed) = (all.titled(at), all.list());
                     Error::Data(format!("{name}: {title} holds no numbers; {listed}"))
                 })?;
                 Ok(Chosen {

@@ -1,13 +1,14 @@
 use super::*;
+use crate::error::Row;
 
-/// Rows of which every `every`th from `start` on is bad, for one of two reasons in turn.
-struct Table {
+/// Rows of which one in `every` is bad from `start` on, for one of two reasons in turn.
+struct BadRows {
     rows: u64,
     start: u64,
     every: u64,
 }
 
-impl Table {
+impl BadRows {
     fn is_bad(&self, row: u64) -> Option<Reason> {
         let past = row.checked_sub(self.start)?;
         (past % self.every == 0).then(|| match past / self.every % 2 {
@@ -17,7 +18,7 @@ impl Table {
     }
 }
 
-impl Rows for Table {
+impl Rows for BadRows {
     fn rows(&self) -> u64 {
         self.rows
     }
@@ -37,8 +38,15 @@ impl Rows for Table {
         Ok(())
     }
 
-    fn complaint(&self, row: u64, bad: Bad) -> String {
-        format!("row {row} {}", bad.reason)
+    fn row_error(&self, row: u64, bad: Bad) -> RowError {
+        RowError {
+            file: "a table".to_owned(),
+            row: Row::Row(row + 1),
+            column: None,
+            text: bad.text(),
+            reason: bad.reason,
+            hint: None,
+        }
     }
 
     fn title(&self) -> String {
@@ -46,6 +54,7 @@ impl Rows for Table {
     }
 }
 
+/// Returns all samples.
 fn all(source: &dyn Source) -> Block {
     let (mut block, mut all) = (Block::default(), Block::default());
     for index in 0..source.samples().div_ceil(BLOCK as u64) {
@@ -60,9 +69,9 @@ const ROWS: u64 = 20 * BLOCK as u64 + 7;
 
 #[test]
 fn bad_rows_are_counted_and_left_out() {
-    // In every block; only in some; only the last row; every second one, and so half a block for each.
+    // In every block; in some blocks; the last row only; every second row, which leaves half of each block.
     for (start, every) in [(3, 1000), (400_000, 350_001), (ROWS - 1, 1), (0, 2)] {
-        let table = Table {
+        let table = BadRows {
             rows: ROWS,
             start,
             every,
@@ -78,7 +87,11 @@ fn bad_rows_are_counted_and_left_out() {
             counts.insert(Reason::NotFinite, bad / 2);
         }
         assert_eq!(skipped.counts, counts);
-        assert_eq!(skipped.first, Some(format!("row {start} has no value")));
+        let first = skipped.first.unwrap();
+        assert_eq!(
+            (first.row, first.reason),
+            (Row::Row(start + 1), Reason::Missing)
+        );
         let all = all(&*source);
         assert_eq!(all.x, good);
         assert!(all.x.iter().zip(&all.y).all(|(x, y)| -x == *y));
@@ -87,8 +100,8 @@ fn bad_rows_are_counted_and_left_out() {
 }
 
 #[test]
-fn without_bad_rows_nothing_is_left_out() {
-    let table = || Table {
+fn nothing_is_left_out_without_bad_rows() {
+    let table = || BadRows {
         rows: ROWS,
         start: ROWS,
         every: 1,
@@ -101,8 +114,8 @@ fn without_bad_rows_nothing_is_left_out() {
 }
 
 #[test]
-fn a_bad_row_is_an_error_unless_it_is_to_be_left_out() {
-    let table = Table {
+fn a_bad_row_is_an_error_of_its_block_unless_bad_rows_are_left_out() {
+    let table = BadRows {
         rows: ROWS,
         start: 70_000,
         every: 5,
@@ -110,9 +123,10 @@ fn a_bad_row_is_an_error_unless_it_is_to_be_left_out() {
     let (source, _) = samples(Box::new(table), false).unwrap();
     let mut block = Block::default();
     source.read(0, &mut block).unwrap();
-    let error = source.read(1, &mut block).unwrap_err().to_string();
-    assert!(
-        error.starts_with("row 70000 has no value; --skip-bad"),
-        "{error}"
+    let error = source.read(1, &mut block).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a table, row 70001: the value is missing"
     );
+    assert!(matches!(error, Error::Row(_)), "{error:?}");
 }

@@ -5,12 +5,12 @@ use rayon::prelude::*;
 
 use super::*;
 
-/// Sample `i`: two values that no other sample has.
+/// Returns sample `i`: two values that no other sample has.
 fn sample(i: usize) -> (f64, f64) {
     (i as f64 + 0.1, -(i as f64) / 3.0)
 }
 
-/// A store of `samples` samples, `at_once` of them appended at a time.
+/// Returns a store of `samples` samples, appended `at_once` at a time.
 fn filled(in_memory: usize, samples: usize, at_once: usize) -> Store {
     let mut store = Store::with_memory("test".to_owned(), in_memory);
     let mut block = Block::default();
@@ -24,7 +24,7 @@ fn filled(in_memory: usize, samples: usize, at_once: usize) -> Store {
     store
 }
 
-/// Every block as it should be, whatever was in the block that it is read into.
+/// Checks every block, read into a block that has other content.
 fn check(store: &Store, samples: usize) {
     assert_eq!(store.samples(), samples as u64);
     let blocks = samples.div_ceil(BLOCK) as u64;
@@ -48,7 +48,7 @@ fn samples_come_back_from_memory_and_from_the_file() {
         (64, 1, 1),
         (64, several, 1000),
         (64, 3 * BLOCK, BLOCK),
-        // All but the last, unfinished, block in the file; and some of each.
+        // All full blocks in the file; then some in memory and some in the file.
         (0, several, 1000),
         (2, several, 7),
         // Pieces of more than a block.
@@ -71,9 +71,9 @@ fn an_empty_store_has_no_samples() {
     assert_eq!(Store::new(String::new()).samples(), 0);
 }
 
-/// A store whose file refuses what a full disk would.
+/// The store's file is read-only, so it refuses writes as a full disk does.
 #[test]
-fn a_file_that_takes_no_more_is_an_error_that_names_the_folder() {
+fn a_failed_write_is_an_error_that_names_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("read only");
     File::create(&path).unwrap().write_all(b"x").unwrap();
@@ -91,7 +91,7 @@ fn a_file_that_takes_no_more_is_an_error_that_names_the_folder() {
 }
 
 #[test]
-fn a_file_that_lost_its_end_is_an_error() {
+fn a_truncated_file_is_an_error() {
     let mut store = filled(0, 2 * BLOCK, BLOCK);
     let short = tempfile::tempfile().unwrap();
     short.set_len(BYTES + 8).unwrap();

@@ -67,7 +67,7 @@ fn no_sample_is_lost_in_any_placement() {
                 db: 2.0 * residual,
             };
     }
-    let source = Columns { x: &x, y: &y };
+    let source = Columns::new(&x, &y).unwrap();
     with_every_adapter(|adapter| {
         for storage in [Storage::F32, Storage::F16] {
             for parameters in [Parameters::Immediate, Parameters::Uniform] {
@@ -108,7 +108,7 @@ fn no_sample_is_lost_in_any_placement() {
 #[test]
 fn samples_that_go_astray_on_the_first_pass_are_an_error() {
     let (x, y) = exact(4 * BLOCK);
-    let source = Columns { x: &x, y: &y };
+    let source = Columns::new(&x, &y).unwrap();
     let of = |blocks: Range<usize>| {
         let samples = blocks.start * BLOCK..blocks.end * BLOCK;
         Control::new(Loss::Mse, &x[samples.clone()], &y[samples])
@@ -151,13 +151,7 @@ fn pieces_share_records_if_there_are_more_of_them() {
             "again".to_owned()
         }
     }
-    let source = Again(
-        Columns {
-            x: &block,
-            y: &block,
-        },
-        pieces,
-    );
+    let source = Again(Columns::new(&block, &block).unwrap(), pieces);
     with_every_adapter(|adapter| {
         let options = Options::default();
         let mut engine = streamed(&adapter, &source, &options, [1, 1, 1]);

@@ -1,0 +1,40 @@
+//! The result of opening a file.
+
+use super::rows::Skipped;
+use crate::data::synthetic::Synthetic;
+use crate::data::{Block, Source};
+use crate::error::Error;
+
+/// The samples of a file.
+pub struct OpenedFile {
+    /// The samples.
+    pub source: Box<dyn Source>,
+    /// The name of the column of x.
+    pub x: String,
+    /// The name of the column of y; empty if only x is read.
+    pub y: String,
+    /// The rows that were left out.
+    pub skipped: Skipped,
+}
+
+impl Source for OpenedFile {
+    fn samples(&self) -> u64 {
+        self.source.samples()
+    }
+
+    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+        self.source.read(index, block)
+    }
+
+    fn title(&self) -> String {
+        self.source.title()
+    }
+
+    fn names(&self) -> [String; 2] {
+        [self.x.clone(), self.y.clone()]
+    }
+
+    fn synthetic(&self) -> Option<Synthetic> {
+        self.source.synthetic()
+    }
+}

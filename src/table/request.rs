@@ -1,0 +1,138 @@
+//! Options of reading a file, and the choice of its columns.
+
+use crate::error::{Axes, ColumnList, Error, NamedColumn, Setting, TableKind};
+
+/// The columns to read from a file, and the options of reading.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request<'a> {
+    /// The column of x: a name, or a position from 1. If neither `x` nor `y` is given, the file must have exactly two
+    /// numeric columns, x first.
+    pub x: Option<&'a str>,
+    /// The column of y: a name, or a position from 1.
+    pub y: Option<&'a str>,
+    /// Whether x is all that is needed. Without a `y`, y is then 0 in every sample. Without an `x`, the file must have one
+    /// numeric column or two.
+    pub x_alone: bool,
+    /// The byte between two columns of a text file. The default is a tab if the file's name ends in `.tsv`, and otherwise a
+    /// comma.
+    pub delimiter: Option<u8>,
+    /// Whether the first record of a text file names the columns. By default that is detected.
+    pub header: Option<bool>,
+    /// Whether rows that can't be used are left out, not an error.
+    pub skip_bad: bool,
+}
+
+/// The columns of a file, to choose x and y from.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnChoice<'a> {
+    /// The file, as errors name it.
+    pub file: &'a str,
+    /// All columns, in the file's order.
+    pub columns: &'a [NamedColumn],
+    /// Why the columns have positions and no names, for use after a comma: `without a header`; `None` if they have names.
+    pub unnamed: Option<&'static str>,
+    /// The kind of the file.
+    pub kind: TableKind,
+    /// A remedy, for the end of an error that lists the columns.
+    pub note: Option<&'static str>,
+}
+
+impl ColumnChoice<'_> {
+    /// Returns the positions, from 0, of x and y: the columns that were asked for, else the only numeric ones, x first.
+    ///
+    /// If x is to be alone, there is no y. x is then the only numeric column or the first of two, as it was when both were
+    /// read.
+    ///
+    /// # Errors
+    /// [`Error::NoColumn`] and [`Error::DuplicateColumn`] for a column that was asked for, [`Error::Setting`] if x and y are
+    /// the same column, [`Error::ColumnsNeeded`] if the numeric columns do not decide.
+    pub fn choose(&self, request: &Request) -> Result<(usize, Option<usize>), Error> {
+        let find = |wanted| self.find(wanted);
+        let x = request.x.map(find).transpose()?;
+        let y = request.y.map(find).transpose()?;
+        if x.is_some() && x == y {
+            return Err(Setting::Y.error("is the same column as x"));
+        }
+        let mut rest = (0..self.columns.len())
+            .filter(|&at| may_be_guessed(&self.columns[at]) && Some(at) != x && Some(at) != y);
+        // x is taken first: two numeric columns are x and y in the file's order.
+        let chosen_x = x.or_else(|| rest.next());
+        let chosen_y = y.or_else(|| rest.next());
+        let x_alone = request.x_alone && y.is_none();
+        let guessed = x.is_none() || y.is_none() && !x_alone;
+        let decided = !guessed || rest.next().is_none();
+        match (chosen_x, chosen_y) {
+            (Some(x), _) if x_alone && decided => Ok((x, None)),
+            (Some(x), Some(y)) if !x_alone && decided => Ok((x, Some(y))),
+            _ => Err(Error::ColumnsNeeded {
+                file: self.file.to_owned(),
+                needed: match (request.x, request.y) {
+                    (None, None) if x_alone => Axes::X,
+                    (None, Some(_)) => Axes::X,
+                    (Some(_), None) => Axes::Y,
+                    _ => Axes::Both,
+                },
+                columns: self.list(),
+            }),
+        }
+    }
+
+    /// Returns the position, from 0, of the column of this name (`column 2` if it has none) or at this position from 1.
+    fn find(&self, wanted: &str) -> Result<usize, Error> {
+        let mut matches = (0..self.columns.len()).filter(|&at| self.name(at) == wanted);
+        match (matches.next(), matches.next()) {
+            (Some(at), None) => return Ok(at),
+            (Some(_), Some(_)) => {
+                return Err(Error::DuplicateColumn {
+                    file: self.file.to_owned(),
+                    wanted: wanted.to_owned(),
+                    columns: self.list(),
+                });
+            }
+            (None, _) => {}
+        }
+        wanted
+            .parse::<usize>()
+            .ok()
+            .and_then(|position| position.checked_sub(1))
+            .filter(|&at| at < self.columns.len())
+            .ok_or_else(|| Error::NoColumn {
+                file: self.file.to_owned(),
+                wanted: wanted.to_owned(),
+                columns: self.list(),
+            })
+    }
+
+    /// Returns all columns, for an error.
+    pub fn list(&self) -> ColumnList {
+        ColumnList {
+            columns: self.columns.to_vec(),
+            unnamed: self.unnamed,
+            kind: self.kind,
+            note: self.note,
+        }
+    }
+
+    /// Returns the name of a column: `speed`, `column 2`.
+    pub fn name(&self, at: usize) -> String {
+        if self.unnamed.is_some() {
+            format!("column {}", at + 1)
+        } else {
+            self.columns[at].name.clone()
+        }
+    }
+
+    /// Returns the name of a column for use within a sentence: `column "speed"`, `column 2`.
+    pub fn titled(&self, at: usize) -> String {
+        if self.unnamed.is_some() {
+            self.name(at)
+        } else {
+            format!("column {:?}", self.columns[at].name)
+        }
+    }
+}
+
+/// Returns whether a column can be x or y unasked. An unnamed index that pandas saved only counts rows.
+fn may_be_guessed(column: &NamedColumn) -> bool {
+    column.numeric && !column.name.starts_with("__index_level_")
+}
