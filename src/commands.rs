@@ -1,7 +1,7 @@
 //! The subcommands, one file each.
 
+pub mod adapters;
 pub mod bench;
 pub mod generate;
 pub mod predict;
-mod predict_summary;
 pub mod train;

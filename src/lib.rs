@@ -43,6 +43,7 @@
 )]
 
 pub mod atomic;
+#[cfg(feature = "gpu")]
 pub mod bench;
 pub mod data;
 pub mod engine;

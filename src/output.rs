@@ -16,6 +16,7 @@ use crate::cli::{Output, Train};
 
 mod advice;
 pub mod history;
+pub mod interrupts;
 pub mod json;
 pub mod number;
 pub mod plot;
@@ -51,7 +52,7 @@ pub fn notice(text: impl Display) {
 }
 
 /// Text on one line that leaves a terminal alone, whatever stands in a file's name or header.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let escape = |c: char| match c.is_control() {
         true => c.escape_default().collect(),
         false => c.to_string(),

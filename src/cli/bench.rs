@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::NonEmptyStringValueParser;
 
-use fall_line::bench::Kind;
+use fall_line::bench::Contestant;
 
-use super::parse::{at_least_one, duration, kind, seed, threads};
+use super::parse::{at_least_one, duration, seed, threads};
 use super::{EXIT_CODES, Generator, LossChoice, OnGpu};
 
 #[derive(Debug, Args)]
@@ -20,8 +20,8 @@ pub struct Bench {
     #[command(flatten)]
     pub loss: LossChoice,
     /// Who is timed: cpu-1 on one thread, cpu on as many as it gains from, gpu one epoch a submit, gpu-batched with the line kept on the device [default: all, those on a GPU where there is an adapter]
-    #[arg(long, value_name = "ENGINE,...", value_delimiter = ',', value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(kind))]
-    pub engines: Vec<Kind>,
+    #[arg(long, value_name = "ENGINE,...", value_delimiter = ',')]
+    pub engines: Vec<Contestant>,
     /// GPU adapter: part of its name, or its index in `fall-line adapters`; several times for several [default: the best]
     #[arg(long, value_name = "NAME|INDEX", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Vec<String>,

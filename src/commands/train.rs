@@ -16,9 +16,9 @@ use fall_line::train::{self, Ended, Epoch, Trained, Walk};
 
 use self::checkpoint::{Checkpoint, Checkpoints, Fingerprint};
 use crate::cli::{Format, Train};
-use crate::interrupts::Interrupts;
 use crate::open::{self, Loaded, Opened, load, set_threads};
 use crate::output::history;
+use crate::output::interrupts::Interrupts;
 use crate::output::progress::Progress;
 use crate::run::Run;
 use crate::run::outcome::Outcome;
@@ -114,7 +114,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     let outcome = walk(&mut *engine, &run, from, &mut walked, &interrupts);
     // From here on the first Ctrl-C cuts short what is not needed, and the next one ends the program.
     let mut failed = Vec::new();
-    let ended = interrupts.held(|| {
+    let ended = interrupts.deferred(|| {
         failed = out::write_files(output, &walked.history, loss, source);
         failed.extend(walked.checkpoints.finish().err());
         let trained = outcome?;
@@ -126,7 +126,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
                 interrupts: &interrupts,
             };
             let measured = truth.measure(&run, &trained, &mut *engine, &source);
-            failed.extend(measured.err().filter(|_| !interrupts.came()));
+            failed.extend(measured.err().filter(|_| !interrupts.interrupted()));
         }
         let outcome = Outcome::new(&run, &trained, truth);
         if let Some(path) = &output.save {
@@ -136,7 +136,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
             Format::Text => report::result(&run, &outcome, &trained)?,
             Format::Json => out::json::print(&outcome)?,
         }
-        if interrupts.came() || trained.ended == Ended::BrokenOff {
+        if interrupts.interrupted() || trained.ended == Ended::BrokenOff {
             out::notice(format!("interrupted after epoch {}", trained.epochs));
             return Ok(INTERRUPTED.into());
         }
@@ -162,7 +162,7 @@ impl Source for Interruptible<'_> {
     }
 
     fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
-        if self.interrupts.came() {
+        if self.interrupts.interrupted() {
             return Err(Error::Io {
                 doing: "cannot read on".to_owned(),
                 source: io::ErrorKind::Interrupted.into(),
@@ -240,7 +240,7 @@ fn walk(
         {
             progress.aside(|| out::notice(format!("warning: {error}")));
         }
-        if printed.is_err() || interrupts.came() {
+        if printed.is_err() || interrupts.interrupted() {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())

@@ -1,4 +1,4 @@
-//! What programs read: results as JSON, on stdout and in files.
+//! Results as JSON, on stdout and in files.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub fn save(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     })
 }
 
-/// A value as JSON without spaces.
+/// Returns a value as JSON without spaces.
 pub fn compact(value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value).map_err(cannot_write)
 }
