@@ -1,16 +1,16 @@
-//! What is timed, how often, against what.
+//! Timing of the engines against each other, and against the limits of their memory.
 //!
-//! For each size the samples are drawn once, into the CPU engine's memory, from where every other engine
-//! loads them. The engines' sums are compared before anything is timed; who disagrees gets no time. What
-//! is timed is an epoch: from the model to the sums on the host.
+//! For each size, the samples are drawn once into the CPU engine's memory, and every other engine loads them from there.
+//! The engines' sums are compared before anything is timed; an engine that disagrees gets no time. The timed part is
+//! one epoch: from the model to the sums on the host.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 pub use self::agree::verdict;
-pub use self::clock::Times;
-use self::clock::{Batched, Clocked, Contestant, Evaluated, LEARNING_RATE, clock, median};
-pub use self::row::{Kind, Phases, Roof, Row, label};
+pub use self::clock::EpochTimes;
+use self::clock::{Batched, Clocked, Evaluated, LEARNING_RATE, Timed, clock, median};
+pub use self::row::{BenchRow, Contestant, Phases, Roof, label};
 use crate::data::Source;
 use crate::data::host::{Columns, Memory};
 use crate::engine::cpu::CpuEngine;
@@ -30,55 +30,63 @@ pub mod machine;
 pub mod roof;
 mod row;
 
-/// The line at which every epoch is computed: well below the samples of the default recipe, so that all
-/// but a few terms of each sum have one sign.
+/// The line at which every epoch is computed. It lies well below the samples of the default recipe, so that all but a
+/// few terms of each sum have the same sign.
 pub const MODEL: Model = Model { w: -1.5, b: 0.5 };
 
-/// What to time.
+/// Epochs of a batch that are compared with the host loop's.
+const WALK: u64 = 10;
+/// Epochs of a batch whose time on the device is taken.
+const KERNEL_EPOCHS: u32 = 16;
+/// Measurements of the time on the device and of the read-back, of which the median is taken.
+const KERNEL_TIMES: usize = 9;
+
+/// What a bench times.
 #[derive(Debug)]
-pub struct Plan {
-    /// Sample counts, in the order they are run.
+pub struct BenchPlan {
+    /// Numbers of samples, in the order they are run.
     pub samples: Vec<u64>,
     /// The loss of every epoch.
     pub loss: Loss,
-    /// Who is timed, in this order.
-    pub kinds: Vec<Kind>,
-    /// What GPU engines run on, one after the other, and what was measured to suit each for large sets.
+    /// Engines, in the order they are timed.
+    pub contestants: Vec<Contestant>,
+    /// Adapters that GPU engines run on, one after the other, each with the tuning for large data sets if one was
+    /// measured.
     pub adapters: Vec<(Adapter, Option<Tuning>)>,
-    /// How they store samples.
+    /// Storage format of samples on adapters.
     pub storage: Storage,
-    /// For how long each engine is timed at the least.
+    /// Minimum time for which each engine is timed.
     pub min_time: Duration,
-    /// The epochs of [`Phases::answer`].
+    /// Number of epochs of [`Phases::answer`].
     pub epochs_to_answer: u64,
 }
 
-impl Plan {
-    /// How many rows a size has.
+impl BenchPlan {
+    /// Returns the number of rows of each size.
     pub fn rows_per_size(&self) -> usize {
-        let on_adapter = self.kinds.iter().filter(|kind| kind.on_adapter()).count();
-        self.kinds.len() - on_adapter + on_adapter * self.adapters.len()
+        let contestants = self.contestants.iter();
+        let on_adapter = contestants.filter(|engine| engine.on_adapter()).count();
+        self.contestants.len() - on_adapter + on_adapter * self.adapters.len()
     }
 }
 
-/// Draws a data set of so many samples, of the default recipe but for its seed.
+/// Draws a data set of this many samples by the default recipe with another seed.
 pub type Draw<'a> = &'a dyn Fn(u64) -> Result<Box<dyn Source>, Error>;
 
-/// Begins something that takes a while: what, and how much there is to do. What is returned is told of
-/// every part done, and dropped at the end.
+/// Begins an activity: its name, and the amount of work. The returned function is told of every part done, and is
+/// dropped at the end.
 pub type Begin<'a> = &'a (dyn Fn(&str, u64) -> Box<dyn Fn(u64) + Sync> + Sync);
 
-/// Runs the plan, handing each row to `watch` as it comes. One GPU engine is alive at a time.
+/// Runs the plan and hands each row to `watch` as it comes. One GPU engine is alive at a time.
 ///
 /// # Errors
-/// Where memory is too small for the samples, if it can be told before anything is timed, and what `draw`
-/// and `watch` say.
-/// An engine that fails or disagrees is no error here: its row says so, and [`verdict`].
+/// Returns [`Error::Memory`] if the samples don't fit, as far as that is known before anything is timed, and the errors
+/// of `draw` and `watch`. An engine that fails or disagrees is not an error here: its row says so, and [`verdict`].
 pub fn run(
-    plan: &Plan,
+    plan: &BenchPlan,
     draw: Draw,
     begin: Begin,
-    watch: &mut dyn FnMut(Row) -> Result<(), Error>,
+    watch: &mut dyn FnMut(BenchRow) -> Result<(), Error>,
 ) -> Result<(), Error> {
     Memory::new(plan.samples.iter().copied().max().unwrap_or(1))?;
     let one_thread = rayon::ThreadPoolBuilder::new()
@@ -88,16 +96,7 @@ pub fn run(
             doing: "cannot start a thread".to_owned(),
             source: std::io::Error::other(error),
         })?;
-    for (adapter, _) in &plan.adapters {
-        // Once in vain: the first engine on an adapter waits for what the driver does once a process, or keeps on disk.
-        // Should it fail, the rows will say so.
-        let (x, y) = (&[0.0; 4][..], &[0.0; 4][..]);
-        let options = Options {
-            storage: plan.storage,
-            ..Options::default()
-        };
-        let _ = GpuEngine::new(adapter, &Columns::new(x, y)?, plan.loss, &options, &|_| {});
-    }
+    start_drivers(plan);
     for &samples in &plan.samples {
         let start = Instant::now();
         let source = draw(samples)?;
@@ -116,85 +115,110 @@ pub fn run(
             samples,
             draw,
         };
-        for &kind in &plan.kinds {
-            let of_kind = match kind {
-                Kind::Cpu1 | Kind::Cpu => {
-                    if kind == Kind::Cpu {
+        for &contestant in &plan.contestants {
+            let rows = match contestant {
+                Contestant::Cpu1 | Contestant::Cpu => {
+                    if contestant == Contestant::Cpu {
                         cpu.tune();
                     } else {
                         one_thread.install(|| cpu.tune());
                     }
-                    // On one thread cpu is cpu-1, and timed like it: idle threads of a pool get in the way.
+                    // On one thread cpu is the same as cpu-1, and is timed like it: idle threads of a pool get in the way.
                     vec![if cpu.is_parallel() {
-                        contest.cpu(kind, &mut cpu)
+                        contest.cpu(contestant, &mut cpu)
                     } else {
-                        one_thread.install(|| contest.cpu(kind, &mut cpu))
+                        one_thread.install(|| contest.cpu(contestant, &mut cpu))
                     }]
                 }
-                Kind::Gpu | Kind::GpuBatched => {
+                Contestant::Gpu | Contestant::GpuBatched => {
                     let adapters = plan.adapters.iter();
-                    let row = |(on, tuning)| contest.gpu(kind, on, tuning, &cpu);
+                    let row = |(on, tuning)| contest.gpu(contestant, on, tuning, &cpu);
                     adapters.map(|(on, tuning)| row((on, *tuning))).collect()
                 }
             };
-            of_kind.into_iter().try_for_each(&mut *watch)?;
+            rows.into_iter().try_for_each(&mut *watch)?;
         }
     }
     Ok(())
 }
 
+/// Opens an engine on each adapter in vain. The first engine waits for what the driver does once a process, or keeps on
+/// disk. If that fails, the rows will say so.
+fn start_drivers(plan: &BenchPlan) {
+    let (x, y) = (&[0.0; 4][..], &[0.0; 4][..]);
+    let options = Options {
+        storage: plan.storage,
+        ..Options::default()
+    };
+    for (adapter, _) in &plan.adapters {
+        let _ = Columns::new(x, y).and_then(|columns| {
+            GpuEngine::new(adapter, &columns, plan.loss, &options, &|_| {}).map(drop)
+        });
+    }
+}
+
 /// What the engines of one size have in common.
 struct Contest<'a> {
-    plan: &'a Plan,
+    plan: &'a BenchPlan,
     begin: Begin<'a>,
     /// The CPU engine's sums at [`MODEL`].
     known: Sums,
-    /// Its first epochs from there.
+    /// The CPU engine's first epochs from there.
     walk: Vec<Step>,
     samples: u64,
+    /// Time to draw the samples, in seconds.
     draw: f64,
 }
 
-/// Epochs of a batch that are compared with the host loop's.
-const WALK: u64 = 10;
-/// Epochs of a batch whose time on the device is taken.
-const KERNEL_EPOCHS: u32 = 16;
-
 impl Contest<'_> {
-    fn cpu(&self, kind: Kind, engine: &mut CpuEngine) -> Row {
-        let mut row = Row::new(self.samples, kind, self.draw);
+    /// Times the CPU engine.
+    fn cpu(&self, contestant: Contestant, engine: &mut CpuEngine) -> BenchRow {
+        let mut row = BenchRow::new(self.samples, contestant, self.draw);
         row.threads = Some(engine.threads());
         row.phases.setup = Some(0.0);
         let columns = engine.columns();
         let read = roof::fastest_read(columns.x(), columns.y());
         let done = self.time(&mut row, &mut OnCpu { engine, read });
-        row.failed(done)
+        row.with_failure(done)
     }
 
-    fn gpu(&self, kind: Kind, adapter: &Adapter, tuning: Option<Tuning>, cpu: &CpuEngine) -> Row {
-        let mut row = Row::new(self.samples, kind, self.draw);
-        row.adapter = Some(adapter.info().index);
-        row.software = adapter.info().software;
-        row.storage = self.plan.storage;
-        let done = self.on_adapter(&mut row, adapter, tuning, cpu);
-        row.failed(done)
-    }
-
-    fn on_adapter(
+    /// Times the GPU engine on an adapter, with the CPU engine's samples.
+    fn gpu(
         &self,
-        row: &mut Row,
+        contestant: Contestant,
         adapter: &Adapter,
         tuning: Option<Tuning>,
         cpu: &CpuEngine,
-    ) -> Result<(), Error> {
+    ) -> BenchRow {
+        let mut row = BenchRow::new(self.samples, contestant, self.draw);
+        row.adapter = Some(adapter.info().index);
+        row.software = adapter.info().software;
+        row.storage = self.plan.storage;
+        let columns = cpu.columns();
+        let done = self
+            .load(&mut row, adapter, tuning, &columns)
+            .and_then(|mut engine| {
+                self.epochs(&mut row, &mut engine)?;
+                self.device(&mut row, engine)
+            });
+        row.with_failure(done)
+    }
+
+    /// Loads the samples into a GPU engine, and notes how long that took.
+    fn load<'e>(
+        &self,
+        row: &mut BenchRow,
+        adapter: &Adapter,
+        tuning: Option<Tuning>,
+        columns: &'e Columns<'_>,
+    ) -> Result<GpuEngine<'e>, Error> {
         let advance = (self.begin)(&format!("loading {}", row.label()), self.samples);
         let options = Options {
             storage: self.plan.storage,
             tuning: tuning.filter(|_| self.samples >= cache::WORTH),
             ..Options::default()
         };
-        let columns = cpu.columns();
-        let mut engine = GpuEngine::new(adapter, &columns, self.plan.loss, &options, &*advance)?;
+        let engine = GpuEngine::new(adapter, columns, self.plan.loss, &options, &*advance)?;
         drop(advance);
         let timings = engine.timings();
         let [device_start, compile, load] =
@@ -204,23 +228,31 @@ impl Contest<'_> {
         row.phases.load = Some(load);
         row.phases.load_bytes_per_second = Some(row.bytes() as f64 / load);
         row.phases.setup = Some(device_start + compile + load);
-        if row.engine == Kind::GpuBatched {
-            let mut steps = Vec::new();
-            engine.descend(MODEL, LEARNING_RATE, WALK, &mut steps)?;
-            row.disagreement = agree::walk(row.storage, &steps, &self.walk, self.samples).err();
-            let (engine, steps) = (&mut engine, Vec::new());
-            self.time(row, &mut Batched { engine, steps })?;
-        } else {
-            self.time(row, &mut Evaluated(&mut engine))?;
+        Ok(engine)
+    }
+
+    /// Times the epochs of a GPU engine.
+    fn epochs(&self, row: &mut BenchRow, engine: &mut GpuEngine) -> Result<(), Error> {
+        if row.engine != Contestant::GpuBatched {
+            return self.time(row, &mut Evaluated(engine));
         }
+        let mut steps = Vec::new();
+        engine.descend(MODEL, LEARNING_RATE, WALK, &mut steps)?;
+        row.disagreement = agree::walk(row.storage, &steps, &self.walk, self.samples).err();
+        let steps = Vec::new();
+        self.time(row, &mut Batched { engine, steps })
+    }
+
+    /// Measures the kernels, the read-back and the roofs of an engine that has a time.
+    fn device(&self, row: &mut BenchRow, mut engine: GpuEngine) -> Result<(), Error> {
         let Some(bandwidth) = row.bytes_per_second else {
             return Ok(());
         };
-        let batched = row.engine == Kind::GpuBatched;
+        let batched = row.engine == Contestant::GpuBatched;
         let epochs = if batched { KERNEL_EPOCHS } else { 1 };
         let mut kernels = Vec::new();
         let mut readbacks = Vec::new();
-        for _ in 0..9 {
+        for _ in 0..KERNEL_TIMES {
             let time = engine.kernel_time(MODEL, epochs)?;
             kernels.extend(time.map(|time| time.as_secs_f64()));
             readbacks.push(engine.readback_time()?.as_secs_f64());
@@ -241,9 +273,9 @@ impl Contest<'_> {
         Ok(())
     }
 
-    /// Agreement first; who agrees is timed.
-    fn time(&self, row: &mut Row, contestant: &mut dyn Contestant) -> Result<(), Error> {
-        let sums = contestant.sums()?;
+    /// Compares an engine's sums with the known ones, and times its epochs if they agree.
+    fn time(&self, row: &mut BenchRow, timed: &mut dyn Timed) -> Result<(), Error> {
+        let sums = timed.sums()?;
         row.evaluation = Some(sums.means(self.samples));
         let agreed = agree::sums(row.storage, sums, self.known);
         row.disagreement = row.disagreement.take().or(agreed.err());
@@ -252,8 +284,7 @@ impl Contest<'_> {
             return Ok(());
         }
         let what = format!("timing {}", row.label());
-        let Clocked { epoch, roof, share } =
-            clock(contestant, self.plan.min_time, &what, self.begin)?;
+        let Clocked { epoch, roof, share } = clock(timed, self.plan.min_time, &what, self.begin)?;
         let bytes = row.bytes() as f64;
         let bandwidth = |seconds: f64| bytes / seconds;
         row.epoch_seconds = Some(epoch);
@@ -272,13 +303,13 @@ impl Contest<'_> {
     }
 }
 
-/// The CPU engine, and who reads the same arrays fastest in the same pool.
+/// The CPU engine, with the fastest function that reads the same arrays in the same pool.
 struct OnCpu<'a> {
     engine: &'a mut CpuEngine,
     read: fn(&[f32], &[f32]) -> u32,
 }
 
-impl Contestant for OnCpu<'_> {
+impl Timed for OnCpu<'_> {
     fn sums(&mut self) -> Result<Sums, Error> {
         Evaluated(self.engine).sums()
     }

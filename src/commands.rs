@@ -4,11 +4,11 @@ use std::io;
 
 use fall_line::error::Error;
 
+pub mod adapters;
 pub mod bench;
 pub mod generate;
 mod open;
 pub mod predict;
-mod predict_summary;
 pub mod train;
 pub mod tutorial;
 

@@ -43,6 +43,9 @@ pub enum Error {
         /// What is wrong with it, for use after its name: `must be at least 1`.
         problem: String,
     },
+    /// An option is for GPU engines, and none is timed.
+    #[error("{0} is for GPU engines, and none is timed")]
+    NoGpuEngine(Setting),
     /// A constant learning rate at which gradient descent does not settle on these data.
     #[error(
         "learning rate {rate} is too large: above {} {optimizer} on {loss} diverges on these data; try {}",
@@ -580,6 +583,7 @@ impl Error {
             Error::Io { .. } | Error::Memory { .. } => 1,
             Error::Usage(_)
             | Error::Setting { .. }
+            | Error::NoGpuEngine(_)
             | Error::LearningRate { .. }
             | Error::OtherRun { .. } => 2,
             Error::Data(_)

@@ -17,14 +17,12 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::error::ErrorKind;
 
-use fall_line::engine::gpu::adapter::{self, Adapter};
 use fall_line::error::Error;
 
-use crate::cli::{Cli, Command, Format};
+use crate::cli::{Cli, Command};
 
 mod cli;
 mod commands;
-mod interrupts;
 mod output;
 
 /// The exit code of shells for a program that SIGINT ended.
@@ -63,7 +61,7 @@ fn run() -> ExitCode {
         Command::Generate(args) => commands::generate::generate(&args),
         Command::Bench(args) => commands::bench::bench(&args),
         Command::Tutorial(args) => commands::tutorial::tutorial(&args),
-        Command::Adapters { format } => adapters(format),
+        Command::Adapters { format } => commands::adapters::adapters(format),
     };
     match done {
         Ok(code) => code,
@@ -114,17 +112,4 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn closed_pipe(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
-}
-
-fn adapters(format: Format) -> Result<ExitCode, Error> {
-    let adapters = adapter::list();
-    let infos: Vec<_> = adapters.iter().map(Adapter::info).collect();
-    if infos.is_empty() {
-        return Err(adapter::none());
-    }
-    match format {
-        Format::Text => output::number::adapters(&infos)?,
-        Format::Json => output::json::print(&infos)?,
-    }
-    Ok(ExitCode::SUCCESS)
 }

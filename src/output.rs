@@ -11,6 +11,7 @@ use fall_line::table::rows::Skipped;
 
 pub mod advice;
 pub mod history;
+pub mod interrupts;
 pub mod json;
 pub mod number;
 pub mod plot;
@@ -46,7 +47,7 @@ pub fn notice(text: impl Display) {
 }
 
 /// Returns text on one line without control characters, whatever a file's name or header holds.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let escape = |c: char| match c.is_control() {
         true => c.escape_default().collect(),
         false => c.to_string(),

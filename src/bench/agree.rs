@@ -1,20 +1,21 @@
-//! Agreement first: who computes something else than the CPU engine is not timed.
+//! Agreement of engines: one that computes something else than the CPU engine is not timed.
 
 use super::clock::LEARNING_RATE;
-use super::{Row, WALK};
+use super::{BenchRow, WALK};
 use crate::engine::{Step, Storage};
 use crate::error::Error;
 use crate::model::Sums;
 
-/// How far sums at [`MODEL`](super::MODEL) may be apart, as a share of Σ|term|. Every addition rounds by 2^-24: on an
-/// adapter a term goes through some 60 to 110 for 1e9 samples (`train.wgsl` counts them), 7e-6 at the worst, in the
-/// CPU engine through 31, 1.9e-6. Fused or not, a residual is off by some 3 · 2^-24, squared and times x
-/// some 8 · 2^-24 of its term, 5e-7, and an adapter's exp by some 1e-6. Most of that averages out: past 1e9
-/// samples, too, it stays far below.
+/// The difference that sums at [`MODEL`](super::MODEL) may have, as a share of Σ|term|.
+///
+/// Every addition rounds by 2^-24. For 1e9 samples a term goes through 60 to 110 additions on an adapter (`train.wgsl`
+/// counts them), which makes 7e-6 at worst, and through 31 in the CPU engine, which makes 1.9e-6. A residual is off by
+/// 3 · 2^-24, fused or not; squared and times x that is 8 · 2^-24 of its term, 5e-7. An adapter's exp adds 1e-6. Most
+/// of this averages out, so that the bound holds beyond 1e9 samples too.
 const SHARE: f64 = 1e-5;
 
-/// With samples in f16: each is off by 2^-12 of the furthest from the mean at the most, so that many may be off by a
-/// thousandth of a residual; over more samples it averages out.
+/// The same with samples in f16. Each is off by up to 2^-12 of the largest distance from the mean, so that a few samples
+/// may be off by a thousandth of a residual. Over more samples it averages out.
 const SHARE_F16: f64 = 1e-3;
 
 fn share(storage: Storage) -> f64 {
@@ -24,14 +25,14 @@ fn share(storage: Storage) -> f64 {
     }
 }
 
-/// Whether sums at [`MODEL`](super::MODEL) over the default recipe's samples are the known ones; if not, how not.
+/// Compares sums at [`MODEL`](super::MODEL) over the default recipe's samples with the known ones.
 ///
 /// # Errors
-/// One line that names the sum that is furthest off, both values and by how much of Σ|term| they differ.
+/// Returns one line that names the sum that is furthest off, both values, and their difference as a share of Σ|term|.
 pub fn sums(storage: Storage, sums: Sums, known: Sums) -> Result<(), String> {
     let share = share(storage);
-    let of = |name, sum: f64, known: f64| {
-        // Σ|term| is |Σ term| but for those few terms, and never less: the bound is on the safe side.
+    let compared = |name, sum: f64, known: f64| {
+        // Σ|term| is |Σ term| but for a few terms, and never less: the bound is on the safe side.
         let off = if sum == known {
             0.0
         } else {
@@ -40,12 +41,12 @@ pub fn sums(storage: Storage, sums: Sums, known: Sums) -> Result<(), String> {
         (name, sum, known, off)
     };
     let worst = [
-        of("loss", sums.loss, known.loss),
-        of("dw", sums.dw, known.dw),
-        of("db", sums.db, known.db),
+        compared("loss", sums.loss, known.loss),
+        compared("dw", sums.dw, known.dw),
+        compared("db", sums.db, known.db),
     ]
     .into_iter()
-    // No number at all sorts last.
+    // NaN sorts last.
     .max_by(|a, b| a.3.total_cmp(&b.3));
     match worst {
         Some((name, sum, known, off)) if !(..=share).contains(&off) => Err(format!(
@@ -56,13 +57,14 @@ pub fn sums(storage: Storage, sums: Sums, known: Sums) -> Result<(), String> {
     }
 }
 
-/// That every engine agreed with the CPU engine and none failed.
+/// Checks that every engine agreed with the CPU engine and none failed.
 ///
 /// # Errors
-/// [`Error::Disagree`] of the first that didn't, else [`Error::Gpu`] of the first that failed.
-pub fn verdict(rows: &[Row]) -> Result<(), Error> {
-    let at = |row: &Row, text: &str| format!("{} at {} samples: {text}", row.label(), row.samples);
-    let first = |text: fn(&Row) -> Option<&String>| {
+/// Returns [`Error::Disagree`] for the first engine that disagreed, else [`Error::Failed`] for the first that failed.
+pub fn verdict(rows: &[BenchRow]) -> Result<(), Error> {
+    let at =
+        |row: &BenchRow, text: &str| format!("{} at {} samples: {text}", row.label(), row.samples);
+    let first = |text: fn(&BenchRow) -> Option<&String>| {
         rows.iter()
             .find_map(|row| text(row).map(|text| at(row, text)))
     };
@@ -78,10 +80,10 @@ pub fn verdict(rows: &[Row]) -> Result<(), Error> {
     }
 }
 
-/// Whether a batch from [`MODEL`](super::MODEL) walked as the CPU engine's host loop did; if not, how not.
+/// Compares the epochs of a batch from [`MODEL`](super::MODEL) with those of the CPU engine's host loop.
 ///
 /// # Errors
-/// One line with both lines.
+/// Returns one line that gives both models.
 pub(super) fn walk(
     storage: Storage,
     steps: &[Step],
@@ -95,18 +97,18 @@ pub(super) fn walk(
         }
         _ => {
             return Err(format!(
-                "{} epochs were asked for, {} came",
+                "{} epochs were asked for, {} were run",
                 known.len(),
                 steps.len()
             ));
         }
     }
-    // What each epoch may be off by, and one sample on the other side of a corner of mae or quantile.
+    // The error that each epoch may add, and one sample on the other side of a corner of mae or quantile.
     let off = WALK as f64 * LEARNING_RATE * (share(storage) + 4.0 / samples as f64);
     for (epoch, (step, known)) in steps.iter().zip(known).enumerate() {
         let (is, right) = (step.model, known.model);
         let size = right.w.abs().max(right.b.abs()).max(10.0);
-        // Not the opposite comparison, nor the greater of both: no number at all is wrong too.
+        // NaN has to fail the comparison, which neither the opposite one nor the greater of both would do.
         let near = [is.w - right.w, is.b - right.b]
             .iter()
             .all(|distance| distance.abs() <= off * size);
@@ -130,7 +132,7 @@ mod tests {
     use crate::model::Model;
 
     #[test]
-    fn a_walk_that_goes_astray_is_found_out() {
+    fn a_batch_that_leaves_the_path_is_noticed() {
         let step = |w| Step {
             sums: Sums::default(),
             model: Model { w, b: 1.0 },
@@ -141,7 +143,7 @@ mod tests {
         assert!(
             walk(&known[..9])
                 .unwrap_err()
-                .contains("10 epochs were asked for, 9 came")
+                .contains("10 epochs were asked for, 9 were run")
         );
         let mut other = known.clone();
         other[0].sums.dw = 1.0;

@@ -1,43 +1,47 @@
-//! Who is timed.
+//! The choice of engines to time.
 
-use super::Kind;
+use super::Contestant;
 use crate::engine::gpu::adapter::{self, Adapter};
-use crate::error::Error;
+use crate::error::{Error, Setting};
 
-/// Who will be timed.
+/// The engines that will be timed.
 #[derive(Debug)]
-pub struct Contestants {
-    /// Each engine once.
-    pub kinds: Vec<Kind>,
-    /// Each adapter once; none where no engine needs one.
+pub struct Lineup {
+    /// Each contestant once.
+    pub contestants: Vec<Contestant>,
+    /// Each adapter once; empty if no engine needs one.
     pub adapters: Vec<Adapter>,
-    /// One line that says why no GPU engine is among them, where nobody said so.
+    /// One line that says why no GPU engine is timed, if the user did not choose so.
     pub notice: Option<String>,
 }
 
-/// The engines of these kinds, or all there are where `kinds` is empty, on adapters of these names or
-/// indices, or on the best.
+/// Returns these contestants, or all that can run if `contestants` is empty, on adapters of these names or indices, or
+/// on the best.
 ///
 /// # Errors
-/// [`Error::Gpu`] where an adapter is asked for and missing, [`Error::Usage`] where one is asked for and
-/// no engine needs it.
-pub fn choose(kinds: &[Kind], adapters: &[String]) -> Result<Contestants, Error> {
-    let mut chosen = Contestants {
-        kinds: Vec::new(),
+/// Returns [`Error::NoAdapter`] if an adapter is asked for and missing, and [`Error::NoGpuEngine`] if one is asked for
+/// and no engine needs it.
+pub fn choose(contestants: &[Contestant], adapters: &[String]) -> Result<Lineup, Error> {
+    let mut chosen = Lineup {
+        contestants: Vec::new(),
         adapters: Vec::new(),
         notice: None,
     };
-    let any = kinds.is_empty() && adapters.is_empty();
-    let all = if kinds.is_empty() { &Kind::ALL } else { kinds };
-    for &kind in all {
-        if !chosen.kinds.contains(&kind) {
-            chosen.kinds.push(kind);
+    let any = contestants.is_empty() && adapters.is_empty();
+    let wanted = if contestants.is_empty() {
+        &Contestant::ALL
+    } else {
+        contestants
+    };
+    for &contestant in wanted {
+        if !chosen.contestants.contains(&contestant) {
+            chosen.contestants.push(contestant);
         }
     }
-    if !chosen.kinds.iter().any(|kind| kind.on_adapter()) {
+    if !chosen.contestants.iter().any(|one| one.on_adapter()) {
         return match adapters.first() {
             None => Ok(chosen),
-            Some(_) => Err(Error::Usage("--adapter goes with --engines gpu".to_owned())),
+            Some(_) => Err(Error::NoGpuEngine(Setting::Adapter)),
         };
     }
     let best = adapters.is_empty().then_some(None);
@@ -51,7 +55,7 @@ pub fn choose(kinds: &[Kind], adapters: &[String]) -> Result<Contestants, Error>
             }
             Err(none) if any => {
                 chosen.notice = Some(format!("no GPU engine is timed: {none}"));
-                chosen.kinds.retain(|kind| !kind.on_adapter());
+                chosen.contestants.retain(|one| !one.on_adapter());
             }
             Err(none) => return Err(none),
         }

@@ -1,4 +1,4 @@
-//! What the figures were measured on.
+//! The machine on which the figures were measured.
 
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
@@ -9,18 +9,18 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 /// The machine, as its operating system describes it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
-    /// The processor's name.
+    /// Name of the processor.
     pub cpu: String,
-    /// Cores that this program may use, those of hyper-threading counted.
+    /// Number of cores that this program may use, including those of hyper-threading.
     pub cores: usize,
-    /// Main memory.
+    /// Main memory, in bytes.
     pub memory_bytes: u64,
-    /// The operating system and its version.
+    /// Operating system with its version.
     pub os: String,
 }
 
 impl Machine {
-    /// The one that this runs on.
+    /// Returns the machine that this program runs on.
     pub fn here() -> Self {
         let system = System::new_with_specifics(
             RefreshKind::nothing()
@@ -39,8 +39,8 @@ impl Machine {
         }
     }
 
-    /// That others keep the cores busy, and what to do about it; the load is the mean number of threads
-    /// that ran or waited in the last minute, 0 on Windows.
+    /// Returns a warning if other programs keep the cores busy. The load is the mean number of threads that ran or
+    /// waited in the last minute; it is 0 on Windows.
     pub fn busy(&self) -> Option<String> {
         let load = System::load_average().one;
         (load > self.cores as f64).then(|| {

@@ -1,4 +1,4 @@
-//! The roof of the CPU engine: both arrays read once, and hardly anything computed.
+//! The roof of the CPU engine: the time to read both arrays once, with hardly any computing.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -8,12 +8,12 @@ use rayon::prelude::*;
 
 use crate::data::BLOCK;
 
-/// Both arrays on one thread: all their bits, folded into one word.
+/// Reads both arrays on one thread, and returns all their bits folded into one word.
 pub fn read_one(x: &[f32], y: &[f32]) -> u32 {
     read_block(black_box(x), black_box(y))
 }
 
-/// Both arrays on all threads of rayon's pool.
+/// Reads both arrays on all threads of rayon's pool, and returns all their bits folded into one word.
 pub fn read_all(x: &[f32], y: &[f32]) -> u32 {
     black_box(x)
         .par_chunks(BLOCK)
@@ -22,7 +22,7 @@ pub fn read_all(x: &[f32], y: &[f32]) -> u32 {
         .reduce(|| 0, |a, b| a ^ b)
 }
 
-/// The faster of the two for these arrays, as measured: fork and join cost more than a small array.
+/// Returns the function that reads these arrays faster, as measured: fork and join take longer than a small array.
 pub fn fastest_read(x: &[f32], y: &[f32]) -> fn(&[f32], &[f32]) -> u32 {
     if rayon::current_num_threads() == 1 || x.len() <= BLOCK {
         return read_one;
@@ -48,7 +48,7 @@ pub fn fastest_read(x: &[f32], y: &[f32]) -> fn(&[f32], &[f32]) -> u32 {
     "aarch64+neon"
 ))]
 fn read_block(x: &[f32], y: &[f32]) -> u32 {
-    /// As many as stay in registers: four of AVX-512, eight of AVX2.
+    /// Words that stay in registers: four of AVX-512, eight of AVX2.
     const LANES: usize = 64;
     let mut bits = [0; LANES];
     let (whole_x, whole_y) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
@@ -66,7 +66,7 @@ fn read_block(x: &[f32], y: &[f32]) -> u32 {
 mod tests {
     use super::*;
 
-    /// Else a compiler that reads less would raise the roof.
+    /// A compiler that leaves out reads would raise the roof.
     #[test]
     fn every_bit_is_read() {
         let samples = 2 * BLOCK + 77;

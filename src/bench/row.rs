@@ -1,131 +1,139 @@
-//! What is said of one engine at one size. The JSON export is made of these, field by field.
+//! Results of one engine at one size. The JSON export consists of these, field by field, and so do the columns of the
+//! CSV export.
 
-use serde::{Serialize, Serializer};
+use std::fmt;
 
-use super::clock::Times;
+use serde::Serialize;
+
+use super::clock::EpochTimes;
 use crate::engine::Storage;
 use crate::error::Error;
-use crate::model::Evaluation;
+use crate::model::{Evaluation, Sums};
 
-/// Who can be timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// The CPU engine in a pool of one thread.
+/// An engine that can be timed, and how it is driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum Contestant {
+    /// The CPU engine on one thread.
+    #[serde(rename = "cpu-1")]
+    #[cfg_attr(feature = "cli", value(name = "cpu-1"))]
     Cpu1,
-    /// The CPU engine on as many threads as it gains from.
+    /// The CPU engine on as many threads as make it faster.
     Cpu,
     /// The GPU engine, one submit and one read-back an epoch.
     Gpu,
-    /// The GPU engine, the line kept on the device for as many epochs as take 10 ms.
+    /// The GPU engine, the line kept on the device for the epochs of 10 ms.
     GpuBatched,
 }
 
-impl Serialize for Kind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
+impl Contestant {
+    /// Every contestant, in the order in which they are timed by default.
+    pub const ALL: [Contestant; 4] = [
+        Contestant::Cpu1,
+        Contestant::Cpu,
+        Contestant::Gpu,
+        Contestant::GpuBatched,
+    ];
 
-impl Kind {
-    /// All of them, in the order in which they are timed unless the user says otherwise.
-    pub const ALL: [Kind; 4] = [Kind::Cpu1, Kind::Cpu, Kind::Gpu, Kind::GpuBatched];
-
-    /// The name that `--engines` takes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Cpu1 => "cpu-1",
-            Kind::Cpu => "cpu",
-            Kind::Gpu => "gpu",
-            Kind::GpuBatched => "gpu-batched",
-        }
-    }
-
-    /// Whether it runs on an adapter.
+    /// Returns whether it runs on an adapter.
     pub fn on_adapter(self) -> bool {
         match self {
-            Kind::Cpu1 | Kind::Cpu => false,
-            Kind::Gpu | Kind::GpuBatched => true,
+            Contestant::Cpu1 | Contestant::Cpu => false,
+            Contestant::Gpu | Contestant::GpuBatched => true,
         }
     }
 }
 
-/// One engine at one size.
+impl fmt::Display for Contestant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Contestant::Cpu1 => "cpu-1",
+            Contestant::Cpu => "cpu",
+            Contestant::Gpu => "gpu",
+            Contestant::GpuBatched => "gpu-batched",
+        })
+    }
+}
+
+/// Results of one engine at one size.
 #[derive(Clone, Debug, Serialize)]
-pub struct Row {
-    /// How many samples.
+pub struct BenchRow {
+    /// Number of samples.
     pub samples: u64,
-    /// Who.
-    pub engine: Kind,
-    /// The adapter's index, of a GPU engine.
+    /// The engine.
+    pub engine: Contestant,
+    /// Index of the adapter, for a GPU engine.
     pub adapter: Option<usize>,
-    /// Whether that is a software adapter: its times are no measure of a GPU.
+    /// Whether the adapter is a software adapter, whose times say nothing about a GPU.
     pub software: bool,
-    /// The threads that really ran, of a CPU engine.
+    /// Number of threads that ran, for a CPU engine.
     pub threads: Option<usize>,
-    /// How samples are stored: `f32`, and `f16` on an adapter where that was asked for.
+    /// Storage format of the samples: `f32`, or `f16` on an adapter if it was asked for.
     pub storage: Storage,
-    /// The means at [`MODEL`](super::MODEL); none where the engine failed before.
+    /// Means at [`MODEL`](super::MODEL); `None` if the engine failed before.
     pub evaluation: Option<Evaluation>,
-    /// Whether the sums are the CPU engine's; none where the engine failed before.
+    /// Whether the sums agree with the CPU engine's; `None` if the engine failed before.
     pub agrees: Option<bool>,
-    /// How they are not.
+    /// How the sums disagree.
     pub disagreement: Option<String>,
-    /// Why the engine has no time although it doesn't disagree: out of memory, a lost device.
+    /// Why an engine that doesn't disagree has no time: out of memory, or a lost device.
     pub failure: Option<String>,
-    /// The time of an epoch; none for an engine that failed or disagrees, nor any figure below.
-    pub epoch_seconds: Option<Times>,
-    /// What of an epoch the adapter's own clock saw, where it has one.
+    /// Time of an epoch; `None`, like every figure below, for an engine that failed or disagrees.
+    pub epoch_seconds: Option<EpochTimes>,
+    /// Time of an epoch by the adapter's own clock, if it has one.
     pub kernel_seconds: Option<f64>,
-    /// Samples over the median time.
+    /// Samples divided by the median time.
     pub samples_per_second: Option<f64>,
-    /// Bytes of samples over the median time.
+    /// Bytes of samples divided by the median time.
     pub bytes_per_second: Option<f64>,
-    /// What the device could do at the most.
+    /// Bandwidth limit of the device.
     pub roof: Option<Roof>,
-    /// What else takes time.
+    /// Times of everything but the epochs.
     pub phases: Phases,
 }
 
-/// The bandwidth of the device, measured in the same run.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// Bandwidth limits of a device, measured in the same run.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Roof {
-    /// Of reading both arrays and hardly computing: of a CPU engine in turns with its epochs, on one thread
-    /// for `cpu-1` and on one or all, whichever is faster, for `cpu`; the median. Of an adapter the best, after the
-    /// epochs.
+    /// Bytes a second of a kernel that reads both arrays and hardly computes. On the CPU it is the median of runs in
+    /// turns with the epochs, on one thread for `cpu-1`, and for `cpu` on one or all, whichever is faster. On an adapter
+    /// it is the best of several runs after the epochs.
     pub read_bytes_per_second: f64,
-    /// Of copying within the device.
+    /// Bytes a second of a copy within the device.
     pub copy_bytes_per_second: Option<f64>,
-    /// The epoch's bandwidth over that of reading: on the CPU the median of all turns.
+    /// Bandwidth of an epoch as a share of reading; on the CPU the median of all turns.
     pub share_of_read: f64,
-    /// The epoch's bandwidth over that of copying.
+    /// Bandwidth of an epoch as a share of copying.
     pub share_of_copy: Option<f64>,
 }
 
-/// What takes time beside the epochs, in seconds.
+/// Times of everything but the epochs, in seconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Phases {
-    /// Opening the device.
+    /// Time to open the device.
     pub device_start: Option<f64>,
-    /// Compiling the shaders.
+    /// Time to compile the shaders.
     pub compile: Option<f64>,
-    /// Drawing the samples into the CPU engine's memory: once a size, the same for every engine.
+    /// Time to draw the samples into the CPU engine's memory: once a size, the same for every engine.
     pub draw: f64,
-    /// From there into the device's memory, the sums that are compared before the first epoch included.
+    /// Time from there into the device's memory, including the sums that are compared before the first epoch.
     pub load: Option<f64>,
-    /// Bytes of samples over that time.
+    /// Bytes of samples divided by that time.
     pub load_bytes_per_second: Option<f64>,
-    /// Device start, compile and load as a whole; 0 for a CPU engine, which computes where it draws.
+    /// Sum of device start, compile and load; 0 for a CPU engine, which computes where it draws.
     pub setup: Option<f64>,
-    /// Of a submit that only copies an epoch's record, to that record on the host: the median.
+    /// Median time from a submit that only copies an epoch's record to that record on the host.
     pub readback: Option<f64>,
-    /// To the answer of so many epochs: the sum of draw, setup and that many median epochs. `train` draws
-    /// while it loads, and is faster.
+    /// Time to the answer: the sum of draw, setup and a number of median epochs. `train` draws while it loads, and is
+    /// faster.
     pub answer: Option<f64>,
 }
 
-impl Row {
-    pub(super) fn new(samples: u64, engine: Kind, draw: f64) -> Self {
-        Row {
+impl BenchRow {
+    /// Returns the row of an engine that nothing is known of but how long the samples took to draw, in seconds.
+    pub(super) fn new(samples: u64, engine: Contestant, draw: f64) -> Self {
+        BenchRow {
             samples,
             engine,
             adapter: None,
@@ -148,13 +156,23 @@ impl Row {
         }
     }
 
-    /// With why it failed, if it did.
-    pub(super) fn failed(mut self, done: Result<(), Error>) -> Self {
+    /// Returns a row that has every group of fields, so that serialising it shows all their names.
+    pub fn complete() -> Self {
+        BenchRow {
+            evaluation: Some(Sums::default().means(1)),
+            epoch_seconds: Some(EpochTimes::default()),
+            roof: Some(Roof::default()),
+            ..BenchRow::new(0, Contestant::Cpu, 0.0)
+        }
+    }
+
+    /// Returns the row with the reason of a failure, if there was one.
+    pub(super) fn with_failure(mut self, done: Result<(), Error>) -> Self {
         self.failure = done.err().map(|error| error.to_string());
         self
     }
 
-    /// `cpu-1`, `cpu`, or `gpu 0` with the adapter's index, and `gpu 0 f16` where it reads half the bytes.
+    /// Returns `cpu-1`, `cpu`, `gpu 0` with the adapter's index, or `gpu 0 f16` if the samples are stored in f16.
     pub fn label(&self) -> String {
         let label = label(self.engine, self.adapter);
         match self.storage {
@@ -163,21 +181,21 @@ impl Row {
         }
     }
 
-    /// Bytes of all samples.
+    /// Returns the bytes of all samples.
     pub fn bytes(&self) -> u64 {
         self.storage.bytes_per_sample() * self.samples
     }
 
-    /// The median time of an epoch, in seconds.
+    /// Returns the median time of an epoch, in seconds.
     pub fn seconds(&self) -> Option<f64> {
         self.epoch_seconds.map(|times| times.median)
     }
 }
 
-/// An engine's name, with the adapter's index where it has one.
-pub fn label(engine: Kind, adapter: Option<usize>) -> String {
+/// Returns an engine's name, with the adapter's index if it has one.
+pub fn label(engine: Contestant, adapter: Option<usize>) -> String {
     match adapter {
-        Some(index) => format!("{} {index}", engine.name()),
-        None => engine.name().to_owned(),
+        Some(index) => format!("{engine} {index}"),
+        None => engine.to_string(),
     }
 }

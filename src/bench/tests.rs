@@ -4,13 +4,13 @@ use super::*;
 use crate::data::synthetic::{ChaCha, Recipe};
 use crate::engine::Description;
 
-/// An engine whose sums are those of another, but for a factor on one of them.
-struct Off {
+/// An engine with given sums.
+struct Fixed {
     sums: Sums,
     asked: u64,
 }
 
-impl Engine for Off {
+impl Engine for Fixed {
     fn samples(&self) -> u64 {
         1000
     }
@@ -34,12 +34,12 @@ const KNOWN: Sums = Sums {
     db: -9000.0,
 };
 
-/// The row of an engine with these sums beside one that has the known ones, and how often it was asked.
-fn beside(sums: Sums) -> (Vec<Row>, u64) {
-    let plan = Plan {
+/// Returns the rows of an engine with the known sums and of one with these sums, and how often the second was asked.
+fn beside(sums: Sums) -> (Vec<BenchRow>, u64) {
+    let plan = BenchPlan {
         samples: vec![1000],
         loss: Loss::Mse,
-        kinds: vec![],
+        contestants: vec![],
         adapters: vec![],
         storage: Storage::F32,
         min_time: Duration::from_millis(1),
@@ -54,19 +54,19 @@ fn beside(sums: Sums) -> (Vec<Row>, u64) {
         draw: 0.5,
     };
     let mut asked = 0;
-    let rows = [(Kind::Cpu, KNOWN), (Kind::Gpu, sums)].map(|(kind, sums)| {
-        let mut row = Row::new(1000, kind, contest.draw);
+    let rows = [(Contestant::Cpu, KNOWN), (Contestant::Gpu, sums)].map(|(contestant, sums)| {
+        let mut row = BenchRow::new(1000, contestant, contest.draw);
         row.phases.setup = Some(0.25);
-        let mut engine = Off { sums, asked: 0 };
+        let mut engine = Fixed { sums, asked: 0 };
         let done = contest.time(&mut row, &mut Evaluated(&mut engine));
         asked = engine.asked;
-        row.failed(done)
+        row.with_failure(done)
     });
     (rows.to_vec(), asked)
 }
 
 #[test]
-fn who_agrees_has_a_time_and_a_speed_up() {
+fn an_engine_that_agrees_has_a_time_and_a_speed_up() {
     let (rows, asked) = beside(Sums {
         dw: KNOWN.dw * (1.0 + 0.9e-5),
         ..KNOWN
@@ -85,7 +85,7 @@ fn who_agrees_has_a_time_and_a_speed_up() {
 }
 
 #[test]
-fn who_disagrees_has_neither_and_the_run_ends_with_7() {
+fn an_engine_that_disagrees_has_neither_and_the_run_ends_with_7() {
     for (sums, name) in [
         (
             Sums {
@@ -128,7 +128,7 @@ fn who_disagrees_has_neither_and_the_run_ends_with_7() {
 }
 
 #[test]
-fn who_fails_says_why() {
+fn an_engine_that_fails_says_why() {
     let (rows, _) = beside(Sums {
         loss: -1.0,
         ..KNOWN
@@ -138,7 +138,7 @@ fn who_fails_says_why() {
     assert_eq!(verdict(&rows).unwrap_err().exit_code(), 4);
 }
 
-/// The bound takes |Σ term| for Σ|term|.
+/// The bound on a difference takes |Σ term| for Σ|term|.
 #[test]
 fn terms_at_the_model_have_one_sign() {
     let source = ChaCha::new(Recipe::default()).unwrap();

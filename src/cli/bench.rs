@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::NonEmptyStringValueParser;
 
-use fall_line::bench::Kind;
+use fall_line::bench::Contestant;
 use fall_line::data::synthetic::Generator;
 
-use super::parse::{at_least_one, duration, kind, seed, threads};
+use super::parse::{at_least_one, duration, seed, threads};
 use super::{EXIT_CODES, LossChoice, OnGpu};
 
 const EXAMPLES: &str = "\
@@ -34,8 +34,8 @@ pub struct Bench {
     ///
     /// cpu-1 runs on one thread, cpu on as many as help; gpu submits one epoch at a time, gpu-batched keeps the line on
     /// the device. Without an adapter, only the CPU engines are timed by default.
-    #[arg(long, value_name = "ENGINE,...", value_delimiter = ',', value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)).try_map(kind))]
-    pub engines: Vec<Kind>,
+    #[arg(long, value_name = "ENGINE,...", value_delimiter = ',')]
+    pub engines: Vec<Contestant>,
     /// GPU adapter: part of its name, or its index in `fall-line adapters` [default: the best]
     ///
     /// May be given several times.

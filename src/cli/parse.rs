@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use fall_line::bench::Kind;
 use fall_line::fit::{Every, Rate};
 use fall_line::loss::Loss;
 
@@ -14,14 +13,6 @@ pub fn named(name: String) -> Result<Loss, String> {
     losses
         .find(|loss| loss.name().eq_ignore_ascii_case(&name))
         .ok_or_else(|| format!("no loss {name}"))
-}
-
-/// The engine of a name.
-pub fn kind(name: String) -> Result<Kind, String> {
-    let mut kinds = Kind::ALL.into_iter();
-    kinds
-        .find(|kind| kind.name() == name)
-        .ok_or_else(|| format!("no engine {name}"))
 }
 
 /// `1s`, `250ms`, `1m 30s`.

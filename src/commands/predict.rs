@@ -1,78 +1,57 @@
 //! `fall-line predict`.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::process::ExitCode;
 
+use fall_line::atomic;
 use fall_line::data::Block;
 use fall_line::data::goodness::Goodness;
 use fall_line::data::statistics::Statistics;
 use fall_line::error::Error;
+use fall_line::model::Model;
 use fall_line::saved::Saved;
-use fall_line::table::Request;
-use fall_line::table::write;
+use fall_line::table::{OpenedFile, Request, write};
+use serde::Serialize;
 
 use super::open::open_file;
-use super::predict_summary::Summary;
 use super::set_threads;
 use crate::cli::{Format, Predict};
-use crate::interrupts::Interrupts;
 use crate::output;
-use crate::output::sample_table::Table;
-use fall_line::atomic;
+use crate::output::interrupts::Interrupts;
+use crate::output::number;
+use crate::output::sample_table::SampleTable;
 
+/// Writes a prediction for each sample of a file, and a summary.
 pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
     let saved = Saved::read(&args.model)?;
-    if let Some(path) = &args.output {
-        write::kind(path)?;
-        atomic::check_writable(path)?;
-        let data = args.columns.files(args.data.as_deref());
-        output::refuse_to_replace("--output", path, "the data", data)?;
-        output::refuse_to_replace("--output", path, "the model", [args.model.as_path()])?;
-    }
+    check_output(args)?;
     set_threads(args.threads)?;
     let request = Request {
-        // By the name that it had in training.
+        // The column has the name that it had in training.
         x: args.columns.x.as_deref().or(Some(&saved.units.x)),
         x_alone: true,
         ..args.columns.request()
     };
     let opened = open_file(args.data.as_deref(), &args.columns, &request, args.quiet)?;
-    let source = &*opened.source;
-    let has_y = args.columns.y.is_some();
-    let fit = match has_y {
-        false => None,
-        true => {
-            let statistics = Statistics::of(source, &|_| {})?;
-            Some(Goodness::of(source, saved.model, &statistics.y)?)
-        }
+    let fit = if args.columns.y.is_some() {
+        let statistics = Statistics::of(&*opened.source, &|_| {})?;
+        let fit = Goodness::of(&*opened.source, saved.model, &statistics.y)?;
+        Some(fit)
+    } else {
+        None
     };
-    let prediction = format!("predicted {}", saved.units.y);
-    let names = match has_y {
-        true => vec![opened.x.as_str(), opened.y.as_str(), &prediction],
-        false => vec![opened.x.as_str(), &prediction],
-    };
-    let columns = |Block { x, y }: Block| {
-        let predictions = x.iter().map(|&x| saved.model.predict(x)).collect();
-        match has_y {
-            true => vec![x, y, predictions],
-            false => vec![x, predictions],
-        }
-    };
-    let table = Table {
-        source,
-        names: &names,
-        columns,
-        interrupts: &Interrupts::listen()?,
-    };
-    let code = match (&args.output, args.format) {
-        (Some(path), _) => table.write_file(path, args.quiet)?,
-        (None, Format::Text) => table.print()?,
-        // The summary is what was asked for.
-        (None, Format::Json) => ExitCode::SUCCESS,
-    };
+    let code = write_predictions(args, &saved, &opened)?;
     if code != ExitCode::SUCCESS {
         return Ok(code);
     }
-    let summary = Summary::new(&saved, source.samples(), &opened.skipped, fit);
+    let summary = Summary {
+        model: saved.model,
+        samples: opened.source.samples(),
+        skipped: output::by_reason(&opened.skipped),
+        fit,
+        version: env!("CARGO_PKG_VERSION"),
+    };
     match args.format {
         Format::Json => output::json::print(&summary)?,
         Format::Text if args.output.is_some() => output::line(summary)?,
@@ -81,4 +60,75 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
         Format::Text => {}
     }
     Ok(code)
+}
+
+/// Checks that the predictions can be written and replace nothing that is read.
+fn check_output(args: &Predict) -> Result<(), Error> {
+    let Some(path) = &args.output else {
+        return Ok(());
+    };
+    write::kind(path)?;
+    atomic::check_writable(path)?;
+    let data = args.columns.files(args.data.as_deref());
+    output::refuse_to_replace("--output", path, "the data", data)?;
+    output::refuse_to_replace("--output", path, "the model", [args.model.as_path()])
+}
+
+/// Writes the predictions to a file or to stdout.
+fn write_predictions(
+    args: &Predict,
+    saved: &Saved,
+    opened: &OpenedFile,
+) -> Result<ExitCode, Error> {
+    let prediction = format!("predicted {}", saved.units.y);
+    let has_y = args.columns.y.is_some();
+    let names = if has_y {
+        vec![opened.x.as_str(), opened.y.as_str(), &prediction]
+    } else {
+        vec![opened.x.as_str(), &prediction]
+    };
+    let columns = |Block { x, y }: Block| {
+        let predictions = x.iter().map(|&x| saved.model.predict(x)).collect();
+        if has_y {
+            vec![x, y, predictions]
+        } else {
+            vec![x, predictions]
+        }
+    };
+    let table = SampleTable {
+        source: &*opened.source,
+        names: &names,
+        columns,
+        interrupts: &Interrupts::listen()?,
+    };
+    match (&args.output, args.format) {
+        (Some(path), _) => table.write_file(path, args.quiet),
+        (None, Format::Text) => table.print(),
+        // Only the summary was asked for.
+        (None, Format::Json) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The number of predictions, and how well they fit if y is known.
+#[derive(Debug, Serialize)]
+struct Summary {
+    /// The line.
+    #[serde(flatten)]
+    model: Model,
+    samples: u64,
+    /// Rows left out, by reason.
+    skipped: BTreeMap<String, u64>,
+    /// Goodness of the fit; `None` if no y was asked for.
+    fit: Option<Goodness>,
+    version: &'static str,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&number::counted(self.samples, "prediction"))?;
+        match self.fit {
+            Some(fit) => write!(f, "; {}", crate::commands::train::report::fit(&fit)),
+            None => Ok(()),
+        }
+    }
 }

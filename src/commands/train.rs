@@ -16,7 +16,7 @@ use super::open::{open_file, synthetic_source};
 use super::set_threads;
 use crate::INTERRUPTED;
 use crate::cli::{Format, Train};
-use crate::interrupts::Interrupts;
+use crate::output::interrupts::Interrupts;
 use crate::output::{self, history};
 
 mod files;
@@ -37,7 +37,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     let interrupts = terminal.listen()?;
     let trained = descend(args, &mut loaded, &terminal);
     // From here on the first Ctrl-C cuts short what is not needed, and the next one ends the program.
-    interrupts.held(|| conclude(args, &job, loaded, trained, interrupts))
+    interrupts.deferred(|| conclude(args, &job, loaded, trained, interrupts))
 }
 
 /// What the command line asks for, ready to be loaded.
@@ -163,7 +163,7 @@ fn finish(
         Format::Text => report::result(args, outcome)?,
         Format::Json => output::json::print(&json::Result::new(args, &job.skipped, outcome))?,
     }
-    if interrupts.came() || outcome.ended == Ended::BrokenOff {
+    if interrupts.interrupted() || outcome.ended == Ended::BrokenOff {
         output::notice(format!("interrupted after epoch {}", outcome.epochs));
         return Ok(INTERRUPTED.into());
     }

@@ -10,6 +10,10 @@ use fall_line::fit::{Notice, Remedy};
 pub fn text(error: &Error) -> String {
     match error {
         Error::Setting { setting, problem } => format!("{} {problem}", flag(*setting)),
+        Error::NoGpuEngine(setting) => format!(
+            "{} is for GPU engines, and none is timed: leave it out, or add --engines gpu",
+            flag(*setting)
+        ),
         other => format!("{other}{}", hint(other)),
     }
 }

@@ -1,4 +1,4 @@
-//! `--history`: every epoch, as CSV or JSON.
+//! The history of a run: every epoch, as CSV or JSON.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -9,12 +9,12 @@ use fall_line::error::Error;
 use fall_line::table::write::csv_error;
 use fall_line::train::Epoch;
 
-/// The endings that [`write`] knows.
+/// The endings that [`write()`] knows.
 pub const ENDINGS: &[&str] = &["csv", "json"];
 
 const COLUMNS: [&str; 6] = ["epoch", "loss", "w", "b", "dw", "db"];
 
-/// Writes `epoch, loss, w, b, dw, db` of each epoch, in full precision, to a path with one of [`ENDINGS`].
+/// Writes each epoch in full precision to a path with one of [`ENDINGS`].
 pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
     atomic::write(path, |out| {
         if atomic::ending(path) == "json" {
@@ -24,7 +24,7 @@ pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
         let mut csv = csv::WriterBuilder::new()
             .has_headers(false)
             .from_writer(out);
-        // By hand, so that a run that diverged in its first epoch leaves a header too.
+        // The header is written by hand, so that a run that diverged in its first epoch has one too.
         csv.write_record(COLUMNS).map_err(csv_error)?;
         for Epoch {
             epoch,
@@ -42,8 +42,10 @@ pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
     })
 }
 
-/// The epochs of a history that [`write`] wrote, up to this one: what a run that goes on adds to. None where there is no
-/// file.
+/// Reads the epochs of a history up to `epoch`, which a resumed run adds to. Without a file there are none.
+///
+/// # Errors
+/// Returns [`Error::Data`] if the file is not a history.
 pub fn up_to(path: &Path, epoch: u64) -> Result<Vec<Epoch>, Error> {
     let Ok(file) = File::open(path) else {
         return Ok(Vec::new());
@@ -61,7 +63,7 @@ pub fn up_to(path: &Path, epoch: u64) -> Result<Vec<Epoch>, Error> {
     };
     let mut epochs = epochs.ok_or_else(|| {
         Error::Data(format!(
-            "--history {} is there and no history, which --resume would go on with: name another file",
+            "--history {} exists but is not a history that --resume can add to: name another file",
             path.display()
         ))
     })?;

@@ -1,40 +1,15 @@
-//! `--format text`: numbers for a person, and the list of adapters.
+//! Numbers as people read them: one function for each kind of number.
 
 use std::time::Duration;
 
-use fall_line::engine::gpu::adapter::Info;
-use fall_line::error::Error;
+use indicatif::HumanCount;
 
-use super::line;
-
-/// The adapters, a line each.
-pub fn adapters(adapters: &[&Info]) -> Result<(), Error> {
-    let width = |text: fn(&Info) -> &str| {
-        let widths = adapters.iter().map(|info| text(info).chars().count());
-        widths.max().unwrap_or(0)
-    };
-    let names = width(|info| &info.name);
-    let backends = width(|info| &info.backend);
-    for info in adapters {
-        line(format!(
-            "{}  {:names$}  {:backends$}  {}  {}  {} MiB a shard of x",
-            info.index,
-            info.name,
-            info.backend,
-            info.kind,
-            info.driver,
-            info.binding_bytes >> 20,
-        ))?;
-    }
-    Ok(())
-}
-
-/// Seven digits.
+/// Returns seven significant digits.
 pub fn precise(value: f64) -> String {
     digits(value, 7)
 }
 
-/// So many digits, and no zeros at their end.
+/// Returns this many significant digits, without zeros at the end.
 pub fn digits(value: f64, digits: usize) -> String {
     let size = value.abs();
     if value == 0.0 {
@@ -46,21 +21,23 @@ pub fn digits(value: f64, digits: usize) -> String {
     let whole = size.log10().floor() as i32 + 1;
     let decimals = usize::try_from(digits as i32 - whole).unwrap_or(0);
     let text = format!("{value:.decimals$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 
-/// As it was given.
+/// Returns the shortest text that reads back as the same value: for values that a user gave.
 pub fn plain(value: f64) -> String {
-    match (1e-4..1e7).contains(&value.abs()) {
-        true => value.to_string(),
-        false => format!("{value:e}"),
+    if value == 0.0 || (1e-4..1e7).contains(&value.abs()) {
+        value.to_string()
+    } else {
+        format!("{value:e}")
     }
 }
 
-/// Four decimals where they say something, else four digits and an exponent.
+/// Returns four decimals if they say something, else four digits and an exponent.
 pub fn number(value: f64) -> String {
     if value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
         format!("{value:.4}")
@@ -69,23 +46,60 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// A time to three digits: `12.3ms`.
+/// Returns the decimals that give a value of at least 1 three digits.
+pub fn decimals(value: f64) -> usize {
+    match value {
+        ..10.0 => 2,
+        10.0..100.0 => 1,
+        _ => 0,
+    }
+}
+
+/// Returns about three digits: `1.23`, `12.3`, `1234`.
+pub fn short(value: f64) -> String {
+    format!("{value:.*}", decimals(value))
+}
+
+/// Returns a time to three digits: `12.3ms`.
 pub fn time(time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    let (unit, scale) = match seconds {
+    let (unit, scale) = unit(time.as_secs_f64());
+    let value = time.as_secs_f64() * scale;
+    if unit == "ns" {
+        format!("{value:.0}ns")
+    } else {
+        short(value) + unit
+    }
+}
+
+/// Returns the unit in which a time in seconds reads best, and its number in a second.
+pub fn unit(seconds: f64) -> (&'static str, f64) {
+    match seconds {
         1.0.. => ("s", 1.0),
         1e-3.. => ("ms", 1e3),
         1e-6.. => ("µs", 1e6),
         _ => ("ns", 1e9),
-    };
-    let value = seconds * scale;
-    let decimals = match value {
-        _ if unit == "ns" => 0,
-        100.0.. => 0,
-        10.0.. => 1,
-        _ => 2,
-    };
-    format!("{value:.decimals$}{unit}")
+    }
+}
+
+/// Returns the value of a tick on an axis, free of the rounding of its computation.
+pub fn tick(value: f64) -> String {
+    plain(format!("{value:.2e}").parse().unwrap_or(value))
+}
+
+/// Returns a number of samples, in short if it is round: `100`, `1e3`, `2.5e5`, `123456`.
+pub fn count(samples: u64) -> String {
+    let short = format!("{samples:e}");
+    if samples >= 1000 && short.len() <= 6 {
+        short
+    } else {
+        samples.to_string()
+    }
+}
+
+/// Returns a number of things with their name: `1 row`, `2,000 rows`.
+pub fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", HumanCount(count))
 }
 
 #[cfg(test)]
@@ -118,11 +132,56 @@ mod tests {
     }
 
     #[test]
-    fn numbers_keep_their_digits() {
+    fn numbers_have_four_decimals_or_an_exponent() {
         assert_eq!(number(3.64604143), "3.6460");
         assert_eq!(number(-1234567.0), "-1234567.0000");
         assert_eq!(number(0.0), "0.0000");
         assert_eq!(number(0.0000123456), "1.2346e-5");
         assert_eq!(number(-1.5e9), "-1.5000e9");
+    }
+
+    #[test]
+    fn short_numbers_have_three_digits() {
+        for (value, text) in [
+            (0.0456, "0.05"),
+            (1.234, "1.23"),
+            (56.78, "56.8"),
+            (752.8, "753"),
+        ] {
+            assert_eq!(short(value), text);
+        }
+    }
+
+    #[test]
+    fn ticks_are_round() {
+        for (value, text) in [
+            (0.01, "0.01"),
+            (0.1 + 0.2, "0.3"),
+            (9.999_999_999_999e25, "1e26"),
+            (1e-10, "1e-10"),
+            (20.0, "20"),
+        ] {
+            assert_eq!(tick(value), text);
+        }
+    }
+
+    #[test]
+    fn round_counts_are_short() {
+        for (samples, text) in [
+            (100, "100"),
+            (1000, "1e3"),
+            (250_000, "2.5e5"),
+            (100_000_000, "1e8"),
+            (123_456, "123456"),
+        ] {
+            assert_eq!(count(samples), text);
+        }
+    }
+
+    #[test]
+    fn one_has_no_plural() {
+        assert_eq!(counted(1, "row"), "1 row");
+        assert_eq!(counted(0, "row"), "0 rows");
+        assert_eq!(counted(2000, "row"), "2,000 rows");
     }
 }

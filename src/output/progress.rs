@@ -1,4 +1,4 @@
-//! A progress bar on stderr, where that is a terminal and the wait is long.
+//! A progress bar on stderr, shown on terminals if the wait is long.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-/// Shorter waits get no bar.
+/// Minimum wait for a bar.
 const LONG: Duration = Duration::from_secs(1);
 
+/// A progress bar that is removed when dropped.
 pub struct Progress {
     bar: ProgressBar,
     start: Instant,
@@ -17,18 +18,18 @@ pub struct Progress {
     shown: AtomicBool,
 }
 
-/// With room to spare on a narrow terminal, and for a `^C` that is echoed into the line.
+/// The bar, with room to spare on a narrow terminal and for a `^C` that is echoed into the line.
 const TEMPLATE: &str = "{prefix} {bar:24} {human_pos}/{human_len}, {rate}, {eta} left";
-/// Where the length is not known.
+/// The bar of an unknown length.
 const ENDLESS: &str = "{prefix} {human_pos}, {rate}";
 
 impl Progress {
-    /// A bar for `length` of `what`, 0 where that is not known; `quiet` never shows it.
+    /// Returns a bar for `length` of `what`, with a length of 0 if it is not known. `quiet` never shows it.
     pub fn new(what: impl Into<Cow<'static, str>>, length: u64, quiet: bool) -> Self {
         let known = (length > 0).then_some(length);
         let bar = ProgressBar::with_draw_target(known, ProgressDrawTarget::hidden());
         let template = if length > 0 { TEMPLATE } else { ENDLESS };
-        // A test sees to it that both can be read.
+        // A test checks that both templates can be parsed.
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.with_key("rate", rate));
         }
@@ -41,7 +42,7 @@ impl Progress {
         }
     }
 
-    /// So much more is done. indicatif shows nothing where stderr is no terminal.
+    /// Moves the bar by `done`. indicatif shows nothing if stderr is not a terminal.
     pub fn advance(&self, done: u64) {
         self.bar.inc(done);
         if !self.quiet && self.start.elapsed() > LONG && !self.shown.swap(true, Ordering::Relaxed) {
@@ -49,7 +50,7 @@ impl Progress {
         }
     }
 
-    /// Does something that prints, the bar out of the way.
+    /// Runs something that prints, with the bar out of its way.
     pub fn aside<R>(&self, print: impl FnOnce() -> R) -> R {
         self.bar.suspend(print)
     }
@@ -61,10 +62,10 @@ impl Drop for Progress {
     }
 }
 
-/// So many a second, without digits that say nothing.
+/// Writes the rate a second, without digits that say nothing.
 fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
     let rate = state.per_sec();
-    // The bar has nobody to tell of an error in writing to a string.
+    // Writing to a string does not fail.
     let _ = if rate < 100.0 {
         write!(out, "{rate:.1}/s")
     } else {
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_templates_can_be_read() {
+    fn the_templates_can_be_parsed() {
         for template in [TEMPLATE, ENDLESS] {
             ProgressStyle::with_template(template).unwrap();
         }

@@ -1,38 +1,38 @@
-//! Tables of samples: what `generate` and `predict` write.
+//! Tables of samples, as `generate` and `predict` write them.
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use fall_line::atomic;
-use fall_line::data::{BLOCK, Block, OnLoad, Source};
+use fall_line::data::{BLOCK, Block, OnLoad, Source, read};
 use fall_line::error::Error;
 use fall_line::table::write::{Kind, Writer, kind};
 use rayon::prelude::*;
 
+use super::interrupts::Interrupts;
 use super::progress::Progress;
 use crate::INTERRUPTED;
-use crate::interrupts::Interrupts;
 
-/// A table of a source's samples, one column a name.
-pub struct Table<'a, F> {
+/// A table of a source's samples, with a name for each column.
+pub struct SampleTable<'a, F> {
     pub source: &'a dyn Source,
     pub names: &'a [&'a str],
-    /// The columns that are written of a block.
+    /// Makes the columns from a block.
     pub columns: F,
-    /// Ctrl-C ends it after the block in hand.
+    /// Ctrl-C ends the writing after the block in hand.
     pub interrupts: &'a Interrupts,
 }
 
-/// Why a table is not whole, beside what its writer says.
+/// Reasons for a table to be incomplete, besides errors of its writer.
 enum Stopped {
     /// A block could not be read.
     Unread(Error),
     Interrupted,
 }
 
-impl<F: Fn(Block) -> Vec<Vec<f64>>> Table<'_, F> {
-    /// Writes it to a file, whose ending says how; an interrupted one is not there.
+impl<F: Fn(Block) -> Vec<Vec<f64>>> SampleTable<'_, F> {
+    /// Writes the table to a file in the format of its ending. If it is interrupted, there is no file.
     pub fn write_file(&self, path: &Path, quiet: bool) -> Result<ExitCode, Error> {
         let kind = kind(path)?;
         let progress = Progress::new("writing", self.source.samples(), quiet);
@@ -53,7 +53,7 @@ impl<F: Fn(Block) -> Vec<Vec<f64>>> Table<'_, F> {
         )
     }
 
-    /// Writes it to stdout as CSV.
+    /// Writes the table to stdout as CSV.
     pub fn print(&self) -> Result<ExitCode, Error> {
         let mut stopped = None;
         let mut out = io::BufWriter::new(io::stdout());
@@ -64,23 +64,24 @@ impl<F: Fn(Block) -> Vec<Vec<f64>>> Table<'_, F> {
         self.end(written, stopped, "there would be more".to_owned())
     }
 
+    /// Returns the exit code of a table that was written, or was not.
     fn end(
         &self,
         written: Result<(), Error>,
         stopped: Option<Stopped>,
-        left: String,
+        rest: String,
     ) -> Result<ExitCode, Error> {
         match stopped {
             Some(Stopped::Unread(error)) => Err(error),
             Some(Stopped::Interrupted) => {
-                super::notice(format!("interrupted: {left}"));
+                super::notice(format!("interrupted: {rest}"));
                 Ok(INTERRUPTED.into())
             }
             None => written.map(|()| ExitCode::SUCCESS),
         }
     }
 
-    /// Blocks are read side by side and written in order; why they are not all written goes to `stopped`.
+    /// Reads blocks in parallel and writes them in order. A reason not to write all of them goes to `stopped`.
     fn write(
         &self,
         out: &mut (dyn Write + Send),
@@ -89,23 +90,23 @@ impl<F: Fn(Block) -> Vec<Vec<f64>>> Table<'_, F> {
         stopped: &mut Option<Stopped>,
     ) -> io::Result<()> {
         let mut writer = Writer::new(out, kind, self.names, self.source.samples())?;
-        let blocks = self.source.samples().div_ceil(BLOCK as u64);
+        let count = self.source.samples().div_ceil(BLOCK as u64);
         let batch = rayon::current_num_threads() as u64;
-        for first in (0..blocks).step_by(batch as usize) {
-            let read: Result<Vec<Block>, Error> = (first..blocks.min(first + batch))
+        for first in (0..count).step_by(batch as usize) {
+            let blocks: Result<Vec<Block>, Error> = (first..count.min(first + batch))
                 .into_par_iter()
                 .map(|index| {
                     let mut block = Block::default();
-                    self.source.read(index, &mut block).map(|()| block)
+                    read(self.source, index, &mut block).map(|()| block)
                 })
                 .collect();
             let mut stop = |why| {
                 *stopped = Some(why);
                 io::Error::from(io::ErrorKind::Interrupted)
             };
-            let read = read.map_err(|error| stop(Stopped::Unread(error)))?;
-            for block in read {
-                if self.interrupts.came() {
+            let blocks = blocks.map_err(|error| stop(Stopped::Unread(error)))?;
+            for block in blocks {
+                if self.interrupts.interrupted() {
                     return Err(stop(Stopped::Interrupted));
                 }
                 let samples = block.x.len() as u64;

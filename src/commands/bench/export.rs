@@ -1,52 +1,51 @@
-//! `--export-json`, `--export-csv`, `--export-markdown`.
+//! The files of a bench: JSON, CSV, Markdown and the plot.
 
 use std::path::Path;
 
+use fall_line::atomic;
 use fall_line::bench::compare::{BreakEven, Speedup};
 use fall_line::bench::machine::Machine;
-use fall_line::bench::{Kind, MODEL, Plan, Row};
+use fall_line::bench::{BenchPlan, BenchRow, Contestant, MODEL};
 use fall_line::engine::Storage;
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::error::Error;
 use fall_line::model::Model;
+use fall_line::saved;
 use fall_line::table::write::csv_error;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::report::{break_even_sentences, headline, phases_title, speedup_sentences, trouble};
-use super::{plot, table};
+use super::{plot, sentences, table};
 use crate::cli::{Bench, Files};
-use fall_line::atomic;
 
-/// What a program that reads an export looks for first: it changes when a field changes its meaning or
-/// goes, not when one comes.
+/// Name of the format. It changes when a field changes its meaning or is removed, not when one is added.
 const SCHEMA: &str = "fall-line bench 1";
 
-/// The JSON export. Times are in seconds, bandwidths in bytes a second; what is not known is null.
+/// The JSON export. Times are in seconds and bandwidths in bytes a second. An unknown value is null.
 #[derive(Debug, Serialize)]
 pub struct Document {
     schema: &'static str,
-    /// Of fall-line.
+    /// Version of fall-line.
     version: &'static str,
     machine: Machine,
-    /// Those used.
+    /// Adapters that were used.
     adapters: Vec<Info>,
     pub settings: Settings,
-    /// One engine at one size each, in the order they were run.
-    pub rows: Vec<Row>,
-    /// The fastest engine of each size against each other one.
+    /// Results of one engine at one size each, in the order they were run.
+    pub rows: Vec<BenchRow>,
+    /// Speed-ups of the fastest engine of each size over each other one.
     pub speedups: Vec<Speedup>,
     pub break_even: BreakEven,
-    /// What speaks against the figures.
+    /// Reasons to doubt the figures.
     warnings: Vec<String>,
 }
 
-/// What was asked for.
+/// Settings of the run.
 #[derive(Debug, Serialize)]
 pub struct Settings {
     pub samples: Vec<u64>,
     pub loss: &'static str,
-    /// δ of huber, τ of quantile.
+    /// δ of huber, or τ of quantile.
     pub loss_parameter: Option<f64>,
     #[serde(skip)]
     pub loss_text: String,
@@ -57,20 +56,20 @@ pub struct Settings {
     pub generator: &'static str,
     pub storage: Storage,
     pub min_time_seconds: f64,
-    /// The epochs of `phases.answer`.
+    /// Number of epochs of `phases.answer`.
     pub epochs_to_answer: u64,
     /// The line at which every epoch is computed.
     pub model: Model,
 }
 
 impl Settings {
-    pub fn new(args: &Bench, plan: &Plan) -> Self {
+    pub fn new(args: &Bench, plan: &BenchPlan) -> Self {
         Settings {
             samples: plan.samples.clone(),
             loss: plan.loss.name(),
             loss_parameter: plan.loss.parameter(),
             loss_text: plan.loss.to_string(),
-            batched: plan.kinds.contains(&Kind::GpuBatched),
+            batched: plan.contestants.contains(&Contestant::GpuBatched),
             seed: args.seed,
             generator: args.generator.name(),
             storage: plan.storage,
@@ -81,42 +80,6 @@ impl Settings {
     }
 }
 
-/// The columns of the CSV export, each by its place in a row of the JSON export; `/` becomes `_`.
-const COLUMNS: [&str; 32] = [
-    "samples",
-    "engine",
-    "adapter",
-    "software",
-    "threads",
-    "storage",
-    "evaluation/loss",
-    "evaluation/dw",
-    "evaluation/db",
-    "agrees",
-    "disagreement",
-    "failure",
-    "epoch_seconds/median",
-    "epoch_seconds/q1",
-    "epoch_seconds/q3",
-    "epoch_seconds/min",
-    "epoch_seconds/epochs",
-    "kernel_seconds",
-    "samples_per_second",
-    "bytes_per_second",
-    "roof/read_bytes_per_second",
-    "roof/copy_bytes_per_second",
-    "roof/share_of_read",
-    "roof/share_of_copy",
-    "phases/device_start",
-    "phases/compile",
-    "phases/draw",
-    "phases/load",
-    "phases/load_bytes_per_second",
-    "phases/setup",
-    "phases/readback",
-    "phases/answer",
-];
-
 impl Document {
     pub fn new(
         settings: Settings,
@@ -124,7 +87,7 @@ impl Document {
         adapters: Vec<Info>,
         speedups: Vec<Speedup>,
         break_even: BreakEven,
-        rows: Vec<Row>,
+        rows: Vec<BenchRow>,
         warnings: Vec<String>,
     ) -> Self {
         Document {
@@ -140,11 +103,13 @@ impl Document {
         }
     }
 
-    /// Writes the files that are asked for, each whether or not another could be; what could not is
-    /// returned.
+    /// Writes the files that are asked for, and returns the error of each that could not be written.
     pub fn write_files(&self, files: &Files) -> Vec<Error> {
         let written = [
-            files.export_json.as_deref().map(|path| self.json(path)),
+            files
+                .export_json
+                .as_deref()
+                .map(|path| saved::write(path, self)),
             files.export_csv.as_deref().map(|path| self.csv(path)),
             files
                 .export_markdown
@@ -162,21 +127,14 @@ impl Document {
             .collect()
     }
 
-    fn json(&self, path: &Path) -> Result<(), Error> {
-        atomic::write(path, |out| {
-            serde_json::to_writer_pretty(&mut *out, self)?;
-            writeln!(out)
-        })
-    }
-
     fn csv(&self, path: &Path) -> Result<(), Error> {
         atomic::write(path, |out| {
             let mut csv = csv::Writer::from_writer(out);
-            csv.write_record(COLUMNS.map(|column| column.replace('/', "_")))
-                .map_err(csv_error)?;
+            let columns = fields(&BenchRow::complete())?;
+            csv.write_record(columns.keys()).map_err(csv_error)?;
             for row in &self.rows {
-                let row = serde_json::to_value(row)?;
-                csv.write_record(COLUMNS.map(|column| field(&row, column)))
+                let row = fields(row)?;
+                csv.write_record(columns.keys().map(|column| text(row.get(column))))
                     .map_err(csv_error)?;
             }
             csv.flush()
@@ -193,13 +151,17 @@ impl Document {
             lines.iter().map(bullet).collect()
         };
         let parts = [
-            list(headline(&self.machine, &adapters, &self.settings)),
+            list(sentences::headline(
+                &self.machine,
+                &adapters,
+                &self.settings,
+            )),
             table::markdown(&table::EPOCHS, &self.rows) + "\n",
-            list(self.rows.iter().filter_map(trouble).collect()),
-            list(speedup_sentences(&self.speedups)),
-            phases_title(&self.settings) + ".\n",
+            list(self.rows.iter().filter_map(sentences::trouble).collect()),
+            list(sentences::speedups(&self.speedups)),
+            sentences::phases_title(&self.settings) + ".\n",
             table::markdown(&table::PHASES, &self.rows) + "\n",
-            list(break_even_sentences(&self.break_even, &self.rows)),
+            list(sentences::break_even(&self.break_even, &self.rows)),
             list(self.warnings.clone()),
         ];
         atomic::write(path, |out| {
@@ -209,16 +171,31 @@ impl Document {
     }
 }
 
-/// A field of a row as it stands in the CSV: empty where it is not known.
-fn field(row: &Value, column: &str) -> String {
-    match row.pointer(&format!("/{column}")) {
+/// Returns the fields of a row by name, those of groups as `group_field`. A group that is missing is one empty field.
+fn fields(row: &BenchRow) -> serde_json::Result<Map<String, Value>> {
+    let Value::Object(fields) = serde_json::to_value(row)? else {
+        return Ok(Map::new());
+    };
+    let flat = fields.into_iter().flat_map(|(name, value)| match value {
+        Value::Object(group) => group
+            .into_iter()
+            .map(|(field, value)| (format!("{name}_{field}"), value))
+            .collect(),
+        value => vec![(name, value)],
+    });
+    Ok(flat.collect())
+}
+
+/// Returns a field as it stands in the CSV: empty if it is not known.
+fn text(value: Option<&Value>) -> String {
+    match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
     }
 }
 
-/// That the files that are asked for can be written.
+/// Checks that the files that are asked for can be written.
 pub fn check_files(files: &Files) -> Result<(), Error> {
     for (flag, path, endings) in [
         ("--export-json", &files.export_json, &["json"][..]),

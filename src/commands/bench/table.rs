@@ -1,19 +1,22 @@
-//! The tables of `bench`: what stands in each column, for a terminal and for Markdown.
+//! The tables of a bench, for the terminal and for Markdown.
+
+use std::time::Duration;
 
 use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
 use comfy_table::{CellAlignment, ColumnConstraint, Table, TableStyle, Width};
-use fall_line::bench::{Kind, Row, compare};
+use fall_line::bench::{BenchRow, Contestant};
 
 use crate::output::number;
 
+/// A column of a table: its title, and the cell that it makes of a row.
 pub struct Column {
     title: &'static str,
-    /// What it takes on a terminal, where rows come one by one.
+    /// Width on a terminal, where rows come one by one.
     width: u16,
-    cell: fn(&Row) -> Option<String>,
+    cell: fn(&BenchRow) -> Option<String>,
 }
 
-/// The epochs. On a terminal 98 columns. The spread is the quartiles' distance over the median.
+/// The table of epochs, 98 characters wide on a terminal. The spread is the quartiles' distance divided by the median.
 pub const EPOCHS: [Column; 9] = [
     SAMPLES,
     ENGINE,
@@ -54,7 +57,7 @@ pub const EPOCHS: [Column; 9] = [
     },
 ];
 
-/// What else takes time. Columns of which nothing is known are left out.
+/// The table of everything but the epochs. A column without values is left out.
 pub const PHASES: [Column; 10] = [
     SAMPLES,
     ENGINE,
@@ -103,7 +106,7 @@ pub const PHASES: [Column; 10] = [
 const SAMPLES: Column = Column {
     title: "samples",
     width: 7,
-    cell: |row| Some(compare::count(row.samples)),
+    cell: |row| Some(number::count(row.samples)),
 };
 
 const ENGINE: Column = Column {
@@ -113,25 +116,25 @@ const ENGINE: Column = Column {
         let label = row.label();
         Some(match row.threads {
             _ if row.software => format!("{label} (software)"),
-            Some(threads) if row.engine == Kind::Cpu => {
-                let s = if threads == 1 { "" } else { "s" };
-                format!("{label} ({threads} thread{s})")
+            Some(threads) if row.engine == Contestant::Cpu => {
+                let threads = number::counted(threads as u64, "thread");
+                format!("{label} ({threads})")
             }
             _ => label,
         })
     },
 };
 
-/// Stands where nothing is known.
+/// Text of an unknown value.
 const NONE: &str = "–";
 
-/// The titles, on one line of a terminal.
+/// Returns the titles, on one line of a terminal.
 pub fn titles(columns: &[Column]) -> String {
     on_one_line(columns, columns.iter().map(|c| c.title.to_owned()))
 }
 
-/// One row, on one line of a terminal.
-pub fn line(columns: &[Column], row: &Row) -> String {
+/// Returns one row, on one line of a terminal.
+pub fn line(columns: &[Column], row: &BenchRow) -> String {
     on_one_line(columns, columns.iter().map(|c| text(c, row)))
 }
 
@@ -147,13 +150,13 @@ fn on_one_line(columns: &[Column], cells: impl Iterator<Item = String>) -> Strin
     table.trim_fmt()
 }
 
-/// All rows as Markdown.
-pub fn markdown(columns: &[Column], rows: &[Row]) -> String {
+/// Returns all rows as Markdown.
+pub fn markdown(columns: &[Column], rows: &[BenchRow]) -> String {
     whole(columns, rows, ASCII_MARKDOWN).trim_fmt()
 }
 
-/// All rows on a terminal.
-pub fn plain(columns: &[Column], rows: &[Row]) -> String {
+/// Returns all rows for a terminal.
+pub fn plain(columns: &[Column], rows: &[BenchRow]) -> String {
     let mut table = whole(columns, rows, NOTHING);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
@@ -161,7 +164,7 @@ pub fn plain(columns: &[Column], rows: &[Row]) -> String {
     table.trim_fmt()
 }
 
-fn whole(columns: &[Column], rows: &[Row], style: TableStyle) -> Table {
+fn whole(columns: &[Column], rows: &[BenchRow], style: TableStyle) -> Table {
     let known = |column: &&Column| rows.iter().any(|row| (column.cell)(row).is_some());
     let columns: Vec<&Column> = columns.iter().filter(known).collect();
     let mut table = Table::new();
@@ -173,7 +176,7 @@ fn whole(columns: &[Column], rows: &[Row], style: TableStyle) -> Table {
     table
 }
 
-/// Numbers to the right; the engine's name, the second column, to the left.
+/// Aligns numbers to the right, and the engine's name, the second column, to the left.
 fn align(table: &mut Table) {
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_cell_alignment(match index {
@@ -183,15 +186,15 @@ fn align(table: &mut Table) {
     }
 }
 
-fn text(column: &Column, row: &Row) -> String {
+fn text(column: &Column, row: &BenchRow) -> String {
     (column.cell)(row).unwrap_or_else(|| NONE.to_owned())
 }
 
 fn time(seconds: f64) -> String {
-    number::time(std::time::Duration::from_secs_f64(seconds))
+    number::time(Duration::from_secs_f64(seconds))
 }
 
-/// `4.91e9`.
+/// Returns `4.91e9`.
 fn rate(per_second: f64) -> String {
     format!("{per_second:.2e}")
 }
@@ -201,5 +204,5 @@ fn percent(share: f64) -> String {
 }
 
 fn gigabytes(bytes: f64) -> String {
-    compare::digits(bytes / 1e9)
+    number::short(bytes / 1e9)
 }

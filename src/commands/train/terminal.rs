@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use fall_line::error::Error;
 use fall_line::fit::{Monitor, Notice, Phase};
 
-use crate::interrupts::Interrupts;
+use crate::output::interrupts::Interrupts;
 use crate::output::notice;
 use crate::output::progress::Progress;
 
@@ -76,6 +76,6 @@ impl Monitor for Terminal {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.interrupts.get().is_some_and(Interrupts::came)
+        self.interrupts.get().is_some_and(Interrupts::interrupted)
     }
 }
