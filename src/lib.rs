@@ -50,5 +50,6 @@ pub mod error;
 pub mod loss;
 pub mod model;
 pub mod saved;
+#[cfg(feature = "files")]
 pub mod table;
 pub mod train;

@@ -243,21 +243,21 @@ fn sizes_that_f32_has_no_place_for_are_refused_in_plain_words() {
         Scaling::robust(&statistics, loss, line, size)
     };
     let refused = |samples: &Samples, loss| robust(samples, loss).unwrap_err();
-    let usage = |delta| match refused(&of(1.0, 1.0), Loss::Huber { delta }) {
-        Error::Usage(text) => text,
+    let problem = |delta| match refused(&of(1.0, 1.0), Loss::Huber { delta }) {
+        Error::Setting { problem, .. } => problem,
         other => panic!("{other:?}"),
     };
     for delta in [1e-32, 1e34] {
-        let text = usage(delta);
+        let text = problem(delta);
         assert!(
-            text.contains("--delta 1e") && text.contains("too far from"),
+            text.contains("of 1e") && text.contains("too far from"),
             "{text}"
         );
         assert!(text.contains("take one between"), "{text}");
     }
     for (samples, why) in [
-        (of(1e-17, 0.0), "y is too small for --loss log-cosh"),
-        (of(1.0, 3e38), "some y are so far off"),
+        (of(1e-17, 0.0), "y is too small for the loss log-cosh"),
+        (of(1.0, 3e38), "some y are so far from the line"),
     ] {
         match refused(&samples, Loss::LogCosh) {
             Error::Data(text) => assert!(text.contains(why) && text.contains("huber"), "{text}"),

@@ -208,7 +208,10 @@ fn what_is_no_table_is_refused() {
     }
     assert!(refusal(open("words", &asked("1", "2"))).contains("column 1 holds no numbers"));
     let one = refusal(open("one", &Request::default()));
-    assert!(one.ends_with("--x a.npy --y b.npy"), "{one}");
+    assert!(
+        one.ends_with("has one column, and a line needs x and y"),
+        "{one}"
+    );
     let missing = Npy::open(Path::new("no such file.npy"), &Request::default());
     assert!(matches!(missing, Err(Error::Io { .. })));
 }

@@ -1,4 +1,4 @@
-//! From samples to a line as the program goes for a file: by statistics, standardised, on an engine, and back.
+//! Fitting a line as the program does for a file: statistics, standardising, an engine, and back to the data's units.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::ops::ControlFlow;
@@ -18,7 +18,7 @@ pub struct Standard<'a> {
     source: &'a dyn Source,
     pub statistics: Statistics,
     pub scaling: Scaling,
-    /// Of the losses that are not led astray by samples far off.
+    /// The robust start; `None` for mse.
     pub rough: Option<Rough>,
     loss: Loss,
 }
@@ -40,17 +40,17 @@ impl<'a> Standard<'a> {
         }
     }
 
-    /// What the engine reads.
+    /// Returns the samples that the engine reads.
     pub fn inside(&self) -> Scaled<&'a dyn Source> {
         Scaled::new(self.source, self.scaling)
     }
 
-    /// The loss that it computes.
+    /// Returns the loss that the engine computes.
     pub fn loss(&self) -> Loss {
         self.scaling.loss(self.loss)
     }
 
-    /// From y = mean y.
+    /// Returns the line y = mean y, inside.
     pub fn start(&self) -> Model {
         self.scaling.inside(self.statistics.constant())
     }
@@ -65,14 +65,14 @@ impl<'a> Standard<'a> {
         }
     }
 
-    /// Plain gradient descent at the rate that is the best by the curvature.
+    /// Returns plain gradient descent at the best rate by the curvature.
     pub fn gd(&self) -> Config {
         let (mean, square) = self.scaling.moments(&self.statistics);
         let rate = Curvature::new(self.loss, mean, square).unwrap().best();
         self.config(Descent::gd(self.scaling.learning_rate(self.loss, rate)))
     }
 
-    /// The size of a residual, inside.
+    /// Returns the size of a residual, inside.
     pub fn size(&self) -> f64 {
         let size = self
             .rough
@@ -80,7 +80,7 @@ impl<'a> Standard<'a> {
         size / self.scaling.y_scale
     }
 
-    /// The cutting plane, from a rough line as far as residuals reach.
+    /// Returns the cutting plane from the rough line, as far as residuals reach.
     pub fn cutting_plane(&self) -> Config {
         let both = |value: f64| Model { w: value, b: value };
         Config {
@@ -92,7 +92,7 @@ impl<'a> Standard<'a> {
         }
     }
 
-    /// What it comes to, inside, once converged, and the line over the data.
+    /// Trains to convergence. Returns the outcome, inside, and the line over the data.
     pub fn train(&self, engine: &mut dyn Engine, config: &Config) -> (Trained, Model) {
         let mut walk = Walk::new(config);
         let mut watch = |_: &_, _: &_| ControlFlow::Continue(());
