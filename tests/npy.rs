@@ -102,7 +102,7 @@ fn columns_are_x_and_y_or_those_asked_for() {
     assert!(refusal(open("wide", &asked("5", "2"))).contains("no column \"5\""));
     assert!(matches!(
         open("wide", &asked("2", "2")),
-        Err(Error::Usage(_))
+        Err(Error::Setting { .. })
     ));
     assert!(refusal(open("one", &Request::default())).contains("one column"));
     assert_eq!(

@@ -80,7 +80,7 @@ impl Corners {
     }
 }
 
-/// The change x ← a x + s and y ← c y + t of samples, and what must become of a line, a loss and its value.
+/// The change x ← a x + s and y ← c y + t of samples, with the change that follows for a line and a loss.
 #[derive(Clone, Copy, Debug)]
 struct Change {
     a: f64,
@@ -212,8 +212,10 @@ impl Lines {
     }
 }
 
-/// Returns the least mean loss that the cutting plane finds, and its possible error: 1e-6 of it, 1e-7 of a residual's parts
-/// if all samples are on a line (see optima.rs), and f64's rounding of the parts here.
+/// Returns the least mean loss that the cutting plane finds, and its possible error.
+///
+/// The error is 1e-6 of the loss, 1e-7 of a residual's parts if all samples are on a line (see optima.rs), and f64's
+/// rounding of the parts here.
 fn least(on: On, samples: &Samples, loss: Loss) -> (f64, f64) {
     let standard = Standard::new(samples, loss);
     let mut engine = engine(on, &standard.inside(), standard.loss());

@@ -14,11 +14,11 @@ const LARGEST_SUM: f64 = 1e37;
 /// The smallest residual whose loss f32 holds well enough. f32 flushes numbers below 2^-126 to 0, which is 2^-22 of half
 /// this residual's square. A loss is uncertain by as much anyhow.
 const SMALLEST_RESIDUAL: f64 = 1.0 / (1_u64 << 51) as f64;
-/// The smallest δ, as a share of a residual, whose product with the residual is large enough in f32: 2^-104, with some room
-/// for x near 0.
+/// The smallest δ, as a share of a residual. Its product with the residual must be 2^-104 at least, with some room for x
+/// near 0.
 const SMALLEST_DELTA: f64 = 1.0 / (1_u128 << 100) as f64;
 
-/// The coordinates x′ and y′ that an engine sees, computed from the data in f64 before any cast to f32:
+/// The coordinates x′ and y′ that an engine sees, computed from the data in f64 before any cast to f32.
 ///
 /// x′ = (x − x_center) / x_scale, y′ = (y − y_center − trend·(x − x_center)) / y_scale.
 ///

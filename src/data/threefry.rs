@@ -141,8 +141,8 @@ pub(crate) const TAIL: [f32; 9] = [
 /// out on either side.
 ///
 /// t is (k + ½) / 2^31: from 2^-32, which is 6.3 deviations, to 1 − 2^-32. The draw is ±√2 · erfinv(x) with x = 1 − t.
-/// M. Giles ("Approximating the erfinv function", GPU Computing Gems, Jade Edition, 2011) writes that as x times a
-/// polynomial in w = −ln(1 − x²), or in √w further out. His polynomials end at w = 16, and their error at the ends of these
+/// That is x times a polynomial in w = −ln(1 − x²), or in √w further out, as M. Giles has it ("Approximating the erfinv
+/// function", GPU Computing Gems, Jade Edition, 2011). His polynomials end at w = 16, and their error at the ends of these
 /// tails is 4e-4 of the draw. The polynomials here are minimax fits over the whole range. Their relative error is at most
 /// 2.2e-7 with coefficients in f32.
 fn normal(word: u32) -> f64 {
