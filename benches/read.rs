@@ -1,7 +1,7 @@
-//! Reading a file: opening it, and every block of its samples once, on all threads.
+//! Time to open a file and to read every block of its samples once, on all threads.
 //!
-//! `--read FILE X Y [TIMES]` prints the seconds of each time and what was read; `readers.py` sets them beside those of
-//! other readers. Without it a small file of its own is read and checked.
+//! `--read FILE X Y [TIMES]` prints the seconds and the totals of each pass; `readers.py` compares them with those of other
+//! readers. Without it, a small file is written, read and checked.
 
 use std::io::Write;
 use std::path::Path;
@@ -39,7 +39,7 @@ struct Totals {
     y: f64,
 }
 
-/// The sums of both columns, so that everything is looked at.
+/// Reads a file and returns the sums of both columns, which need every value.
 fn read(path: &Path, x: &str, y: &str) -> Totals {
     let request = Request {
         x: Some(x),
@@ -63,7 +63,7 @@ fn read(path: &Path, x: &str, y: &str) -> Totals {
     }
 }
 
-/// In lanes: numbers that are added one after the other take longer to add than some files to read.
+/// Returns the sum of values, in lanes. Adding them one after the other takes longer than reading some files.
 fn sum(values: &[f64]) -> f64 {
     let (groups, rest) = values.as_chunks::<16>();
     let mut lanes = [0.0; 16];

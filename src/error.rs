@@ -119,7 +119,7 @@ pub enum Error {
         suspected: Delimiter,
         /// The delimiter that it was read with.
         taken: Delimiter,
-        /// Whether the file also writes decimals with commas.
+        /// True if the file also writes decimals with commas.
         decimal_commas: bool,
     },
     /// A row holds a value that can't be used.

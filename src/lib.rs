@@ -64,6 +64,7 @@ pub mod fit;
 pub mod loss;
 pub mod model;
 pub mod saved;
+#[cfg(feature = "files")]
 pub mod table;
 pub mod train;
 

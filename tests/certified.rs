@@ -1,5 +1,6 @@
-//! Certified and classic data sets, trained on every engine as the program trains on a file. Shown as a table by
-//! `cargo test --test certified every_set -- --nocapture`: set, engine, right digits of w and of b, epochs.
+//! Certified and classic data sets, trained on every engine as the program trains on a file.
+//!
+//! `cargo test --test certified every_set -- --nocapture` shows a table: set, engine, right digits of w and of b, epochs.
 
 mod common;
 #[path = "common/lines.rs"]
@@ -17,28 +18,28 @@ use fall_line::model::Model;
 use lines::{Case, golden};
 use standard::Standard;
 
-/// The digits of a value that are right: −log₁₀ of its relative error, as NIST counts them, and 16 at the most. Where 0 is
-/// right the error is taken as a share of `unit`.
+/// Returns the number of right digits of a value as NIST counts them: −log₁₀ of its relative error, up to 16. If 0 is right,
+/// the error is taken as a share of `unit`.
 fn digits(value: f64, right: f64, unit: f64) -> f64 {
     let size = if right == 0.0 { unit } else { right.abs() };
     let digits = -((value - right).abs() / size).log10();
-    // An f64's max would make 16 of what is no number.
+    // f64::min would turn NaN into 16.
     if digits > 16.0 { 16.0 } else { digits }
 }
 
-/// Of w and of b; the units are what y varies by, over what x varies by, and what y varies by.
+/// Returns the right digits of w and b. Their units are the deviation of y over that of x, and the deviation of y.
 fn digits_of(line: Model, right: Model, standard: &Standard) -> [f64; 2] {
     let y = standard.statistics.y_deviation();
     let x = standard.statistics.x_deviation();
     [digits(line.w, right.w, y / x), digits(line.b, right.b, y)]
 }
 
-/// One line of the table.
+/// Prints a line of the table.
 fn print(set: &str, engine: &str, [w, b]: [f64; 2], epochs: u64) {
     println!("{set:<22} {engine:<62} {w:>5.1} {b:>5.1} {epochs:>6}");
 }
 
-/// A slope of exactly 0: y = x² over −3 to 3, whose mean is 4.
+/// Returns a set with a slope of exactly 0: y = x² over −3 to 3, whose mean is 4.
 fn parabola() -> Case {
     let x: Vec<f64> = (-3..=3).map(f64::from).collect();
     let y: Vec<f64> = x.iter().map(|x| x * x).collect();
@@ -56,8 +57,8 @@ fn parabola() -> Case {
     }
 }
 
-/// Plain gradient descent at the best rate, of which the first epoch already lands as near as f32 sums see. Timestamps
-/// are the hardest for b, which there is w times 1.7e9 and has the digits of w.
+/// Plain gradient descent at the best rate. Its first epoch already lands as near as f32 sums can tell. Timestamps are the
+/// hardest for b, which is then w times 1.7e9 and has the digits of w.
 #[test]
 fn every_set_has_its_digits_on_every_engine() {
     for case in golden().into_iter().chain([parabola()]) {
@@ -88,10 +89,10 @@ fn every_set_has_its_digits_on_every_engine() {
     }
 }
 
-/// Likewise with the trend left in y, which the closed form takes off: the epochs alone find it, but as y is rounded to f32
-/// where it is large, not where it is a residual, Norris' b has 3.9 digits only.
+/// The trend, which the closed form would subtract, is left in y. y is then rounded to f32 where it is large, not where it
+/// is a residual, so Norris' b has only 3.9 digits.
 #[test]
-fn the_trend_is_found_by_the_epochs_alone() {
+fn descent_alone_finds_the_trend() {
     for case in golden() {
         let samples = case.samples();
         let mut standard = Standard::new(&samples, Loss::Mse);
@@ -104,7 +105,7 @@ fn the_trend_is_found_by_the_epochs_alone() {
             let (trained, line) = standard.train(on, &standard.gd());
             let [w, b] = digits_of(line, right, &standard);
             print(&case.name, engine, [w, b], trained.epochs);
-            // In the middle of the samples, within 2^-22 of y: b there is a mean of their roundings, of 2^-25 each.
+            // At mean x, the line is within 2^-22 of y: its error there is a mean of roundings of 2^-25 each.
             let off = line.predict(case.mean_x) - right.predict(case.mean_x);
             let size = case
                 .y
@@ -121,13 +122,14 @@ fn the_trend_is_found_by_the_epochs_alone() {
     }
 }
 
+/// Returns the set of this name.
 fn case(name: &str) -> Case {
     let mut cases = golden().into_iter();
     cases.find(|case| case.name == name).unwrap()
 }
 
-/// What NIST publishes for Norris, its one certified set of a line with an intercept: of its Statistical Reference Datasets
-/// for linear regression, Pontius, Wampler and Filip are polynomials, Longley has six regressors, NoInt1 and NoInt2 no
+/// Norris is NIST's only certified set of a line with an intercept. Of its other Statistical Reference Datasets for linear
+/// regression, Pontius, Wampler and Filip are polynomials, Longley has six regressors, and NoInt1 and NoInt2 have no
 /// intercept.
 #[test]
 fn norris_is_as_nist_certifies_it() {
@@ -140,7 +142,7 @@ fn norris_is_as_nist_certifies_it() {
     let closed = standard.statistics.line().unwrap();
     let [w, b] = digits_of(closed, certified, &standard);
     assert!(w >= 12.0 && b >= 12.0, "{closed:?}: {w} {b}");
-    // The residual standard deviation, over the n − 2 that two parameters leave, and R².
+    // The residual standard deviation, over n − 2, and R².
     let fit = Goodness::of(&samples, closed, &standard.statistics.y).unwrap();
     let deviation = fit.rmse * (36.0 / 34.0_f64).sqrt();
     assert!(digits(deviation, 0.884796396144373, 1.0) >= 12.0, "{fit:?}");
@@ -153,8 +155,8 @@ fn norris_is_as_nist_certifies_it() {
     });
 }
 
-/// The control: f32 has steps of 128 s at 1.7e9, so a day's timestamps that were not centred first have lost the digits
-/// that are asked for above.
+/// The control: f32 has steps of 128 s at 1.7e9. A day's timestamps that are not centred first lose the digits that the
+/// tests above ask for.
 #[test]
 fn timestamps_in_f32_have_too_few_digits() {
     let Case { x, y, w, b, .. } = case("timestamps of a day");
@@ -166,7 +168,7 @@ fn timestamps_in_f32_have_too_few_digits() {
     assert!(w < 6.0 && b < 6.0, "{line:?}: {w} {b}");
 }
 
-/// The line with the least mean absolute residual, among those through two of the samples: one of them is the best of all
+/// Returns the line through two of the samples that has the least mean absolute residual. No other line has a smaller one
 /// (Koenker and Bassett 1978).
 fn least_absolute(samples: &Samples) -> (f64, Model) {
     let Block { x, y } = &samples.0;
@@ -187,14 +189,14 @@ fn least_absolute(samples: &Samples) -> (f64, Model) {
     best
 }
 
-/// Anscombe's third set is y = 4.01 + 0.345 x, rounded to hundredths, and one sample far above. Its six even x are exactly on
-/// that line, which is the best by the mean absolute residual, with a loss of 0.387.
+/// Anscombe's third set is y = 4.01 + 0.345 x, rounded to hundredths, and one sample far above. The samples of its six even x
+/// are exactly on that line, which is the best by the mean absolute residual, with a loss of 0.387.
 ///
-/// How many digits: the cutting plane ends within 1e-6 of the least loss (see optima.rs), and off the best line the loss
-/// rises in proportion, and by convexity nowhere less: by 0.137 or more per unit of √((w off · x's deviation)² + (off at x's
-/// mean)²), which is then 2.8e-6 at the most.
+/// The cutting plane ends within 1e-6 of the least loss (see optima.rs). The distance from the best line is
+/// √((error of w · x's deviation)² + (error at x's mean)²). The loss rises by at least 0.137 per unit of it, by convexity.
+/// The distance is therefore at most 2.8e-6.
 #[test]
-fn anscombes_third_set_has_its_line_by_the_absolute_residual() {
+fn the_least_absolute_residuals_find_the_line_of_anscombes_third_set() {
     let samples = case("anscombe 3").samples();
     let (least, line) = least_absolute(&samples);
     let certified = Model { w: 0.345, b: 4.01 };
@@ -207,7 +209,7 @@ fn anscombes_third_set_has_its_line_by_the_absolute_residual() {
     let mae = |line| Reference::exact(&samples, Loss::Mae, line).sums.loss / 11.0;
     let rises = (0..1000).map(|direction| {
         let (sin, cos) = (f64::from(direction) * TAU / 1000.0).sin_cos();
-        // Short of the samples that are off by 0.005.
+        // A short way, so that samples rounded by up to 0.005 stay on their side.
         let w = certified.w + 1e-3 * cos / deviation;
         let b = certified.b + 1e-3 * sin - (w - certified.w) * mean;
         (mae(Model { w, b }) - least) / 1e-3

@@ -1,13 +1,12 @@
-//! The synthetic samples: where they come from and how they are spread.
+//! Synthetic samples: their streams and their distribution.
 
 mod common;
 
 use common::{all, recipe, synthetic};
 use fall_line::data::synthetic::{ChaCha, Recipe, start};
 use fall_line::data::{BLOCK, Block, Source};
-use fall_line::error::Error;
 
-/// Sample i depends on the recipe and i alone, not on how many follow it.
+/// Sample i depends only on the recipe and i, not on the number of samples after it.
 #[test]
 fn a_longer_set_begins_with_the_shorter_one() {
     let short = all(&synthetic(BLOCK as u64 + 7));
@@ -58,13 +57,13 @@ fn the_samples_follow_the_recipe() {
     let noise_variance = mean(&mut noise.iter().map(|e| e * e));
     assert!(noise_mean.abs() < 5.0 * 0.5 / n.sqrt());
     assert!((noise_variance - 0.25).abs() < 5.0 * 0.25 * (2.0 / n).sqrt());
-    // And the noise does not depend on x.
+    // The noise does not depend on x.
     let covariance = mean(&mut x.iter().zip(&noise).map(|(x, e)| (x - x_mean) * e));
     assert!(covariance.abs() < 5.0 * (16.0_f64 / 12.0 * 0.25 / n).sqrt());
 }
 
 #[test]
-fn outliers_are_their_share_and_leave_the_others_alone() {
+fn outliers_have_their_share_and_leave_other_samples_unchanged() {
     let n = 200_000;
     let clean = all(&synthetic(n));
     let dirty = all(&ChaCha::new(Recipe {
@@ -115,6 +114,7 @@ fn recipes_that_cannot_be_followed_are_refused() {
         },
     ] {
         let text = format!("{bad:?}");
-        assert!(matches!(ChaCha::new(bad), Err(Error::Usage(_))), "{text}");
+        let error = ChaCha::new(bad).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{text}: {error:?}");
     }
 }

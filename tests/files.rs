@@ -1,4 +1,4 @@
-//! Files of every kind, wherever they come from, and what is read of them.
+//! Files of every kind, from the disk, a pipe or standard input.
 
 mod common;
 #[path = "common/rows.rs"]
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::all;
 use fall_line::data::{BLOCK, Block};
-use fall_line::error::Error;
+use fall_line::error::{Error, Setting};
 use fall_line::table::write::Kind;
 use fall_line::table::{self, OpenedFile, Request};
 use flate2::Compression;
@@ -22,7 +22,7 @@ use rows::written;
 use tempfile::TempDir;
 use text::{PLAIN, assert_reads, open, open_as, open_file, refusal, separated_by};
 
-/// As `gzip` and `zstd` pack it.
+/// Returns what `gzip` and `zstd` make of a text.
 fn packed(content: &str) -> [(&'static str, Vec<u8>); 2] {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(content.as_bytes()).unwrap();
@@ -31,7 +31,7 @@ fn packed(content: &str) -> [(&'static str, Vec<u8>); 2] {
 }
 
 #[test]
-fn packed_files_are_unpacked_whatever_they_are_called() {
+fn compressed_files_are_read_whatever_their_names() {
     let lines = |from: u32, to: u32| {
         (from..to)
             .map(|i| format!("{i},{}\n", f64::from(i) / 8.0))
@@ -39,14 +39,14 @@ fn packed_files_are_unpacked_whatever_they_are_called() {
     };
     let (front, back) = (format!("x,y\n{}", lines(0, 70_000)), lines(70_000, 150_001));
     for ((kind, one), (_, other)) in packed(&front).into_iter().zip(packed(&back)) {
-        // Of two members, as `cat a.gz b.gz` makes it, cut within the text of one record or not.
+        // Two members, as `cat a.gz b.gz` makes them.
         let opened = open([one.clone(), other].concat(), None, None).unwrap();
         assert_eq!([&*opened.x, &*opened.y], ["x", "y"], "{kind}");
         let samples = all(&*opened.source);
         assert_eq!(samples.x.len(), 150_001, "{kind}");
         let sample = |i: usize| (samples.x[i], samples.y[i]);
         assert!((0..150_001).all(|i| sample(i) == (i as f64, i as f64 / 8.0)));
-        // Half a file is not a shorter one.
+        // Half a file is an error, not a shorter file.
         let error = open(&one[..one.len() / 2], None, None).err().unwrap();
         assert!(matches!(error, Error::Io { .. }), "{kind}: {error:?}");
         let mut damaged = one;
@@ -57,7 +57,7 @@ fn packed_files_are_unpacked_whatever_they_are_called() {
     for (kind, table) in packed("PAR1 and so on") {
         let text = refusal(open(table, None, None));
         assert!(
-            text.contains("a Parquet file: unpack it first"),
+            text.contains("a Parquet file: decompress it first"),
             "{kind}: {text}"
         );
     }
@@ -67,9 +67,9 @@ fn packed_files_are_unpacked_whatever_they_are_called() {
     }
 }
 
-/// As programs write packed files that others can skip in, and devices that fill up blocks.
+/// Some programs write frames to skip, and tapes and devices fill blocks with zeros.
 #[test]
-fn what_packers_add_is_passed_over() {
+fn skippable_frames_and_zeros_are_ignored() {
     let content = "x,y\n1,2\n3,4\n";
     let more = "5,6\n";
     let [(_, gzip), (_, zstd)] = packed(content);
@@ -83,17 +83,17 @@ fn what_packers_add_is_passed_over() {
     ] {
         assert_reads(open(file, None, None), &[1.0, 3.0, 5.0], &[2.0, 4.0, 6.0]);
     }
-    // Something else behind it is not.
+    // Anything else after a member is an error.
     let error = open([&gzip[..], b"\0more"].concat(), None, None).err();
     assert!(matches!(error, Some(Error::Io { .. })), "{error:?}");
 }
 
 #[test]
-fn other_files_are_named() {
+fn a_file_of_another_kind_is_named() {
     for (head, what) in [
         (&b"PK\x03\x04and so on"[..], "is a ZIP archive, as NPZ"),
-        (b"BZh91AY", "is packed by bzip2"),
-        (b"\xfd7zXZ\0\0", "is packed by xz"),
+        (b"BZh91AY", "is compressed with bzip2"),
+        (b"\xfd7zXZ\0\0", "is compressed with xz"),
         (b"ARROW1\0\0", "is an Arrow or Feather file"),
         (b"FEA1", "is a Feather file"),
     ] {
@@ -104,7 +104,7 @@ fn other_files_are_named() {
 }
 
 #[test]
-fn the_name_tells_tabs_from_commas() {
+fn a_tsv_file_is_split_at_tabs() {
     let folder = tempfile::tempdir().unwrap();
     let [gzip, zstd] = packed("a\tb\n1\t2\n3\t4\n").map(|(_, bytes)| bytes);
     for (name, content) in [
@@ -116,7 +116,7 @@ fn the_name_tells_tabs_from_commas() {
         let path = folder.path().join(name);
         std::fs::write(&path, &content).unwrap();
         assert_reads(open_file(&path, PLAIN), &[1.0, 3.0], &[2.0, 4.0]);
-        // What is asked for counts for more.
+        // A delimiter that is asked for has priority.
         let comma = open_file(&path, separated_by(b','));
         assert!(refusal(comma).contains("one column"), "{name}");
     }
@@ -124,10 +124,10 @@ fn the_name_tells_tabs_from_commas() {
     std::fs::write(&path, "a,b\n1,2\n3,4\n").unwrap();
     let text = refusal(open_file(&path, PLAIN));
     assert!(
-        text.contains("say --delimiter ',', or --delimiter tab"),
+        text.contains("seems to separate its columns by ',', not by tab"),
         "{text}"
     );
-    // Decimals with commas are another matter.
+    // Decimal commas do not suggest another delimiter.
     std::fs::write(&path, "a\tb\n1,5\t2,5\n3,5\t4,5\n").unwrap();
     let header = Request {
         x: Some("a"),
@@ -163,7 +163,7 @@ fn x_alone_needs_no_y_and_one_sample() {
         assert!(!opened.source.title().contains("over"));
         assert_reads(Ok(opened), &[5.0], &[0.0]);
     }
-    // What y holds is nobody's business, unless it is asked for.
+    // y is not looked at, unless it is asked for.
     let content = "a,b\n1,\n3,4\n";
     let a = Request {
         x: Some("a"),
@@ -173,39 +173,39 @@ fn x_alone_needs_no_y_and_one_sample() {
     let both = Request { y: Some("b"), ..a };
     assert!(refusal(open_as(content, both)).contains("line 2, column \"b\""));
     assert_reads(open_as("a,b\n3,4\n", both), &[3.0], &[4.0]);
-    // Of two numeric columns it is the one that would be x if y were wanted.
+    // Of two numeric columns, it is the one that would be x beside y.
     assert_reads(open_as("name,a,b\nann,1,2\n", alone), &[1.0], &[0.0]);
     let text = refusal(open_as("a,b,c\n1,2,3\n", alone));
     assert!(
-        text.contains("needs --x, for it has not just one or two numeric columns; its"),
+        text.contains("cannot tell which column is x; choose by name or position: its"),
         "{text}"
     );
     assert!(refusal(open_as("a\n", a)).ends_with("has 0 samples"));
 }
 
 #[test]
-fn the_bytes_of_the_file_are_told() {
+fn progress_counts_the_bytes_of_the_file() {
     let content: String = (0..100_000).map(|i| format!("{i},{}\n", i % 3)).collect();
     let mut files = vec![content.clone().into_bytes()];
     files.extend(packed(&content).map(|(_, bytes)| bytes));
     for bytes in files {
-        let told = AtomicU64::new(0);
+        let counted = AtomicU64::new(0);
         let on_load = |bytes| {
-            told.fetch_add(bytes, Ordering::Relaxed);
+            counted.fetch_add(bytes, Ordering::Relaxed);
         };
         table::open(text::file(&bytes).path(), &PLAIN, &on_load).unwrap();
-        assert_eq!(told.into_inner(), bytes.len() as u64);
+        assert_eq!(counted.into_inner(), bytes.len() as u64);
     }
 }
 
 #[test]
-fn what_is_for_text_files_is_refused_elsewhere() {
+fn options_of_text_files_are_refused_for_other_files() {
     for (head, kind) in [("PAR1", "a Parquet file"), ("\u{93}NUMPY", "an NPY file")] {
         let head: Vec<u8> = head.chars().map(|c| c as u8).collect();
-        for (flag, request) in [
-            ("--delimiter", separated_by(b';')),
+        for (option, request) in [
+            (Setting::Delimiter, separated_by(b';')),
             (
-                "--header",
+                Setting::Header,
                 Request {
                     header: Some(false),
                     ..PLAIN
@@ -213,14 +213,16 @@ fn what_is_for_text_files_is_refused_elsewhere() {
             ),
         ] {
             let error = open_as(&head, request).err().unwrap();
-            assert!(matches!(error, Error::Usage(_)), "{error:?}");
-            let text = error.to_string();
-            assert!(text.contains(flag) && text.contains(kind), "{text}");
+            let Error::Setting { setting, problem } = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(setting, option);
+            assert!(problem.contains(kind), "{problem}");
         }
     }
 }
 
-/// A named pipe, in a folder of its own.
+/// Returns a named pipe, in a folder of its own.
 #[cfg(unix)]
 fn pipe() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -230,7 +232,7 @@ fn pipe() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// What is read of a named pipe into which these bytes are written, once.
+/// Opens a named pipe while these bytes are written to it.
 #[cfg(unix)]
 fn through(
     path: &Path,
@@ -245,7 +247,7 @@ fn through(
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_is_read_as_it_comes() {
+fn a_pipe_of_text_is_read() {
     let (_folder, path) = pipe();
     let through = |content: &[u8]| through(&path, content, &|_| {});
     let content = "x,y\n1,2\n3,4\n";
@@ -255,7 +257,7 @@ fn a_pipe_is_read_as_it_comes() {
     }
 }
 
-/// Samples, and the bytes of files that hold them and are read by position: many times as many as a pipe holds.
+/// Returns samples, and files of them that are read by position and are many times as long as a pipe's buffer.
 fn tables() -> (Block, [(Kind, Vec<u8>); 2]) {
     let mut samples = Block::default();
     for x in (0..150_001).map(f64::from) {
@@ -270,21 +272,21 @@ fn tables() -> (Block, [(Kind, Vec<u8>); 2]) {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_of_a_table_is_read_at_any_position() {
+fn a_pipe_of_a_table_can_be_read_at_any_position() {
     let (_folder, path) = pipe();
     let (Block { x, y }, tables) = tables();
     for (kind, bytes) in tables {
-        let told = AtomicU64::new(0);
+        let counted = AtomicU64::new(0);
         let on_load = |bytes| {
-            told.fetch_add(bytes, Ordering::Relaxed);
+            counted.fetch_add(bytes, Ordering::Relaxed);
         };
         let opened = through(&path, &bytes, &on_load).unwrap();
-        assert_eq!(told.into_inner(), bytes.len() as u64, "{kind:?}");
+        assert_eq!(counted.into_inner(), bytes.len() as u64, "{kind:?}");
         let mut last = Block::default();
         opened.source.read(2, &mut last).unwrap();
         assert_eq!(last.x, x[2 * BLOCK..], "{kind:?}");
         assert_reads(Ok(opened), &x, &y);
-        // A pipe that breaks off holds no shorter file.
+        // A pipe that breaks off is an error, not a shorter file.
         for length in [bytes.len() - 1, bytes.len() / 2, 100] {
             let text = refusal(through(&path, &bytes[..length], &|_| {}));
             assert!(text.starts_with(path.to_str().unwrap()), "{kind:?}: {text}");
@@ -292,7 +294,7 @@ fn a_pipe_of_a_table_is_read_at_any_position() {
     }
 }
 
-/// A plain file is not copied, but one of which something was read before is no file from its start.
+/// A file is not copied, unless something was read from it before. Then the file does not start at its magic number.
 #[cfg(unix)]
 #[test]
 fn standard_input_may_be_a_file() {
@@ -317,7 +319,7 @@ fn standard_input_may_be_a_file() {
 }
 
 #[test]
-fn a_table_comes_through_standard_input() {
+fn a_table_is_read_from_standard_input() {
     let (_, tables) = tables();
     for (kind, bytes) in tables {
         let train = |folder: &Path, bytes: &[u8]| {
@@ -341,7 +343,7 @@ fn a_table_comes_through_standard_input() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{kind:?}: {said}");
         assert!(said.contains("standard input"), "{kind:?}: {said}");
-        // The copy has to lie somewhere; the name of this variable is another on other systems.
+        // The copy needs a folder. Its variable has another name on other systems.
         #[cfg(unix)]
         {
             let (_, output) = train(Path::new("/no/such/folder"), &bytes);

@@ -1,4 +1,4 @@
-//! Data sets whose line of least squares is known exactly, from golden/lines.py: the closed form in f64.
+//! The closed form in f64, on data sets whose line of least squares is known exactly.
 
 mod common;
 #[path = "common/lines.rs"]
@@ -18,7 +18,7 @@ fn statistics(x: &[f64], y: &[f64]) -> Statistics {
     Statistics::of(&Samples::new(x, y), &|_| {}).unwrap()
 }
 
-/// That a value is right to so many digits.
+/// Asserts that a value has this number of right digits.
 fn assert_digits(what: &str, value: f64, right: f64, digits: i32) {
     let off = ((value - right) / right).abs();
     let near = off <= 0.5 * 10_f64.powi(-digits) || value == right;
@@ -37,7 +37,7 @@ fn the_closed_form_has_twelve_digits_on_every_set() {
         assert_digits(name, statistics.y.mean, case.mean_y, 12);
         assert_digits(name, statistics.x_deviation(), case.deviation_x, 12);
         let squares = statistics.least_deviation().powi(2);
-        // What cancels in it.
+        // The variance of y cancels in it.
         let slack = 1e-14 * statistics.y_deviation().powi(2);
         assert!(
             (squares - case.mse).abs() <= 1e-12 * case.mse + slack,
@@ -47,13 +47,13 @@ fn the_closed_form_has_twelve_digits_on_every_set() {
 }
 
 #[test]
-fn what_the_line_of_least_squares_leaves_is_right() {
+fn the_goodness_of_a_line_is_right() {
     for case in golden() {
         let source = Samples::new(&case.x, &case.y);
         let statistics = statistics(&case.x, &case.y);
         let line = statistics.line().unwrap();
         let fit = Goodness::of(&source, line, &statistics.y).unwrap();
-        // A residual is what is left of numbers of this size.
+        // A residual is the difference of numbers of this size.
         let rounding = f64::EPSILON * (line.b.abs() + line.w.abs() * statistics.x.greatest.abs());
         let slack = 1e-12 * fit.rmse + 4.0 * rounding;
         let name = &case.name;
@@ -68,22 +68,22 @@ fn what_the_line_of_least_squares_leaves_is_right() {
         let explained = fit.r_squared.unwrap();
         assert!((explained - case.r_squared).abs() < 1e-6, "{name}: {fit:?}");
     }
-    // By hand: y = x leaves 0, 1, -1 of the targets 0, 0, 3.
+    // Residuals of y = x by hand: 0, 1 and -1 for the targets 0, 0 and 3.
     let source = Samples::new(&[0.0, 1.0, 2.0], &[0.0, 0.0, 3.0]);
     let y = Statistics::of(&source, &|_| {}).unwrap().y;
     let fit = Goodness::of(&source, Model { w: 1.0, b: 0.0 }, &y).unwrap();
     assert_digits("rmse", fit.rmse, (2.0_f64 / 3.0).sqrt(), 15);
     assert_digits("mae", fit.mae, 2.0 / 3.0, 15);
     assert_digits("R²", fit.r_squared.unwrap(), 1.0 - 2.0 / 6.0, 15);
-    // Of a y that does not vary there is nothing to explain.
+    // A y that does not vary has no variance to explain.
     let flat = Samples::new(&[0.0, 1.0], &[0.1; 2]);
     let y = Statistics::of(&flat, &|_| {}).unwrap().y;
     let fit = Goodness::of(&flat, Model { w: 0.0, b: 0.0 }, &y).unwrap();
     assert_eq!(fit.r_squared, None);
 }
 
-/// NIST's NumAcc3 and NumAcc4: mean 1000000.2 and 10000000.2, standard deviation 0.1 (over n − 1), by construction;
-/// certified for these decimals, of which f64 holds the last with an error of 1e-9 / 0.1 of the deviation.
+/// NIST's NumAcc3 and NumAcc4 have means of 1000000.2 and 10000000.2 and a standard deviation of 0.1 (over n − 1) by
+/// construction. f64 holds their last decimal with an error of 1e-9 / 0.1 of the deviation.
 #[test]
 fn the_mean_and_deviation_of_nearly_equal_values_are_right() {
     for (mean, digits) in [(1e6 + 0.2, 9), (1e7 + 0.2, 8)] {
@@ -121,13 +121,13 @@ fn parts_join_to_the_whole_without_cancellation() {
     assert_digits("w", joined_line.w, line.w, 11);
     assert_digits("b", joined_line.b, line.b, 11);
     assert_digits("squares", joined.x.squares, whole.x.squares, 11);
-    // Nothing added is nothing changed.
+    // Joining no samples changes nothing.
     assert_eq!(joined.join(Statistics::default()), joined);
     assert_eq!(Statistics::default().join(joined), joined);
 }
 
 #[test]
-fn what_an_engine_reads_is_observed_as_a_whole_or_not_at_all() {
+fn statistics_are_observed_once_every_block_was_read() {
     let source = synthetic(2 * BLOCK as u64 + 5);
     let observed = Observed::new(&source, None);
     let mut block = Block::default();
@@ -145,7 +145,7 @@ fn a_column_that_does_not_vary_has_no_line() {
     assert_eq!(statistics(&[0.1; 1000], &[1.0; 1000]).line(), None);
     let flat = statistics(&[1.0, 2.0, 4.0], &[0.1; 3]);
     assert_eq!(flat.line(), Some(Model { w: 0.0, b: 0.1 }));
-    // Neighbours in f64 are values apart.
+    // Neighbours in f64 are different values.
     assert!(
         statistics(&[1.0, 1.0_f64.next_up()], &[0.0, 1.0])
             .line()
@@ -153,7 +153,7 @@ fn a_column_that_does_not_vary_has_no_line() {
     );
 }
 
-/// As large as a loss derivative is where the mean loss is this.
+/// Returns the size of a loss derivative where the mean loss is `mean`.
 fn steepness(loss: Loss, mean: f64) -> f64 {
     match loss {
         Loss::Mse | Loss::Huber { .. } => 4.0 * mean.sqrt(),
@@ -162,7 +162,7 @@ fn steepness(loss: Loss, mean: f64) -> f64 {
 }
 
 #[test]
-fn a_line_its_loss_and_its_gradient_turn_back_into_the_datas_units() {
+fn a_line_its_loss_and_its_gradient_are_converted_back_to_the_datas_units() {
     for case in golden() {
         let source = Samples::new(&case.x, &case.y);
         let statistics = statistics(&case.x, &case.y);
@@ -173,7 +173,7 @@ fn a_line_its_loss_and_its_gradient_turn_back_into_the_datas_units() {
                 other => other,
             };
             if loss == Loss::LogCosh && !(1e-10..1e10).contains(&y_deviation) {
-                continue; // which has a size of its own
+                continue; // log-cosh is not invariant to scale
             }
             let scaling = Scaling::standard(&statistics, loss);
             let inside = all(&Scaled::new(&source, scaling));
@@ -187,7 +187,7 @@ fn a_line_its_loss_and_its_gradient_turn_back_into_the_datas_units() {
                     case.name
                 );
             }
-            // Some line that is not the best one.
+            // Any line that is not the best one.
             let line = Model {
                 w: case.w + y_deviation / case.deviation_x,
                 b: case.b + 0.3 * y_deviation - y_deviation / case.deviation_x * case.mean_x,
@@ -204,7 +204,7 @@ fn a_line_its_loss_and_its_gradient_turn_back_into_the_datas_units() {
             let found = scaling.evaluation(loss, there.sums.means(samples));
             let right = Reference::exact(&source, loss, line).sums.means(samples);
             let name = format!("{} {loss}", case.name);
-            // The reference subtracts numbers as large as these for a residual as large as y's deviation.
+            // In the reference, a residual as large as y's deviation is the difference of numbers of this size.
             let size = line.b.abs() + line.w.abs() * statistics.x.greatest.abs();
             let slack = 1e-9 + 8.0 * f64::EPSILON * size / y_deviation;
             assert!(
@@ -226,7 +226,7 @@ fn a_line_its_loss_and_its_gradient_turn_back_into_the_datas_units() {
 }
 
 #[test]
-fn data_as_they_are_stay_as_they_are() {
+fn no_scaling_changes_nothing() {
     let (x, y) = ([1.0_f32, 2.0, 4.0], [3.0_f32, 5.0, 6.0]);
     let source = Columns::new(&x, &y).unwrap();
     let same = all(&Scaled::new(&source, Scaling::NONE));

@@ -111,10 +111,7 @@ fn every_loss_has_a_shader_of_its_name_and_no_other_lies_there() {
 /// A parameter out of range would give a result that means nothing.
 #[test]
 fn no_engine_takes_a_parameter_out_of_range() {
-    let columns = Columns {
-        x: &[0.0, 1.0],
-        y: &[0.0, 1.0],
-    };
+    let columns = Columns::new(&[0.0_f32, 1.0], &[0.0, 1.0]).unwrap();
     for loss in [
         Loss::Huber { delta: 0.0 },
         Loss::Huber { delta: 1e50 },

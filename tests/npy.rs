@@ -102,7 +102,7 @@ fn columns_are_x_and_y_or_those_asked_for() {
     assert!(refusal(open("wide", &asked("5", "2"))).contains("no column \"5\""));
     assert!(matches!(
         open("wide", &asked("2", "2")),
-        Err(Error::Usage(_))
+        Err(Error::Setting { .. })
     ));
     assert!(refusal(open("one", &Request::default())).contains("one column"));
     assert_eq!(
@@ -208,7 +208,10 @@ fn what_is_no_table_is_refused() {
     }
     assert!(refusal(open("words", &asked("1", "2"))).contains("column 1 holds no numbers"));
     let one = refusal(open("one", &Request::default()));
-    assert!(one.ends_with("--x a.npy --y b.npy"), "{one}");
+    assert!(
+        one.ends_with("has one column, and a line needs x and y"),
+        "{one}"
+    );
     let missing = Npy::open(Path::new("no such file.npy"), &Request::default());
     assert!(matches!(missing, Err(Error::Io { .. })));
 }

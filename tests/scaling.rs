@@ -1,5 +1,5 @@
-//! What happens to the line when the samples are scaled, shifted or put in another order: what must, and nothing beyond
-//! the rounding. Random sets, by the closed form and trained, on the CPU engine and every adapter.
+//! Samples that are scaled, shifted or put in another order: the line changes as it must, except for rounding. Checked for
+//! random sets, in closed form and by training, on the CPU engine and every adapter.
 
 mod common;
 #[path = "common/standard.rs"]
@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 use standard::Standard;
 
-/// Random sets: a line, and noise from none to as much as it rises.
+/// Returns random sets: a line, and noise from none to as much as the line rises.
 fn sets() -> impl Strategy<Value = Samples> {
     let samples = prop::collection::vec((-1.0..1.0, -1.0..1.0), 3..60);
     let noise = prop_oneof![1 => Just(0.0), 4 => (-6.0..1.0).prop_map(|e| 10_f64.powf(e))];
@@ -38,7 +38,7 @@ fn sets() -> impl Strategy<Value = Samples> {
         })
 }
 
-/// Of either sign, and of any size from 1e-6 to 1e6.
+/// Returns factors of either sign, from 1e-6 to 1e6.
 fn factors() -> impl Strategy<Value = f64> {
     (prop::bool::ANY, -6.0..6.0).prop_map(|(negative, e)| {
         let size = 10_f64.powf(e);
@@ -46,7 +46,7 @@ fn factors() -> impl Strategy<Value = f64> {
     })
 }
 
-/// The losses with corners, as δ's share of the noise or τ.
+/// A loss with corners; δ is given as a share of the noise.
 #[derive(Clone, Copy, Debug)]
 enum Corners {
     Mae,
@@ -80,7 +80,7 @@ impl Corners {
     }
 }
 
-/// The samples after x ← a x + s and y ← c y + t: what must become of a line, a loss and its value.
+/// The change x ← a x + s and y ← c y + t of samples, with the change that follows for a line and a loss.
 #[derive(Clone, Copy, Debug)]
 struct Change {
     a: f64,
@@ -111,7 +111,7 @@ impl Change {
         }
     }
 
-    /// How far it may be off then, from how far it was.
+    /// Returns the error that a line may have after the change, from its error before.
     fn off(&self, Model { w, b }: Model) -> Model {
         let w = w * (self.c / self.a).abs();
         Model {
@@ -120,7 +120,7 @@ impl Change {
         }
     }
 
-    /// The loss of the new samples that sees them as `loss` saw the old ones, and what its values are multiplied by.
+    /// Returns the loss of the new samples that corresponds to `loss` of the old ones, and the factor of its values.
     fn loss(&self, loss: Loss) -> (Loss, f64) {
         let size = self.c.abs();
         match loss {
@@ -130,7 +130,7 @@ impl Change {
                 },
                 size * size,
             ),
-            // What was over is under.
+            // Samples above the line are now below it.
             Loss::Quantile { tau } if self.c < 0.0 => (Loss::Quantile { tau: 1.0 - tau }, size),
             Loss::Quantile { .. } | Loss::Mae => (loss, size),
             Loss::Mse | Loss::LogCosh => panic!("{loss} has no corners"),
@@ -138,7 +138,7 @@ impl Change {
     }
 }
 
-/// Where to compute: the CPU engine where there is no adapter.
+/// The engine: that of an adapter, or the CPU engine for `None`.
 type On<'a> = Option<&'a Adapter>;
 
 fn engine<'a>(on: On, source: &'a dyn Source, loss: Loss) -> Box<dyn Engine + 'a> {
@@ -151,24 +151,24 @@ fn engine<'a>(on: On, source: &'a dyn Source, loss: Loss) -> Box<dyn Engine + 'a
     }
 }
 
-/// The lines of least squares, and how far each may be off.
+/// The lines of least squares, each with its possible error.
 struct Lines {
     closed: (Model, Model),
     trained: (Model, Model),
 }
 
 impl Lines {
-    /// With u = 2^-53, X and Y the greatest |x| and |y|, s and r the deviations of x and y:
+    /// Computes the lines. Let u = 2^-53, X and Y the greatest |x| and |y|, and s and r the deviations of x and y.
     ///
-    /// The samples are rounded to u X and u Y, which moves Σ (x − mean)(y − mean) by n u (X r + Y s) at the most and
-    /// Σ (x − mean)² by n u 2 X s (Cauchy and Schwarz). Their terms are rounded, multiplied and added up in some 20
-    /// roundings, of sums that are no larger than n s r and n s². So w = Σxy / Σxx, where |w| s ≤ r, is off by
-    /// u (40 r + Y + 3 X r / s) / s at the most, and b, which is mean y − w · mean x, by X times that and some 50
-    /// roundings of Y and w X.
+    /// The samples are rounded to u X and u Y. By Cauchy and Schwarz, that moves Σ (x − mean)(y − mean) by up to
+    /// n u (X r + Y s), and Σ (x − mean)² by up to n u 2 X s. Their terms are rounded, multiplied and added up in about 20
+    /// roundings, of sums that are at most n s r and n s². The error of w = Σxy / Σxx, where |w| s ≤ r, is therefore at most
+    /// u (40 r + Y + 3 X r / s) / s. The error of b = mean y − w · mean x is X times that, and about 50 roundings of Y and
+    /// w X.
     ///
-    /// Training ends where the gradient's sums are 0 to 2e-6 of Σ|term| (see common): a mean of |2 r′ x′| or |2 r′|, at
-    /// the most twice the deviation that the line leaves, over the curvature, 2. Of that deviation no less than f32's
-    /// share of y's counts, for it is no better known where next to none is left.
+    /// Training ends where the gradient's sums are 0 to 2e-6 of Σ|term| (see common). That is a mean of |2 r′ x′| or |2 r′|,
+    /// at most twice the deviation that the line leaves, over the curvature, 2. The deviation counts as at least f32's share
+    /// of y's: a smaller one is not known more precisely.
     fn new(on: On, source: &Samples) -> Self {
         let standard = Standard::new(source, Loss::Mse);
         let statistics = &standard.statistics;
@@ -213,8 +213,10 @@ impl Lines {
     }
 }
 
-/// The least mean loss that the cutting plane finds, and how far it may be off: by 1e-6 of it, and 1e-7 of a residual's
-/// parts where all samples lie on a line (see optima.rs), and by f64's rounding of the parts here.
+/// Returns the least mean loss that the cutting plane finds, and its possible error.
+///
+/// The error is 1e-6 of the loss, 1e-7 of a residual's parts if all samples are on a line (see optima.rs), and f64's
+/// rounding of the parts here.
 fn least(on: On, samples: &Samples, loss: Loss) -> (f64, f64) {
     let standard = Standard::new(samples, loss);
     let inside = standard.inside();
@@ -225,7 +227,7 @@ fn least(on: On, samples: &Samples, loss: Loss) -> (f64, f64) {
         sums.loss / samples.samples() as f64
     };
     let zero = Model { w: 0.0, b: 0.0 };
-    // The mean of |y′|, and no less than that of |w′ x′| + |b′|.
+    // The mean of |y′|, plus a bound of the mean of |w′ x′| + |b′|.
     let inside = mean(&standard.inside(), zero) + trained.model.w.abs() + trained.model.b.abs();
     let steepest = match loss {
         Loss::Huber { delta } => delta,
@@ -263,7 +265,7 @@ fn check_least(
     Ok(())
 }
 
-/// Checks random values on the CPU engine, and fewer on every adapter.
+/// Checks random values on the CPU engine, and fewer of them on every adapter.
 fn check<S: Strategy>(values: S, check: impl Fn(On, S::Value) -> TestCaseResult) {
     let run = |cases, on: On| {
         let config = ProptestConfig {
@@ -313,7 +315,7 @@ fn a_shifted_x_and_y_move_the_intercept_alone() {
 }
 
 #[test]
-fn a_loss_with_corners_is_as_low_for_scaled_samples() {
+fn the_least_loss_with_corners_scales_with_the_samples() {
     check(
         (sets(), scalings(), corners()),
         |on, (samples, change, corners)| {
@@ -324,7 +326,7 @@ fn a_loss_with_corners_is_as_low_for_scaled_samples() {
 }
 
 #[test]
-fn a_loss_with_corners_is_as_low_for_shifted_samples() {
+fn the_least_loss_with_corners_is_that_of_shifted_samples() {
     check(
         (sets(), shifts(), corners()),
         |on, (samples, change, corners)| {
@@ -334,7 +336,7 @@ fn a_loss_with_corners_is_as_low_for_shifted_samples() {
     );
 }
 
-/// A set, and itself in another order.
+/// Returns sets, each with itself in another order.
 fn shuffled() -> impl Strategy<Value = (Samples, Samples)> {
     sets().prop_flat_map(|samples| {
         let Block { x, y } = &samples.0;
@@ -352,7 +354,7 @@ fn shuffled() -> impl Strategy<Value = (Samples, Samples)> {
 }
 
 #[test]
-fn the_order_of_samples_changes_the_rounding_alone() {
+fn the_order_of_samples_changes_only_the_rounding() {
     check(
         (shuffled(), corners()),
         |on, ((samples, other), corners)| {

@@ -1,4 +1,4 @@
-//! Digit by digit against NumPy: the draws, and fifty epochs in f64, from golden/tutorial.py.
+//! The draws, and fifty epochs in f64, compared with NumPy digit by digit. The values are from golden/tutorial.py.
 
 mod common;
 
@@ -21,7 +21,7 @@ struct Golden {
 struct Case {
     seed: u64,
     samples: u64,
-    /// The first and the last one.
+    /// The first and the last x.
     x: [f64; 2],
     y: [f64; 2],
     sum_x: f64,
@@ -56,7 +56,7 @@ fn numpy(case: &Case) -> Numpy {
     Numpy::new(recipe, &|_| {}).unwrap()
 }
 
-/// Equal but for the last bits: logarithms differ there between C libraries, and sums by their order.
+/// Returns whether values are equal except for the last bits, where logarithms of C libraries and orders of sums differ.
 fn near(ours: f64, numpys: f64) -> bool {
     (ours - numpys).abs() <= 1e-14 * numpys.abs()
 }
@@ -68,7 +68,7 @@ fn the_draws_are_those_of_numpy() {
         let drawn = all(&source);
         let what = format!("seed {}, {} samples", case.seed, case.samples);
         assert_eq!(drawn.x.len() as u64, case.samples, "{what}");
-        // No logarithm here: equal to the bit.
+        // x needs no logarithm, so it is equal to the bit.
         assert_eq!([drawn.x[0], *drawn.x.last().unwrap()], case.x, "{what}");
         for (ours, numpys) in [
             (drawn.y[0], case.y[0]),
@@ -84,7 +84,7 @@ fn the_draws_are_those_of_numpy() {
 }
 
 #[test]
-fn blocks_come_out_the_same_in_any_order() {
+fn blocks_are_the_same_in_any_order() {
     let source = numpy(&Case {
         samples: 200_001,
         ..golden().pop().unwrap()
@@ -100,7 +100,7 @@ fn blocks_come_out_the_same_in_any_order() {
 }
 
 #[test]
-fn fifty_epochs_go_where_numpys_f64_goes() {
+fn fifty_epochs_follow_those_of_numpy_in_f64() {
     for case in golden() {
         let source = numpy(&case);
         for run in &case.runs {
@@ -123,10 +123,10 @@ fn fifty_epochs_go_where_numpys_f64_goes() {
                     ControlFlow::Continue(())
                 })
                 .unwrap();
-                // f32 rounds every residual, by some 2^-23 of a prediction below 16: 2e-6. An epoch
-                // passes that on to w and b times the learning rate, and later ones shrink it. For
-                // mae and quantile it holds where no residual of these runs is within 2e-6 of 0,
-                // where its sign would turn.
+                // f32 rounds every residual by about 2^-23 of a prediction below 16: 2e-6. An epoch
+                // adds the learning rate times that to w and b, and later ones shrink it. For mae and
+                // quantile, it matters that no residual of these runs is within 2e-6 of 0, where its
+                // sign would change.
                 let same = |ours: f64, numpys: f64, of: &str| {
                     let off = (ours - numpys).abs();
                     assert!(off <= 5e-6, "{what}: {of} is {ours}, not {numpys}");

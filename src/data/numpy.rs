@@ -17,14 +17,14 @@ use super::{BLOCK, Block, OnLoad, Source, positions};
 use crate::error::{Error, Setting};
 use crate::model::Model;
 
-/// States kept at the most, for each of x and noise: 2.5 KB each, so 20 MB in all.
+/// Maximum number of states kept, for each of x and noise. A state takes 2.5 KB, so all take 20 MB.
 const CHECKPOINTS: u64 = 4096;
 
 /// MT19937 with NumPy's doubles and normals on top.
 #[derive(Clone, Debug)]
 struct Legacy {
     bits: Mt,
-    /// The polar method makes two normals at a time; this is the second.
+    /// The second of the two normals that the polar method makes at a time.
     cached: Option<f64>,
 }
 
@@ -36,14 +36,14 @@ impl Legacy {
         }
     }
 
-    /// `rand()`: uniform in [0, 1), 53 bits out of two words (`legacy_double`).
+    /// Draws as `rand()` does: uniform in [0, 1), 53 bits from two words (`legacy_double`).
     fn uniform(&mut self) -> f64 {
         let high = self.bits.next_u32() >> 5;
         let low = self.bits.next_u32() >> 6;
         (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
     }
 
-    /// `randn()`: Marsaglia's polar method (`legacy_gauss`).
+    /// Draws as `randn()` does, by Marsaglia's polar method (`legacy_gauss`).
     fn normal(&mut self) -> f64 {
         if let Some(normal) = self.cached.take() {
             return normal;
@@ -63,23 +63,23 @@ impl Legacy {
 
 /// The synthetic data set that NumPy's legacy generator draws.
 ///
-/// All x come before all noise in the one stream, and how far a normal takes it depends on what is
-/// drawn, so the whole is drawn once at the start and the generator's state kept every few blocks.
+/// All x come before all noise in one stream, and a normal takes a varying number of words from it. Everything is
+/// therefore drawn once at the start, and the generator's state is kept every few blocks.
 #[derive(Debug)]
 pub struct Numpy {
     recipe: Recipe,
-    /// Blocks from one kept state to the next.
+    /// The distance between two kept states, in blocks.
     stride: u64,
-    /// The generator before x and before the noise of every stride-th block.
+    /// The generator before x and before the noise of each block that is a multiple of `stride`.
     states: Vec<(Legacy, Legacy)>,
     start: Model,
 }
 
 impl Numpy {
-    /// Draws to this recipe, telling `on_load` of each value as it passes, two a sample.
+    /// Draws the samples of a recipe once. Calls `on_load` with the number of values as they are drawn, two a sample.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a recipe that can't be followed, or a seed that NumPy does not take.
+    /// [`Error::Setting`] or [`Error::Usage`] for a recipe that can't be followed, or a seed that NumPy does not take.
     pub fn new(recipe: Recipe, on_load: OnLoad) -> Result<Self, Error> {
         Self::with_checkpoints(recipe, CHECKPOINTS, on_load)
     }
@@ -118,7 +118,7 @@ impl Numpy {
         })
     }
 
-    /// Where the script starts: w, then b, the draws after the noise.
+    /// Returns the start of the script: w and b, the draws after the noise.
     pub fn start(&self) -> Model {
         self.start
     }
@@ -160,9 +160,9 @@ impl Source for Numpy {
 mod tests {
     use super::*;
 
-    /// As it is from 4096 blocks on.
+    /// Sets of more than 4096 blocks keep a state for several blocks.
     #[test]
-    fn a_state_kept_for_several_blocks_leads_to_each() {
+    fn a_state_for_several_blocks_yields_each_of_them() {
         let recipe = Recipe {
             samples: 5 * BLOCK as u64 + 3,
             ..Recipe::default()

@@ -1,45 +1,46 @@
-//! Standardised samples: coordinates in which f32 keeps its digits and descent is short.
+//! Standardising: coordinates in which f32 keeps its digits and descent is short.
 
 use serde::{Deserialize, Serialize};
 
 use super::statistics::Statistics;
+use super::synthetic::Synthetic;
 use super::{Block, Source};
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
 use crate::model::{Evaluation, Model};
 
-/// What a sum of losses may come to: a 34th of f32's greatest number.
+/// Limit of a sum of losses: a 34th of f32's greatest number.
 const LARGEST_SUM: f64 = 1e37;
-/// The smallest residual of whose square, halved, what f32 flushes to 0, 2^-126, is no more than 2^-22: what is not
-/// certain of a loss anyhow.
+/// The smallest residual whose loss f32 holds well enough. f32 flushes numbers below 2^-126 to 0, which is 2^-22 of half
+/// this residual's square. A loss is uncertain by as much anyhow.
 const SMALLEST_RESIDUAL: f64 = 1.0 / (1_u64 << 51) as f64;
-/// The smallest δ, as a share of a residual, whose product with it likewise is large enough: 2^-104, and some room for x
+/// The smallest δ, as a share of a residual. Its product with the residual must be 2^-104 at least, with some room for x
 /// near 0.
 const SMALLEST_DELTA: f64 = 1.0 / (1_u128 << 100) as f64;
 
-/// How the samples that an engine sees stand to the data:
+/// The coordinates x′ and y′ that an engine sees, computed from the data in f64 before any cast to f32.
 ///
-/// x′ = (x − x_center) / x_scale, y′ = (y − y_center − trend·(x − x_center)) / y_scale, in f64, before any cast to f32.
+/// x′ = (x − x_center) / x_scale, y′ = (y − y_center − trend·(x − x_center)) / y_scale.
 ///
-/// Taking the trend off too, and not y's mean alone, leaves a sample's distance from the line of least squares: near it,
-/// where every descent ends, w′ and b′ are about 0 and a residual is as large as y′, so that nothing is rounded that is
-/// then subtracted. The line, the loss and its gradient are turned back into the data's units for whoever looks.
+/// Subtracting the trend, not only y's mean, leaves a sample's distance from the line of least squares. Every descent ends
+/// near that line, where w′ and b′ are about 0. A residual is then as large as y′, so rounding is not followed by
+/// cancellation. The line, the loss and its gradient are converted back to the data's units.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
-    /// In units of x.
+    /// The subtrahend of x, in units of x.
     pub x_center: f64,
-    /// In units of x.
+    /// The divisor of x, in units of x.
     pub x_scale: f64,
-    /// In units of y.
+    /// The subtrahend of y, in units of y.
     pub y_center: f64,
-    /// In units of y; a power of two, so that it rounds nothing.
+    /// The divisor of y, in units of y: a power of two, which rounds nothing.
     pub y_scale: f64,
-    /// In units of y per unit of x.
+    /// The slope that is subtracted from y, in units of y per unit of x.
     pub trend: f64,
 }
 
 impl Scaling {
-    /// The data as they are.
+    /// The data in their own units.
     pub const NONE: Scaling = Scaling {
         x_center: 0.0,
         x_scale: 1.0,
@@ -48,13 +49,13 @@ impl Scaling {
         trend: 0.0,
     };
 
-    /// Brings x to mean 0 and standard deviation 1, and y to mean 0, no trend and a deviation of about 1. The
-    /// log-cosh loss has a size of its own, and leaves y's as it is.
+    /// Returns a scaling that brings x to mean 0 and standard deviation 1, and y to mean 0, no trend and a deviation of about
+    /// 1. For the log-cosh loss, which is not invariant to scale, y keeps its unit.
     pub fn standard(statistics: &Statistics, loss: Loss) -> Self {
         let Some(line) = statistics.line() else {
             return Self::NONE;
         };
-        // A perfect line leaves rounding alone, which is no measure.
+        // A perfect line leaves only rounding, which is not a measure of y.
         let deviation = statistics.least_deviation();
         let deviation = deviation.max(statistics.y_deviation() * f64::from(f32::EPSILON));
         let y_scale = if loss.degree().is_some() && deviation > 0.0 {
@@ -71,9 +72,9 @@ impl Scaling {
         }
     }
 
-    /// Brings x to mean 0 and standard deviation 1, and y to distances from `line` of about 1, most of which are about
-    /// `size`: for data some of whose samples are far off, which the line of least squares follows. The log-cosh loss has
-    /// a size of its own, and leaves y's as it is.
+    /// Returns a scaling for data with outliers, which the line of least squares follows. It brings x to mean 0 and standard
+    /// deviation 1, and y to distances from `line`, most of which are about `size`, divided by about `size`. For the log-cosh
+    /// loss, which is not invariant to scale, y keeps its unit.
     ///
     /// # Errors
     /// [`Setting::Delta`]'s if f32 can't hold huber's δ, and [`Error::Data`] if it can't hold log-cosh of these y.
@@ -89,7 +90,7 @@ impl Scaling {
         let (x, y) = (&statistics.x, &statistics.y);
         let y_center = line.predict(x.mean);
         let x_scale = statistics.x_deviation();
-        // The mean distance from the line is no more than this, and no loss but mse grows faster.
+        // The mean distance from the line is at most this, and only mse grows faster.
         let far = statistics.y_deviation() + (y.mean - y_center).abs() + (line.w * x_scale).abs();
         let sum = statistics.samples as f64 * far / LARGEST_SUM;
         let least = match loss.degree() {
@@ -100,7 +101,7 @@ impl Scaling {
             }
             Some(_) => size.max(sum),
         };
-        // A power of two; up, where it has to be that large.
+        // A power of two: rounded up if the loss needs it, else down.
         let down = if least > size {
             least.log2().ceil()
         } else {
@@ -138,12 +139,12 @@ impl Scaling {
         Ok(scaling)
     }
 
-    /// The loss of y′ that stands for a loss of y.
+    /// Returns the loss of y′ that corresponds to a loss of y.
     pub fn loss(&self, loss: Loss) -> Loss {
         loss.in_unit(self.y_scale)
     }
 
-    /// The line over x′ and y′ that is this line over x and y.
+    /// Returns the line over x′ and y′ that is this line over x and y.
     pub fn inside(&self, Model { w, b }: Model) -> Model {
         Model {
             w: (w - self.trend) * (self.x_scale / self.y_scale),
@@ -151,7 +152,7 @@ impl Scaling {
         }
     }
 
-    /// The line over x and y that is this line over x′ and y′.
+    /// Returns the line over x and y that is this line over x′ and y′.
     pub fn outside(&self, Model { w, b }: Model) -> Model {
         let w = self.trend + w * (self.y_scale / self.x_scale);
         Model {
@@ -160,7 +161,7 @@ impl Scaling {
         }
     }
 
-    /// The loss and its gradient by w and b over x and y, from those over x′ and y′.
+    /// Returns the loss and its gradient by w and b over x and y, from those over x′ and y′.
     pub fn evaluation(&self, loss: Loss, inside: Evaluation) -> Evaluation {
         let size = self.outside_loss(loss, 1.0);
         let db = inside.db * (size / self.y_scale);
@@ -171,7 +172,7 @@ impl Scaling {
         }
     }
 
-    /// The loss over x and y, from that over x′ and y′.
+    /// Returns the loss over x and y, from that over x′ and y′.
     pub fn outside_loss(&self, loss: Loss, inside: f64) -> f64 {
         inside
             * loss
@@ -179,14 +180,14 @@ impl Scaling {
                 .map_or(1.0, |degree| self.y_scale.powi(degree))
     }
 
-    /// The learning rate over x′ and y′ that takes the steps of this one over x′ and y not scaled.
+    /// Returns the learning rate over x′ and y′ whose steps are those of `rate` over x′ and an unscaled y.
     pub fn learning_rate(&self, loss: Loss, rate: f64) -> f64 {
         rate * loss
             .degree()
             .map_or(1.0, |degree| self.y_scale.powi(degree - 2))
     }
 
-    /// Means of x′ and x′².
+    /// Returns the means of x′ and x′².
     pub fn moments(&self, statistics: &Statistics) -> (f64, f64) {
         let mean = (statistics.x.mean - self.x_center) / self.x_scale;
         let deviation = statistics.x_deviation() / self.x_scale;
@@ -194,7 +195,7 @@ impl Scaling {
     }
 }
 
-/// A data set in other coordinates.
+/// A data set in the coordinates of a [`Scaling`].
 pub struct Scaled<S> {
     source: S,
     scaling: Scaling,
@@ -206,7 +207,7 @@ impl<S: Source> Scaled<S> {
         Scaled { source, scaling }
     }
 
-    /// Returns the samples as they are.
+    /// Returns the samples in their own units.
     pub fn inner(&self) -> &S {
         &self.source
     }
@@ -242,7 +243,7 @@ impl<S: Source> Source for Scaled<S> {
         self.source.names()
     }
 
-    fn synthetic(&self) -> Option<super::synthetic::Synthetic> {
+    fn synthetic(&self) -> Option<Synthetic> {
         self.source.synthetic()
     }
 }

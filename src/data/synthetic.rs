@@ -11,14 +11,14 @@ use super::{Block, Source, positions};
 use crate::error::{Error, Setting};
 use crate::model::Model;
 
-/// A gross error is this many noise deviations, upwards.
+/// Size of a gross error, upwards, in standard deviations of the noise.
 const OUTLIER_DEVIATIONS: f64 = 20.0;
 
-/// What a synthetic data set is made to: `y = slope*x + intercept + noise * N(0, 1)` at x uniform in
-/// a range, some of the samples with a gross error.
+/// The recipe of a synthetic data set: `y = slope*x + intercept + noise * N(0, 1)`, with x uniform in a range and a gross
+/// error in some of the samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
-    /// How many samples; at least 1.
+    /// The number of samples; at least 1.
     pub samples: u64,
     /// The true w.
     pub slope: f64,
@@ -26,16 +26,16 @@ pub struct Recipe {
     pub intercept: f64,
     /// The standard deviation of the noise, in units of y; not negative.
     pub noise: f64,
-    /// Where x lies, the end left out.
+    /// The range of x, without its end.
     pub x_range: Range<f64>,
     /// The share of samples with a gross error of 20 noise deviations upwards, in [0, 1].
     pub outliers: f64,
-    /// What all draws follow from.
+    /// The seed of all draws.
     pub seed: u64,
 }
 
 impl Default for Recipe {
-    /// A million samples of y = 4 + 3x + N(0, 1), x in [0, 2): what `fall-line train` alone draws.
+    /// Returns the recipe of a million samples of y = 4 + 3x + N(0, 1), x in [0, 2), which the program draws by default.
     fn default() -> Self {
         Recipe {
             samples: 1_000_000,
@@ -50,11 +50,11 @@ impl Default for Recipe {
 }
 
 impl Recipe {
-    /// That the recipe can be followed, and in f32.
+    /// Checks that the recipe can be followed, in f32 too.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let refuse = |setting: Setting, problem| Err(setting.error(problem));
         let Range { start, end } = self.x_range;
-        // No normal draw in f64 is further out than 40 deviations.
+        // A normal draw in f64 is at most 40 deviations from 0.
         let reach = self.intercept.abs()
             + self.slope.abs() * start.abs().max(end.abs())
             + self.noise * (40.0 + OUTLIER_DEVIATIONS)
@@ -87,16 +87,16 @@ impl Recipe {
         }
     }
 
-    /// The sample of a uniform draw from [0, 1) and a standard-normal one.
+    /// Returns the sample of a uniform draw from [0, 1) and a standard-normal one.
     ///
-    /// The order of operations is that of `4 + 3 * x + randn`, so that NumPy's digits come out.
+    /// The order of operations is that of `4 + 3 * x + randn`, so the digits are NumPy's.
     pub(crate) fn sample(&self, uniform: f64, normal: f64) -> (f64, f64) {
         let Range { start, end } = self.x_range;
         let x = start + (end - start) * uniform;
         (x, self.intercept + self.slope * x + self.noise * normal)
     }
 
-    /// The expected means of x and x².
+    /// Returns the expected means of x and x².
     pub fn moments(&self) -> (f64, f64) {
         let Range { start, end } = self.x_range;
         (
@@ -105,20 +105,20 @@ impl Recipe {
         )
     }
 
-    /// The expected standard deviation of y, outliers left out, in units of y.
+    /// Returns the expected standard deviation of y without outliers, in units of y.
     pub fn y_deviation(&self) -> f64 {
         let Range { start, end } = self.x_range;
-        // That of a uniform variable is its range over √12.
+        // The deviation of a uniform variable is its range over √12.
         (self.slope * (end - start) / 12_f64.sqrt()).hypot(self.noise)
     }
 
-    /// What an outlier is off by.
+    /// Returns the error of an outlier, in units of y.
     pub(crate) fn gross_error(&self) -> f64 {
         OUTLIER_DEVIATIONS * self.noise
     }
 
-    /// Gives the samples of block `index` their gross errors: from a stream of their own, so that
-    /// the other samples are those of the same recipe without outliers.
+    /// Adds gross errors to the samples of block `index`. They are drawn from a stream of their own, so the other samples
+    /// are those of the same recipe without outliers.
     pub(crate) fn add_outliers(&self, index: u64, block: &mut Block) {
         if self.outliers > 0.0 {
             let mut draws = stream(self.seed, Stream::Outliers(index));
@@ -130,7 +130,7 @@ impl Recipe {
         }
     }
 
-    /// `y = 4 + 3x + N(0, 1)` and so on.
+    /// Returns the recipe in words: `y = 4 + 3x + N(0, 1)`.
     pub(crate) fn title(&self) -> String {
         let mut title = format!(
             "y = {} {} {}x",
@@ -148,7 +148,7 @@ impl Recipe {
     }
 }
 
-/// How synthetic samples are drawn.
+/// A generator of synthetic samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Generator {
@@ -172,7 +172,7 @@ impl Generator {
     }
 }
 
-/// What a synthetic source is drawn from.
+/// The origin of a synthetic source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Synthetic {
     /// The recipe.
@@ -184,7 +184,7 @@ pub struct Synthetic {
 }
 
 impl fmt::Display for Synthetic {
-    /// What the title leaves out: `x in [0, 2), chacha seed 20`.
+    /// Writes what the title leaves out: `x in [0, 2), chacha seed 20`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Recipe { x_range, seed, .. } = &self.recipe;
         let Range { start, end } = x_range;
@@ -196,7 +196,7 @@ impl fmt::Display for Synthetic {
     }
 }
 
-/// What a stream of draws is for. Each is a ChaCha stream of its own number.
+/// The purpose of a stream of draws. Each is a ChaCha stream of its own number.
 enum Stream {
     Samples(u64),
     Outliers(u64),
@@ -213,7 +213,7 @@ fn stream(seed: u64, stream: Stream) -> ChaCha8Rng {
     draws
 }
 
-/// Where training starts unless the user says otherwise: w, then b, standard-normal draws.
+/// Returns the default start of training: w and b, both standard-normal draws.
 pub fn start(seed: u64) -> Model {
     let mut draws = stream(seed, Stream::Start);
     let w = StandardNormal.sample(&mut draws);
@@ -228,10 +228,10 @@ pub struct ChaCha {
 }
 
 impl ChaCha {
-    /// Draws to this recipe.
+    /// Returns the samples of a recipe.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a recipe that can't be followed.
+    /// [`Error::Setting`] or [`Error::Usage`] for a recipe that can't be followed.
     pub fn new(recipe: Recipe) -> Result<Self, Error> {
         recipe.check()?;
         Ok(ChaCha { recipe })

@@ -1,15 +1,14 @@
-//! Synthetic samples from a counter, so that a shader can draw them too.
+//! Synthetic samples from a counter, which a shader can draw too.
 //!
-//! Sample i needs no draw before it: its random words are a cipher of its position, Threefry-2x32 of
-//! 20 rounds (J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-//! SC 2011), under the seed as the key. `shaders/draw.wgsl` draws the same words; from there on it has
-//! f32 where this file has f64.
+//! Sample i needs no draw before it. Its random words are a cipher of its position with the seed as the key: Threefry-2x32
+//! of 20 rounds (J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+//! `shaders/draw.wgsl` draws the same words, and computes in f32 what this file computes in f64.
 
 use super::synthetic::{self, Generator, Recipe, Synthetic};
 use super::{Block, Source, positions};
 use crate::error::Error;
 
-/// Of a word's bits an f32 holds the upper 24, and every count of them as a share of 2^24.
+/// The upper bits of a word that make a uniform draw. f32 holds every multiple of 2^-24 in [0, 1).
 const UNIFORM_BITS: u32 = 24;
 
 /// Samples drawn with Threefry: sample i depends on the recipe and i alone.
@@ -19,21 +18,21 @@ pub struct Threefry {
 }
 
 impl Threefry {
-    /// Draws to this recipe.
+    /// Returns the samples of a recipe.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a recipe that can't be followed.
+    /// [`Error::Setting`] or [`Error::Usage`] for a recipe that can't be followed.
     pub fn new(recipe: Recipe) -> Result<Self, Error> {
         recipe.check()?;
         Ok(Threefry { recipe })
     }
 
-    /// What it draws to.
+    /// Returns the recipe.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
 
-    /// The sample at a position below 2^63.
+    /// Returns the sample at a position below 2^63.
     pub(crate) fn sample(&self, position: u64) -> (f64, f64) {
         let key = halves(self.recipe.seed);
         let [low, high] = halves(position);
@@ -73,17 +72,17 @@ impl Source for Threefry {
     }
 }
 
-/// A seed or a position as the cipher takes it: the lower word, then the upper one.
+/// Returns a seed or a position as the cipher takes it: the lower word, then the upper one.
 pub(crate) fn halves(value: u64) -> [u32; 2] {
     [value as u32, (value >> 32) as u32]
 }
 
-/// The recipe's share of outliers, in 2^-31. 31 bits, so that a share of 1 fits u32 too.
+/// Returns the recipe's share of outliers, in units of 2^-31. With 31 bits, a share of 1 fits u32 too.
 pub(crate) fn outlier_threshold(recipe: &Recipe) -> u32 {
     (recipe.outliers * f64::from(1_u32 << 31)).round() as u32
 }
 
-/// Threefry-2x32 of 20 rounds.
+/// Returns the cipher of a counter: Threefry-2x32 of 20 rounds.
 fn threefry(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
     const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
     let keys = [key[0], key[1], key[0] ^ key[1] ^ 0x1bd1_1bda];
@@ -102,18 +101,18 @@ fn threefry(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
     [a, b]
 }
 
-/// A uniform draw from [0, 1), exact in f32.
+/// Returns a uniform draw from [0, 1), exact in f32.
 fn uniform(word: u32) -> f64 {
     f64::from(word >> (32 - UNIFORM_BITS)) / f64::from(1_u32 << UNIFORM_BITS)
 }
 
-/// Where the inverse normal goes from one polynomial to the other, in w.
+/// The w at which the inverse normal changes from one polynomial to the other.
 pub(crate) const SPLIT: f32 = 5.5;
-/// What `CENTRAL` takes from w: the middle of its range.
+/// The subtrahend of w in `CENTRAL`: the middle of its range.
 pub(crate) const CENTRAL_MIDDLE: f32 = 2.75;
-/// What `TAIL` takes from √w: about the middle of its range.
+/// The subtrahend of √w in `TAIL`: about the middle of its range.
 pub(crate) const TAIL_MIDDLE: f32 = 3.5;
-/// √2 · erfinv(x) / x by w − 2.75, for w up to 5.5: the highest power first.
+/// Coefficients of √2 · erfinv(x) / x in w − 2.75, for w up to 5.5, the highest power first.
 pub(crate) const CENTRAL: [f32; 9] = [
     1.8439275e-8,
     4.9990075e-7,
@@ -125,7 +124,7 @@ pub(crate) const CENTRAL: [f32; 9] = [
     0.34553623,
     2.2101185,
 ];
-/// The same by √w − 3.5, for w from 5.5 to the 21.49 of the smallest tail.
+/// Coefficients of √2 · erfinv(x) / x in √w − 3.5, for w from 5.5 to 21.49, the smallest tail.
 pub(crate) const TAIL: [f32; 9] = [
     1.0277707e-5,
     -0.00027406422,
@@ -138,18 +137,18 @@ pub(crate) const TAIL: [f32; 9] = [
     4.7170887,
 ];
 
-/// A standard-normal draw: the sign, and 31 bits for how rare it is.
+/// Returns a standard-normal draw. One bit of the word is the sign, and 31 bits k are the probability t of a draw further
+/// out on either side.
 ///
-/// Those are t, the probability of a draw further out on either side, (k + ½) / 2^31: from 2^-32, which
-/// is 6.3 deviations, to 1 − 2^-32. The draw is ±√2 · erfinv(x) with x = 1 − t. As M. Giles has it
-/// ("Approximating the erfinv function", GPU Computing Gems, Jade Edition, 2011), that is x times a
-/// polynomial of w = −ln(1 − x²), or of √w further out. His polynomials end at w = 16, and are off by
-/// 4e-4 of the draw where these tails end; those here are minimax fits by relative error to all of
-/// them, off by 2.2e-7 of the draw at the most with their coefficients in f32.
+/// t is (k + ½) / 2^31: from 2^-32, which is 6.3 deviations, to 1 − 2^-32. The draw is ±√2 · erfinv(x) with x = 1 − t.
+/// That is x times a polynomial in w = −ln(1 − x²), or in √w further out, as M. Giles has it ("Approximating the erfinv
+/// function", GPU Computing Gems, Jade Edition, 2011). His polynomials end at w = 16, and their error at the ends of these
+/// tails is 4e-4 of the draw. The polynomials here are minimax fits over the whole range. Their relative error is at most
+/// 2.2e-7 with coefficients in f32.
 fn normal(word: u32) -> f64 {
     let odd = word << 1 | 1;
     let unit = 0.5_f64.powi(32);
-    // Each exact, where 1 − t would lose t, or x.
+    // Both are exact; 1 − t would round.
     let (t, x) = (f64::from(odd) * unit, f64::from(odd.wrapping_neg()) * unit);
     let w = -(t * (1.0 + x)).ln();
     let ratio = if w <= f64::from(SPLIT) {
@@ -170,7 +169,7 @@ fn polynomial(coefficients: &[f32; 9], at: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// The known answers that come with Random123, Salmon's own implementation.
+    /// The known answers are those of Random123, Salmon's own implementation.
     #[test]
     fn the_cipher_gives_the_known_answers() {
         for (counter, key, answer) in [
@@ -200,10 +199,10 @@ mod tests {
         }
     }
 
-    /// Against libm's erf and erfc, over the whole range, densest at both ends. That of z's own
-    /// probability minus t, over twice the density, is how far z is off.
+    /// Checks draws against libm's erf and erfc over the whole range, densest at both ends. The error of z is the error of
+    /// its probability over twice the density.
     #[test]
-    fn a_normal_draw_is_within_2_5e_7_of_itself() {
+    fn a_normal_draw_has_a_relative_error_below_2_5e_7() {
         let mut worst = 0.0_f64;
         for i in 0..=300_000 {
             // k from 0 and from 2^31 − 1, in equal ratios.
@@ -222,13 +221,13 @@ mod tests {
                 assert_eq!(normal(k | 1 << 31), -z);
             }
         }
-        println!("off by {worst:e} of the draw at the most");
+        println!("greatest relative error: {worst:e}");
         assert!(worst < 2.5e-7, "{worst:e}");
     }
 
     #[test]
-    fn normal_draws_are_scipys() {
-        // The word k, or k with the upper bit, and -norm.ppf((k + 0.5) / 2**32) with that sign.
+    fn normal_draws_are_those_of_scipy() {
+        // A word k, or k with the upper bit set, and -norm.ppf((k + 0.5) / 2**32) with that sign.
         const GOLDEN: [(u32, f64); 10] = [
             (0x0000_0000, 6.3379577545537895),
             (0x0000_0001, 6.166429517819751),

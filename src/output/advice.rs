@@ -139,3 +139,113 @@ fn header_hint(row: &RowError) -> &'static str {
 fn is_one_column(columns: &ColumnList, kind: TableKind) -> bool {
     columns.columns.len() == 1 && columns.kind == kind
 }
+
+#[cfg(test)]
+mod tests {
+    use fall_line::error::{Axis, Delimiter, NamedColumn, Reason, Row};
+    use fall_line::table::rows::Skipped;
+
+    use super::*;
+
+    fn columns(names: &[&str], kind: TableKind) -> ColumnList {
+        let named = |name: &&str| NamedColumn {
+            name: (*name).to_owned(),
+            numeric: true,
+        };
+        ColumnList {
+            columns: names.iter().map(named).collect(),
+            kind,
+            ..ColumnList::default()
+        }
+    }
+
+    fn bad_row(row: Row, hint: Option<&str>) -> RowError {
+        RowError {
+            file: "cars.csv".to_owned(),
+            row,
+            column: Some(format!("column of {}", Axis::X)),
+            text: "\"x\"".to_owned(),
+            reason: Reason::NotANumber,
+            hint: hint.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_file_ends_with_the_flag_that_helps() {
+        let file = || "cars.csv".to_owned();
+        let needed = |names: &[&str], kind| Error::ColumnsNeeded {
+            file: file(),
+            needed: Axes::Both,
+            columns: columns(names, kind),
+        };
+        let header = "; the line may name the columns; if it does, say --header yes";
+        let first = || bad_row(Row::Line(1), None);
+        for (error, end) in [
+            (
+                needed(&["a", "b", "c"], TableKind::Text),
+                "; --x and --y name them",
+            ),
+            (
+                needed(&["a"], TableKind::Text),
+                "; --delimiter says what separates columns",
+            ),
+            (
+                needed(&["a"], TableKind::Parquet),
+                "has one column, and a line needs x and y",
+            ),
+            (
+                needed(&["a"], TableKind::Npy),
+                "; --x a.npy --y b.npy reads a column from each of two files",
+            ),
+            (
+                Error::NoColumn {
+                    file: file(),
+                    wanted: "b".to_owned(),
+                    columns: columns(&["a"], TableKind::Text),
+                },
+                "; --delimiter says what separates columns",
+            ),
+            (
+                Error::OtherDelimiter {
+                    file: file(),
+                    suspected: Delimiter(b';'),
+                    taken: Delimiter(b'\t'),
+                    decimal_commas: false,
+                },
+                "not by tab; say --delimiter ';', or --delimiter tab if it does not",
+            ),
+            (Error::Row(first()), header),
+            (
+                Error::Row(bad_row(Row::Line(2), None)),
+                "is not a number; --skip-bad leaves such rows out",
+            ),
+            (
+                Error::Row(bad_row(Row::Line(2), Some("; a hint"))),
+                "; a hint",
+            ),
+            (
+                Error::TooFewSamples {
+                    file: file(),
+                    samples: 1,
+                    least: 2,
+                    skipped: 1,
+                    first: Some(Box::new(first())),
+                },
+                header,
+            ),
+            (
+                Setting::Y.error("is the same column as x"),
+                "--y is the same column as x",
+            ),
+        ] {
+            let text = text(&error);
+            assert!(text.ends_with(end), "{text}");
+        }
+        let skipped = Skipped {
+            counts: [(Reason::NotANumber, 1)].into(),
+            first: Some(first()),
+        };
+        let notice = crate::output::skipped(&skipped).unwrap();
+        assert!(notice.ends_with(header), "{notice}");
+    }
+}

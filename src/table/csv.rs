@@ -23,7 +23,7 @@ mod parse;
 mod split;
 mod suspect;
 
-/// How much is read at once. Tests take less.
+/// The amounts that are read at once. Tests take smaller ones.
 #[derive(Clone, Copy, Debug)]
 struct ReadSizes {
     /// Records that show the header and the numeric columns.

@@ -10,15 +10,15 @@ pub struct Request<'a> {
     pub x: Option<&'a str>,
     /// The column of y: a name, or a position from 1.
     pub y: Option<&'a str>,
-    /// Whether x is all that is needed. Without a `y`, y is then 0 in every sample. Without an `x`, the file must have one
+    /// True if x is all that is needed. Without a `y`, y is then 0 in every sample. Without an `x`, the file must have one
     /// numeric column or two.
     pub x_alone: bool,
     /// The byte between two columns of a text file. The default is a tab if the file's name ends in `.tsv`, and otherwise a
     /// comma.
     pub delimiter: Option<u8>,
-    /// Whether the first record of a text file names the columns. By default that is detected.
+    /// True if the first record of a text file names the columns. By default that is detected.
     pub header: Option<bool>,
-    /// Whether rows that can't be used are left out, not an error.
+    /// True if rows that can't be used are left out. Otherwise they are errors.
     pub skip_bad: bool,
 }
 
@@ -40,12 +40,12 @@ pub struct ColumnChoice<'a> {
 impl ColumnChoice<'_> {
     /// Returns the positions, from 0, of x and y: the columns that were asked for, else the only numeric ones, x first.
     ///
-    /// If x is to be alone, there is no y. x is then the only numeric column or the first of two, as it was when both were
-    /// read.
+    /// Returns no y if x is to be alone. x is then the only numeric column or the first of two, as it is when both are read.
     ///
     /// # Errors
-    /// [`Error::NoColumn`] and [`Error::DuplicateColumn`] for a column that was asked for, [`Error::Setting`] if x and y are
-    /// the same column, [`Error::ColumnsNeeded`] if the numeric columns do not decide.
+    /// - [`Error::NoColumn`] and [`Error::DuplicateColumn`] for a column that was asked for.
+    /// - [`Error::Setting`] if x and y are the same column.
+    /// - [`Error::ColumnsNeeded`] if the numeric columns do not decide.
     pub fn choose(&self, request: &Request) -> Result<(usize, Option<usize>), Error> {
         let find = |wanted| self.find(wanted);
         let x = request.x.map(find).transpose()?;

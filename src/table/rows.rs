@@ -65,8 +65,10 @@ pub trait Rows: Sync {
     /// Returns the number of rows.
     fn rows(&self) -> u64;
 
-    /// Replaces the content of `block` with the rows at its [`positions`](crate::data::positions), and that of `bad` with
-    /// those of them that can't be used, in order, each once. The values of bad rows in `block` mean nothing.
+    /// Replaces the content of `block` with the rows at its [`positions`](crate::data::positions).
+    ///
+    /// Replaces the content of `bad` with those rows that can't be used, in order, each once. Their values in `block` mean
+    /// nothing.
     ///
     /// # Errors
     /// Fails if the file can't be read any more, or has changed.
@@ -141,8 +143,7 @@ impl Source for Strict {
 /// Leaving out takes a pass over all rows. If it finds bad ones, the samples are copied to a [`Store`].
 ///
 /// # Errors
-/// With `skip_bad` the errors of [`Rows::read`], and [`Error::Io`] if there is no room for the copy. Without it nothing is
-/// read here.
+/// Fails with `skip_bad` only: with the errors of [`Rows::read`], or [`Error::Io`] if there is no room for the copy.
 pub fn samples(rows: Box<dyn Rows>, skip_bad: bool) -> Result<(Box<dyn Source>, Skipped), Error> {
     if !skip_bad {
         return Ok((Box::new(Strict(rows)), Skipped::default()));

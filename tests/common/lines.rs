@@ -1,4 +1,4 @@
-//! The data sets whose line of least squares is known exactly: golden/lines.py says how.
+//! Data sets whose line of least squares is known exactly, from golden/lines.py.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use serde::Deserialize;
@@ -10,7 +10,7 @@ struct Golden {
     cases: Vec<Case>,
 }
 
-/// One of them, with what is exact but for the last rounding.
+/// A data set, and its statistics correctly rounded.
 #[derive(Deserialize)]
 pub struct Case {
     pub name: String,

@@ -8,11 +8,11 @@ use crate::table::request::{ColumnChoice, Request};
 
 /// The columns of a text file, by its first records.
 pub struct CsvHeader {
-    /// Whether the first record is a header.
+    /// True if the first record is a header.
     pub is_present: bool,
     /// The columns, in the file's order.
     pub columns: Vec<NamedColumn>,
-    /// Whether a column's numbers have decimal commas.
+    /// True if a column's numbers have decimal commas.
     decimal_commas: bool,
 }
 

@@ -14,7 +14,7 @@ pub struct TextChunk {
     buffer: Vec<u8>,
     /// Bytes of the records.
     length: usize,
-    /// Whether the records may contain a quote.
+    /// True if the records may contain a quote.
     pub quotes: bool,
 }
 
@@ -168,9 +168,9 @@ impl<'a> Splitter<'a> {
 struct Scan {
     /// Bytes searched.
     at: usize,
-    /// Whether the next byte is in quotes.
+    /// True if the next byte is in quotes.
     quoted: bool,
-    /// Whether there was any quote.
+    /// True if there was any quote.
     quotes: bool,
     /// The end of the last whole record; 0 if there is none.
     split: usize,
