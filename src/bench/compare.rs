@@ -188,7 +188,13 @@ mod tests {
     use super::*;
     use crate::bench::EpochTimes;
 
-    fn row(samples: u64, engine: Contestant, median: f64, half_spread: f64, setup: f64) -> BenchRow {
+    fn row(
+        samples: u64,
+        engine: Contestant,
+        median: f64,
+        half_spread: f64,
+        setup: f64,
+    ) -> BenchRow {
         let mut row = BenchRow::new(samples, engine, 0.0);
         row.adapter = engine.on_adapter().then_some(0);
         row.phases.setup = Some(setup);
@@ -262,7 +268,11 @@ mod tests {
             let found = &break_even(&rows(&gpu)).per_epoch[0];
             assert_eq!((found.smallest, found.largest), (1000, 10_000_000));
             let round = |end: Option<f64>| end.map(f64::round);
-            let found: Vec<_> = found.wins.iter().map(|w| (round(w.from), round(w.to))).collect();
+            let found: Vec<_> = found
+                .wins
+                .iter()
+                .map(|w| (round(w.from), round(w.to)))
+                .collect();
             assert_eq!(found, wins);
         }
         let found = break_even(&rows(&[1.0, 0.5, 0.9]));

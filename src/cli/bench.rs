@@ -19,7 +19,7 @@ pub struct Bench {
     pub samples: Vec<u64>,
     #[command(flatten)]
     pub loss: LossChoice,
-    /// Who is timed: cpu-1 on one thread, cpu on as many as it gains from, gpu one epoch a submit, gpu-batched with the line kept on the device [default: all, those on a GPU where there is an adapter]
+    /// Engines to time [default: all, those on a GPU if there is an adapter]
     #[arg(long, value_name = "ENGINE,...", value_delimiter = ',')]
     pub engines: Vec<Contestant>,
     /// GPU adapter: part of its name, or its index in `fall-line adapters`; several times for several [default: the best]

@@ -5,9 +5,9 @@ use std::fmt;
 use std::process::ExitCode;
 
 use fall_line::atomic;
+use fall_line::data::Block;
 use fall_line::data::goodness::Goodness;
 use fall_line::data::statistics::Statistics;
-use fall_line::data::Block;
 use fall_line::error::Error;
 use fall_line::model::Model;
 use fall_line::saved::Saved;

@@ -255,8 +255,14 @@ mod tests {
             let ticks = LogAxis::around([least, greatest].into_iter()).ticks(most);
             ticks.into_iter().map(number::tick).collect::<Vec<_>>()
         };
-        assert_eq!(ticks(1.1, 81.0, 10), ["1", "2", "5", "10", "20", "50", "100"]);
-        assert_eq!(ticks(1e3, 1e8, 8), ["1000", "10000", "100000", "1e6", "1e7", "1e8"]);
+        assert_eq!(
+            ticks(1.1, 81.0, 10),
+            ["1", "2", "5", "10", "20", "50", "100"]
+        );
+        assert_eq!(
+            ticks(1e3, 1e8, 8),
+            ["1000", "10000", "100000", "1e6", "1e7", "1e8"]
+        );
         assert_eq!(ticks(1.0, 1e12, 6), ["1", "1000", "1e6", "1e9", "1e12"]);
         assert_eq!(ticks(7.0, 7.0, 10), ["5", "10", "20"]);
     }
@@ -271,7 +277,10 @@ mod tests {
 
         fn draw(&self, area: &Area) -> Drawn {
             let points = (0..100).map(|x| (px(9) * x, px(5) * x));
-            area.draw(&PathElement::new(points.collect::<Vec<_>>(), stroke(BLUE, 2)))?;
+            area.draw(&PathElement::new(
+                points.collect::<Vec<_>>(),
+                stroke(BLUE, 2),
+            ))?;
             Ok(())
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use fall_line::atomic;
 use fall_line::bench::compare::{BreakEven, Speedup};
 use fall_line::bench::machine::Machine;
-use fall_line::bench::{Contestant, MODEL, BenchPlan, BenchRow};
+use fall_line::bench::{BenchPlan, BenchRow, Contestant, MODEL};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::engine::gpu::program::Storage;
 use fall_line::error::Error;
@@ -106,7 +106,10 @@ impl Document {
     /// Writes the files that are asked for, and returns the error of each that could not be written.
     pub fn write_files(&self, files: &Files) -> Vec<Error> {
         let written = [
-            files.export_json.as_deref().map(|path| json::save(path, self)),
+            files
+                .export_json
+                .as_deref()
+                .map(|path| json::save(path, self)),
             files.export_csv.as_deref().map(|path| self.csv(path)),
             files
                 .export_markdown
@@ -148,7 +151,11 @@ impl Document {
             lines.iter().map(bullet).collect()
         };
         let parts = [
-            list(sentences::headline(&self.machine, &adapters, &self.settings)),
+            list(sentences::headline(
+                &self.machine,
+                &adapters,
+                &self.settings,
+            )),
             table::markdown(&table::EPOCHS, &self.rows) + "\n",
             list(self.rows.iter().filter_map(sentences::trouble).collect()),
             list(sentences::speedups(&self.speedups)),

@@ -201,7 +201,10 @@ mod tests {
             (vec![], "at no size up to 1e7"),
             (vec![span(None, None)], "at every size from 1e3 to 1e7"),
             (vec![span(Some(1e4), None)], "from about 1e4 samples on"),
-            (vec![span(None, Some(12_345.0))], "up to about 1.2e4 samples"),
+            (
+                vec![span(None, Some(12_345.0))],
+                "up to about 1.2e4 samples",
+            ),
             (
                 vec![span(Some(150.2), Some(1e6))],
                 "from about 150 to about 1e6 samples",
