@@ -41,7 +41,7 @@ const KERNEL_EPOCHS: u32 = 16;
 /// Measurements of the time on the device and of the read-back, of which the median is taken.
 const KERNEL_TIMES: usize = 9;
 
-/// What a bench times.
+/// The work of a bench.
 #[derive(Debug)]
 pub struct BenchPlan {
     /// Numbers of samples, in the order they are run.
@@ -157,7 +157,7 @@ fn start_drivers(plan: &BenchPlan) {
     }
 }
 
-/// What the engines of one size have in common.
+/// The data and figures that the engines of one size share.
 struct Contest<'a> {
     plan: &'a BenchPlan,
     begin: Begin<'a>,

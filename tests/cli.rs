@@ -422,10 +422,7 @@ fn adapters_are_chosen_by_index_and_by_part_of_the_name() {
     let text = ran("adapters");
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
-    assert_eq!(
-        header.join(" "),
-        "index name backend kind driver largest shard"
-    );
+    assert_eq!(header.join(" "), "index name backend kind shard limit");
     for adapter in adapters.as_array().unwrap() {
         let name = adapter["name"].as_str().unwrap();
         let start = format!(

@@ -8,8 +8,8 @@ use crate::model::Sums;
 
 /// The difference that sums at [`MODEL`](super::MODEL) may have, as a share of Σ|term|.
 ///
-/// Every addition rounds by 2^-24. For 1e9 samples a term goes through 60 to 110 additions on an adapter (`train.wgsl`
-/// counts them), which makes 7e-6 at worst, and through 31 in the CPU engine, which makes 1.9e-6. A residual is off by
+/// Every addition rounds by 2^-24. For 1e9 samples a term goes through 60 to 110 additions on an adapter, as
+/// `train.wgsl` counts them: 7e-6 at worst. In the CPU engine it goes through 31: 1.9e-6. A residual is off by
 /// 3 · 2^-24, fused or not; squared and times x that is 8 · 2^-24 of its term, 5e-7. An adapter's exp adds 1e-6. Most
 /// of this averages out, so that the bound holds beyond 1e9 samples too.
 const SHARE: f64 = 1e-5;

@@ -65,7 +65,7 @@ pub struct BenchRow {
     pub engine: Contestant,
     /// Index of the adapter, for a GPU engine.
     pub adapter: Option<usize>,
-    /// Whether the adapter is a software adapter, whose times say nothing about a GPU.
+    /// True for a software adapter, whose times say nothing about a GPU.
     pub software: bool,
     /// Number of threads that ran, for a CPU engine.
     pub threads: Option<usize>,
@@ -73,11 +73,11 @@ pub struct BenchRow {
     pub storage: Storage,
     /// Means at [`MODEL`](super::MODEL); `None` if the engine failed before.
     pub evaluation: Option<Evaluation>,
-    /// Whether the sums agree with the CPU engine's; `None` if the engine failed before.
+    /// True if the sums agree with the CPU engine's; `None` if the engine failed before.
     pub agrees: Option<bool>,
-    /// How the sums disagree.
+    /// The difference of sums that disagree.
     pub disagreement: Option<String>,
-    /// Why an engine that doesn't disagree has no time: out of memory, or a lost device.
+    /// Reason why an engine that doesn't disagree has no time: out of memory, or a lost device.
     pub failure: Option<String>,
     /// Time of an epoch; `None`, like every figure below, for an engine that failed or disagrees.
     pub epoch_seconds: Option<EpochTimes>,

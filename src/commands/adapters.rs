@@ -3,15 +3,12 @@
 use std::process::ExitCode;
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
+use comfy_table::{CellAlignment, Table};
 use fall_line::engine::gpu::adapter::{self, Adapter, Info};
 use fall_line::error::Error;
 
 use crate::cli::Format;
 use crate::output;
-
-/// Width of the table, in characters; longer cells take several lines.
-const WIDTH: u16 = 80;
 
 /// Lists the adapters, the best first.
 pub fn adapters(format: Format) -> Result<ExitCode, Error> {
@@ -27,44 +24,37 @@ pub fn adapters(format: Format) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns a line for each adapter, below a header.
+/// Returns two lines for each adapter below a header: the driver has its own line, or the table would not fit 80 columns.
 fn table(adapters: &[&Info]) -> String {
     let mut table = Table::new();
     table
         .load_style(NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH)
-        .set_header([
-            "index",
-            "name",
-            "backend",
-            "kind",
-            "driver",
-            "largest shard",
-        ]);
+        .set_header(["index", "name", "backend", "kind", "shard limit"]);
     for info in adapters {
         table.add_row([
             info.index.to_string(),
             output::printable(&info.name),
             info.backend.clone(),
             info.kind.to_owned(),
-            output::printable(&info.driver),
             format!("{} MiB", info.binding_bytes >> 20),
         ]);
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    // A name stays whole, to be copied into a command.
-    if let Some(name) = table.column_mut(1) {
-        name.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    for number in [0, 5] {
+    for number in [0, 4] {
         if let Some(column) = table.column_mut(number) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table.trim_fmt()
+    let text = table.trim_fmt();
+    let mut lines = text.lines().map(str::to_owned);
+    let header = lines.next().into_iter();
+    let rows = lines.zip(adapters).map(|(line, info)| {
+        let driver = output::printable(&info.driver);
+        format!("{line}\n       driver {driver}")
+    });
+    header.chain(rows).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -94,18 +84,17 @@ mod tests {
             ),
         ];
         let text = table(&infos.iter().collect::<Vec<_>>());
-        let header: Vec<&str> = text.lines().next().unwrap().split_whitespace().collect();
+        let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
-            header,
+            lines,
             [
-                "index", "name", "backend", "kind", "driver", "largest", "shard"
+                "index  name                              backend  kind              shard limit",
+                "    0  NVIDIA H100 80GB HBM3             vulkan   software adapter      128 MiB",
+                "       driver NVIDIA 550.54",
+                "    1  llvmpipe (LLVM 15.0.6, 256 bits)  vulkan   software adapter      128 MiB",
+                "       driver llvmpipe Mesa 22.3.6 (LLVM 15.0.6)",
             ]
         );
-        assert!(text.contains("128 MiB"), "{text}");
-        assert!(
-            text.lines()
-                .all(|line| line.chars().count() <= WIDTH.into()),
-            "{text}"
-        );
+        assert!(lines.iter().all(|line| line.chars().count() <= 80));
     }
 }

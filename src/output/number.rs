@@ -83,7 +83,12 @@ pub fn unit(seconds: f64) -> (&'static str, f64) {
 
 /// Returns the value of a tick on an axis, free of the rounding of its computation.
 pub fn tick(value: f64) -> String {
-    plain(format!("{value:.2e}").parse().unwrap_or(value))
+    let round: f64 = format!("{value:.2e}").parse().unwrap_or(value);
+    if round == 0.0 || (1e-3..1e6).contains(&round.abs()) {
+        round.to_string()
+    } else {
+        format!("{round:e}")
+    }
 }
 
 /// Returns a number of samples, in short if it is round: `100`, `1e3`, `2.5e5`, `123456`.

@@ -154,7 +154,7 @@ fn mark(area: &Area, index: usize, (x, y): (i32, i32), colour: RGBColor) -> Draw
 
 /// Draws the legend beside the plot, where no line can be.
 fn legend(area: &Area, all: &[Series]) -> Drawn {
-    let text = |text: String, y: i32| Text::new(text, (px(54), px(y - 8)), plot::label_font());
+    let text = |text: String, y: i32| Text::new(text, (px(54), px(y - 7)), plot::label_font());
     let line = |y: i32, style| PathElement::new([(px(8), px(y)), (px(44), px(y))], style);
     let mut y = 24;
     for (index, series) in all.iter().enumerate() {
