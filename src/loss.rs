@@ -281,8 +281,9 @@ fn quantile(residual: f32, over: f32, under: f32) -> Terms {
 
 /// Returns the terms of log-cosh by series, without a branch.
 ///
-/// The formula |r| + ln(1 + e^(−2|r|)) − ln 2 cancels if |r| is small, so Taylor series take over below 0.5. At 0.5 the first term
-/// that they omit is below 2e-7 of the result. ln(1 + e) is 2 artanh(e / (2 + e)), whose series needs four terms for e ≤ 1/e.
+/// The formula |r| + ln(1 + e^(−2|r|)) − ln 2 cancels if |r| is small, so Taylor series take over below 0.5. At 0.5 the
+/// first term that they omit is below 2e-7 of the result. ln(1 + e) is 2 artanh(e / (2 + e)), whose series needs four
+/// terms for e ≤ 1/e.
 #[inline(always)]
 fn log_cosh(residual: f32) -> Terms {
     let size = residual.abs();
