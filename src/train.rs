@@ -48,10 +48,10 @@ impl Config {
     /// [`Error::Setting`] or [`Error::Usage`] for the first value that does not.
     pub fn check(&self) -> Result<(), Error> {
         if self.sync_every > 1 && self.descent.plain_rate().is_none() {
-            return Err(Setting::SyncEvery.error(format!(
-                "can't be {}: the device can run only plain gradient descent at a constant rate by itself, not {}",
-                self.sync_every,
-                self.described()
+            return Err(Setting::Optimizer.error(format!(
+                "{} needs a read-back every epoch, not every {}: a device can run only gd at a constant rate by itself",
+                self.described(),
+                self.sync_every
             )));
         }
         self.descent.check()?;

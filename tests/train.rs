@@ -340,7 +340,7 @@ fn only_plain_gradient_descent_runs_in_batches() {
             if config.descent == Descent::gd(0.1) {
                 batches.check().unwrap();
             } else {
-                refuses(&batches, Setting::SyncEvery);
+                refuses(&batches, Setting::Optimizer);
                 refused += 1;
             }
         }
@@ -350,7 +350,7 @@ fn only_plain_gradient_descent_runs_in_batches() {
         sync_every: 2,
         ..cuts(Model::both(1.0), Model::both(1.0))
     };
-    refuses(&batches, Setting::SyncEvery);
+    refuses(&batches, Setting::Optimizer);
 }
 
 #[test]
