@@ -189,8 +189,13 @@ impl LossChoice {
             (Setting::Quantile, self.quantile),
         ] {
             if given.is_some() && loss.parameter_setting() != Some(setting) {
-                let name = loss.name();
-                return Err(setting.error(format!("is not a parameter of the {name} loss")));
+                let mut losses = Loss::ALL.into_iter();
+                let owner = losses.find(|loss| loss.parameter_setting() == Some(setting));
+                return Err(setting.error(format!(
+                    "belongs to --loss {}, not to --loss {}",
+                    owner.unwrap_or(loss).name(),
+                    loss.name()
+                )));
             }
             loss = loss.with_parameter(given)?;
         }

@@ -48,10 +48,10 @@ impl Config {
     /// [`Error::Setting`] or [`Error::Usage`] for the first value that does not.
     pub fn check(&self) -> Result<(), Error> {
         if self.sync_every > 1 && self.descent.plain_rate().is_none() {
-            return Err(Setting::SyncEvery.error(format!(
-                "can't be {}: the device can run only plain gradient descent at a constant rate by itself, not {}",
-                self.sync_every,
-                self.described()
+            return Err(Setting::Optimizer.error(format!(
+                "{} needs a read-back every epoch, not every {}: a device can run only gd at a constant rate by itself",
+                self.described(),
+                self.sync_every
             )));
         }
         self.descent.check()?;
@@ -140,12 +140,13 @@ pub enum Ended {
 
 /// Trains from where `walk` is, and tells `watch` of every epoch and of the walk after it.
 ///
-/// If `watch` returns [`ControlFlow::Break`], training ends after the current batch. A walk that was interrupted, or that ended with an
-/// error, can be continued.
+/// If `watch` returns [`ControlFlow::Break`], training ends after the current batch. A walk that was interrupted, or
+/// that ended with an error, can be continued.
 ///
 /// # Errors
-/// [`Error::Diverged`] as soon as the loss, w or b is not finite; [`Error::Setting`] or [`Error::Usage`] for options that
-/// make no sense or don't fit the walk; and the engine's own errors.
+/// - [`Error::Diverged`] as soon as the loss, w or b is not finite.
+/// - [`Error::Setting`] or [`Error::Usage`] for options that are out of range or don't fit the walk.
+/// - The engine's own errors.
 pub fn train(
     engine: &mut dyn Engine,
     config: &Config,

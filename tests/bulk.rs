@@ -1,4 +1,5 @@
-//! The line of the bulk, however far off some samples are: against the exact one of golden/bulk.py, on every engine.
+//! The line of the bulk of the samples, however far off some are, against the exact one of golden/bulk.py on every
+//! engine.
 
 mod common;
 #[path = "common/golden.rs"]
@@ -28,7 +29,7 @@ struct Golden {
 #[derive(Deserialize)]
 struct Case {
     recipe: Recipe,
-    /// The deviation of the bulk's noise.
+    /// The standard deviation of the bulk's noise.
     noise: f64,
     /// The first and last x, the first and last y.
     ends: [f64; 4],
@@ -39,11 +40,11 @@ struct Case {
 struct Recipe {
     samples: u64,
     seed: u64,
-    /// Of samples far off; 0 for a single one.
+    /// The share of samples far off; 0 for a single one.
     share: f64,
-    /// Their y.
+    /// The y of samples far off.
     far: f64,
-    /// The x of the middle sample, where it is above 0.
+    /// The x of the middle sample; 0 to leave it.
     far_x: f64,
 }
 
@@ -90,8 +91,10 @@ fn golden() -> Vec<Case> {
     golden.cases
 }
 
-/// Half of the samples are that near to the line, moved so that half are above it, by what normal noise of deviation 1
-/// would have as 0.6745. It is the noise, but where a far x leads the line away from the bulk.
+/// Returns the scale of the residuals: their median distance from their median, which is 0.6745 for normal noise of
+/// standard deviation 1.
+///
+/// It is that of the noise, unless a far x leads the line away from the bulk.
 fn deviation(Samples(Block { x, y }): &Samples, line: Model) -> f64 {
     let median = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
@@ -102,11 +105,13 @@ fn deviation(Samples(Block { x, y }): &Samples, line: Model) -> f64 {
     median(residuals.iter().map(|r| (r - middle).abs()).collect()) / 0.6745
 }
 
-/// Within 1e-4 of the residuals' deviation, in the middle of the bulk, x = 1, and a deviation of its x, 0.58, beside it: at
-/// its worst what the cutting plane is told to leave, 0.67 / 16384 of the deviation for each of w and b, and 4e-6 of it
-/// that gradients may be off by. Its loss can't tell: that of y = 1e28 alone is off by 1e18 times the noise.
+/// The line is within 1e-4 of the residuals' scale at x = 1, the middle of the bulk, and one standard deviation of x,
+/// 0.58, beside it.
+///
+/// The cutting plane's tolerance is 0.67 / 16384 of the scale for each of w and b, and the rounding of gradients adds
+/// 4e-6 of it. Losses can't tell: that of y = 1e28 alone is rounded by 1e18 times the noise.
 #[test]
-fn samples_far_off_leave_the_bulk_its_line() {
+fn samples_far_off_do_not_move_the_line_of_the_bulk() {
     for case in golden() {
         assert_eq!(case.lines.len(), 7);
         let samples = case.samples();
@@ -123,24 +128,27 @@ fn samples_far_off_leave_the_bulk_its_line() {
             let standard = Standard::new(&samples, loss);
             on_every_engine(&standard.inside(), standard.loss(), |engine, on| {
                 let (trained, Model { w, b }) = standard.train(on, &standard.cutting_plane());
-                let off_w = 0.58 * (w - exact.w) / deviation;
-                let off_middle = (w + b - exact.w - exact.b) / deviation;
+                let error_w = 0.58 * (w - exact.w) / deviation;
+                let error_middle = (w + b - exact.w - exact.b) / deviation;
                 let Recipe {
                     share, far, far_x, ..
                 } = case.recipe;
                 let what = format!(
-                    "{loss}, {share} at {far:e}, x {far_x}, {engine}: {} epochs, off by {off_w:.1e} and {off_middle:.1e}",
+                    "{loss}, {share} at {far:e}, x {far_x}, {engine}: {} epochs, errors {error_w:.1e} and {error_middle:.1e}",
                     trained.epochs
                 );
                 println!("{what}");
-                assert!(off_w.abs() <= 1e-4 && off_middle.abs() <= 1e-4, "{what}");
+                assert!(
+                    error_w.abs() <= 1e-4 && error_middle.abs() <= 1e-4,
+                    "{what}"
+                );
                 assert!(trained.epochs <= 60, "{what}");
             });
         }
     }
 }
 
-/// From a file to what the program prints: 8 digits, of which the noise leaves 6.
+/// The program prints 8 digits of a line from a file; the noise leaves 6 of them.
 #[test]
 fn the_program_finds_the_line_of_the_bulk() {
     let folder = tempfile::TempDir::new().unwrap();
@@ -165,17 +173,17 @@ fn the_program_finds_the_line_of_the_bulk() {
             let found = program::json(&format!("train {path} {flags} {engine} --format json"));
             assert_eq!(found["converged"], true, "{found}");
             for (name, exact) in [("w", exact.w), ("b", exact.b)] {
-                let off = found[name].as_f64().unwrap() - exact;
+                let error = found[name].as_f64().unwrap() - exact;
                 assert!(
-                    off.abs() < 3e-4 * case.noise,
-                    "{flags} {engine}: {name} is off by {off:e}"
+                    error.abs() < 3e-4 * case.noise,
+                    "{flags} {engine}: {name} is {error:e} from the exact one"
                 );
             }
         }
     }
 }
 
-/// A sample in 50 far off, y in steps that come again every 256 samples, and x sorted.
+/// Samples with one in 50 far off, y in steps that repeat every 256 samples, and x sorted.
 struct Large;
 
 impl Source for Large {
@@ -199,22 +207,22 @@ impl Source for Large {
     }
 }
 
-/// 4,000 samples of noise that is the same everywhere, 1 wide: their median is off by 1 / (2 √4000) = 0.008 of it, at the ends
-/// by twice that, and the 2 % that are far off, all above, move it by 0.01. Their median distance from it is 0.25.
+/// The noise is uniform and 1 wide. The median of 4,000 samples has an error of 1 / (2 √4000) = 0.008, at the ends
+/// twice that. The 2 % far off, all above, move it by 0.01. The median distance from it is 0.25.
 #[test]
-fn a_rough_line_is_that_of_the_bulk_of_all_blocks() {
+fn a_robust_start_is_the_line_of_the_bulk_of_all_blocks() {
     assert!(Large.samples() > 16 * BLOCK as u64);
     let RobustStart { line, scale } = RobustStart::new(&Large, Loss::Mae).unwrap();
     for (x, y) in [(0.0, 3.0), (1.0, 1.0)] {
-        let off = line.predict(x) - y;
-        assert!((-0.04..0.06).contains(&off), "{off} at {x}");
+        let error = line.predict(x) - y;
+        assert!((-0.04..0.06).contains(&error), "{error} at {x}");
     }
     assert!((0.23..0.28).contains(&scale), "{scale}");
 }
 
-/// Most of y on a line, to f64's digits: 2^-24 of what it varies by, and where it is one value, nothing.
+/// Most samples lie on a line to the digits of f64. The scale is then 2^-24 of that of y, and 0 if y does not vary.
 #[test]
-fn a_rough_line_of_samples_on_a_line_is_that_line() {
+fn a_robust_start_of_samples_on_a_line_is_that_line() {
     let x: Vec<f64> = (0..100).map(f64::from).collect();
     let on = |w: f64, far: f64| {
         let mut y: Vec<f64> = x.iter().map(|x| w * x + 0.1).collect();
@@ -231,9 +239,9 @@ fn a_rough_line_of_samples_on_a_line_is_that_line() {
     assert_eq!((line, scale), (Model { w: 0.0, b: 0.1 }, 0.0));
 }
 
-/// What f32 can hold of y depends on all three: y, its unit, and the loss.
+/// The unit of y and the loss decide which y f32 can hold.
 #[test]
-fn sizes_that_f32_has_no_place_for_are_refused_in_plain_words() {
+fn sizes_beyond_f32_are_refused() {
     let x: Vec<f64> = (0..1000).map(f64::from).collect();
     let of = |size: f64, far: f64| {
         let mut y: Vec<f64> = x.iter().map(|x| size * (x * 7.0 % 10.0)).collect();
@@ -268,7 +276,7 @@ fn sizes_that_f32_has_no_place_for_are_refused_in_plain_words() {
             other => panic!("{other:?}"),
         }
     }
-    // And all that lies between is trained on, sums of 1000 times f32's end included.
+    // Everything in between can be trained on, even if the sum is 1000 times the largest f32.
     for (samples, loss) in [
         (of(1e-14, 0.0), Loss::LogCosh),
         (of(1.0, 1e30), Loss::LogCosh),

@@ -1,4 +1,4 @@
-//! The ways down over real engines: walks that are broken off and go on, and when a descent has converged.
+//! Descents over real engines: interrupted walks that continue, and convergence.
 
 mod common;
 
@@ -27,7 +27,7 @@ fn config(descent: Descent) -> Config {
     }
 }
 
-/// Every optimizer with every schedule, and the cutting plane.
+/// Returns every optimizer with every schedule, and the cutting plane.
 fn descents() -> Vec<Descent> {
     let mut descents = vec![Descent::CuttingPlane {
         reach: Model { w: 2.0, b: 1.0 },
@@ -37,7 +37,7 @@ fn descents() -> Vec<Descent> {
         for (schedule, learning_rate) in [
             (Schedule::Constant, 0.05),
             (Schedule::InverseTime, 0.1),
-            // So long a step that it has to be taken back.
+            // A step so long that it has to be taken back.
             (Schedule::Adaptive, 3.0),
         ] {
             descents.push(Descent::Steps {
@@ -50,7 +50,7 @@ fn descents() -> Vec<Descent> {
     descents
 }
 
-fn unbroken(engine: &mut dyn Engine, config: &Config) -> (Trained, Vec<Epoch>, Walk) {
+fn uninterrupted(engine: &mut dyn Engine, config: &Config) -> (Trained, Vec<Epoch>, Walk) {
     let mut walk = Walk::new(config);
     let mut seen = Vec::new();
     let trained = train(engine, config, &mut walk, &mut |epoch, _| {
@@ -60,8 +60,12 @@ fn unbroken(engine: &mut dyn Engine, config: &Config) -> (Trained, Vec<Epoch>, W
     (trained.unwrap(), seen, walk)
 }
 
-/// Broken off after an epoch; what is left of the walk is its JSON, as `watch` saw it there.
-fn broken(engine: &mut dyn Engine, config: &Config, after: u64) -> (Trained, Vec<Epoch>, Walk) {
+/// Interrupts training after an epoch, and continues from the JSON of the walk at that point.
+fn interrupted(
+    engine: &mut dyn Engine,
+    config: &Config,
+    after: u64,
+) -> (Trained, Vec<Epoch>, Walk) {
     let mut seen = Vec::new();
     let mut kept = None;
     let mut walk = Walk::new(config);
@@ -85,7 +89,7 @@ fn broken(engine: &mut dyn Engine, config: &Config, after: u64) -> (Trained, Vec
     (trained.unwrap(), seen, walk)
 }
 
-/// All but the time, to the bit.
+/// Checks that all but the time is the same to the bit.
 fn same(one: &(Trained, Vec<Epoch>, Walk), other: &(Trained, Vec<Epoch>, Walk), what: &str) {
     let ends = |trained: Trained| (trained.model, trained.loss, trained.epochs, trained.ended);
     assert_eq!(ends(one.0), ends(other.0), "{what}");
@@ -94,26 +98,26 @@ fn same(one: &(Trained, Vec<Epoch>, Walk), other: &(Trained, Vec<Epoch>, Walk), 
 }
 
 #[test]
-fn a_walk_that_is_broken_off_ends_in_the_same_bits() {
+fn an_interrupted_walk_ends_in_the_same_bits() {
     let source = synthetic(1001);
     let losses = [Loss::Mse, Loss::Mae, Loss::LogCosh];
     for loss in losses {
         let mut engine = CpuEngine::new(&source, loss, &|_| {}).unwrap();
         for descent in descents() {
             let config = config(descent);
-            let whole = unbroken(&mut engine, &config);
+            let whole = uninterrupted(&mut engine, &config);
             for after in 1..=whole.0.epochs {
-                let parts = broken(&mut engine, &config, after);
+                let parts = interrupted(&mut engine, &config, after);
                 same(&whole, &parts, &format!("{loss}, {descent:?}, {after}"));
             }
         }
     }
 }
 
-/// Each broken off once, in the middle; in batches at the end of each.
+/// Each descent is interrupted once, in the middle; batches at the end of each batch.
 #[test]
-fn so_it_does_on_every_adapter() {
-    // Such that one workgroup trains alone, and such that many do.
+fn an_interrupted_walk_ends_in_the_same_bits_on_every_adapter() {
+    // One workgroup can train the smaller set alone; the larger one takes many.
     for samples in [1001, 100_003] {
         let source = synthetic(samples);
         on_every_adapter(|adapter| {
@@ -121,8 +125,8 @@ fn so_it_does_on_every_adapter() {
                 GpuEngine::new(&adapter, &source, Loss::Mse, &Options::default(), &|_| {}).unwrap();
             for descent in descents() {
                 let config = config(descent);
-                let whole = unbroken(&mut gpu, &config);
-                let parts = broken(&mut gpu, &config, whole.0.epochs / 2);
+                let whole = uninterrupted(&mut gpu, &config);
+                let parts = interrupted(&mut gpu, &config, whole.0.epochs / 2);
                 same(&whole, &parts, &format!("{}: {descent:?}", adapter.info()));
             }
             let batches = Config {
@@ -130,20 +134,22 @@ fn so_it_does_on_every_adapter() {
                 stop: None,
                 ..config(Descent::gd(0.05))
             };
-            let whole = unbroken(&mut gpu, &batches);
+            let whole = uninterrupted(&mut gpu, &batches);
             for after in [12, 24, 36, 40] {
-                let parts = broken(&mut gpu, &batches, after);
+                let parts = interrupted(&mut gpu, &batches, after);
                 same(&whole, &parts, &format!("{}: {after}", adapter.info()));
             }
         });
     }
 }
 
-/// Neither too early nor never, over sums in f32: slow descents, fast ones, and balls that swing. The slowest gains 1.2 %
-/// of what is left an epoch, so 70 % of it in a hundred: when these no longer show in f32 (1e-7 of the loss), 2e-7 are left.
+/// Slow descents, fast ones and momentum that swings all stop neither too early nor never, with sums in f32.
+///
+/// The slowest gains 1.2 % of what is left per epoch, 70 % in a hundred epochs. If that no longer shows in f32, at 1e-7
+/// of the loss, 2e-7 are left.
 #[test]
 fn the_default_stop_waits_for_the_optimum() {
-    // x centred and of deviation 1, as all data are to be: U(−√3, √3).
+    // U(−√3, √3) has mean 0 and standard deviation 1, like standardised data.
     let root = 3_f64.sqrt();
     let source = ChaCha::new(Recipe {
         x_range: -root..root,
@@ -161,7 +167,7 @@ fn the_default_stop_waits_for_the_optimum() {
                     learning_rate,
                 })
             };
-            unbroken(engine, &config).0
+            uninterrupted(engine, &config).0
         };
         let optimum = run(Optimizer::Gd, 0.5, 1000).loss;
         for (optimizer, rate) in [
@@ -175,14 +181,14 @@ fn the_default_stop_waits_for_the_optimum() {
             (Optimizer::Adam, 0.01),
         ] {
             let trained = run(optimizer, rate, 10_000);
-            let off = trained.loss / optimum - 1.0;
+            let excess = trained.loss / optimum - 1.0;
             let what = format!(
-                "{name}: {optimizer:?}, {rate}: {} epochs, {off:e}",
+                "{name}: {optimizer:?}, {rate}: {} epochs, {excess:e}",
                 trained.epochs
             );
             println!("{what}");
             assert_eq!(trained.ended, Ended::Converged, "{what}");
-            assert!(off < 1e-6, "{what}");
+            assert!(excess < 1e-6, "{what}");
         }
     });
 }

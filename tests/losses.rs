@@ -14,9 +14,12 @@ use fall_line::train::RobustStart;
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
-    let below = paths.flat_map(|path| match path.is_dir() {
-        true => sources(&path),
-        false => vec![path],
+    let below = paths.flat_map(|path| {
+        if path.is_dir() {
+            sources(&path)
+        } else {
+            vec![path]
+        }
     });
     below
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
@@ -43,10 +46,10 @@ fn told_apart(code: &str) -> Vec<String> {
             let before = code[..at].trim_end();
             // The fields of a pattern or of a value.
             let after = code[at + variant.len()..].trim_start();
-            let after = match after.strip_prefix('{') {
-                Some(fields) => fields.split_once('}').unwrap().1.trim_start(),
-                None => after,
-            };
+            let fields = after
+                .strip_prefix('{')
+                .and_then(|rest| rest.split_once('}'));
+            let after = fields.map_or(after, |(_, rest)| rest.trim_start());
             let compared = ["==", "!=", "let", "|"];
             let patterned = ["=>", "|", "if ", "==", "!=", "="];
             if compared.iter().any(|with| before.ends_with(with))

@@ -1,4 +1,4 @@
-//! The cutting plane against the exact optimum of golden/optima.py, on every engine.
+//! The cutting plane against the exact optima of golden/optima.py, on every engine.
 
 mod common;
 #[path = "common/golden.rs"]
@@ -33,7 +33,7 @@ struct Golden {
 
 #[derive(Deserialize)]
 struct Case {
-    /// None for the cars.
+    /// `None` for the data set `cars`.
     recipe: Option<Recipe>,
     /// The first and last x, the first and last y.
     ends: [f64; 4],
@@ -108,7 +108,7 @@ impl Case {
                 block
             }
         };
-        // Logarithms differ in their last bit.
+        // Logarithms of other libraries differ in their last bit.
         let Block { x, y } = &block;
         let ends = [x[0], x[x.len() - 1], y[0], y[y.len() - 1]];
         for (ours, theirs) in ends.into_iter().zip(self.ends) {
@@ -122,7 +122,7 @@ impl Case {
     }
 }
 
-/// The default stop.
+/// Returns a cutting plane with the default criterion.
 fn cutting_plane(start: Model, reach: f64, tolerance: f64) -> Config {
     Config {
         epochs: 2000,
@@ -146,11 +146,10 @@ fn run(engine: &mut dyn Engine, config: &Config) -> Trained {
     trained
 }
 
-/// Within 1e-6 of the optimum, and of course no lower. What is given away: 2^-22 = 2.4e-7 by the method itself, and what
-/// f32 makes of the loss, some 1e-7 more.
+/// The loss is within 1e-6 of the optimum. The method itself gives away 2^-22 = 2.4e-7, and f32 some 1e-7 more.
 ///
-/// Half the loss that is left goes in three epochs or so: from a loss that is 1e4 times the optimum to 2e-7 of it
-/// takes some 60, where each cut takes no more than it must.
+/// About three epochs halve the excess loss. From 1e4 times the optimum down to 2e-7 of it takes some 60 epochs if each
+/// cut removes no more than it must.
 #[test]
 fn the_cutting_plane_finds_the_optimum_of_every_loss() {
     let golden: Golden = serde_json::from_str(include_str!("golden/optima.json")).unwrap();
@@ -167,19 +166,20 @@ fn the_cutting_plane_finds_the_optimum_of_every_loss() {
                 let trained = run(engine, &config);
                 let inside = Reference::exact(&source, scaling.loss(loss), trained.model);
                 let found = scaling.evaluation(loss, inside.sums.means(source.samples()));
-                let off = found.loss / known.optimum - 1.0;
+                let excess = found.loss / known.optimum - 1.0;
                 let what = format!(
-                    "{name}: {loss}, {:?}: {} epochs, {off:.1e} above the optimum",
+                    "{name}: {loss}, {:?}: {} epochs, {excess:.1e} above the optimum",
                     case.recipe, trained.epochs
                 );
                 println!("{what}");
-                assert!((-1e-9..=1e-6).contains(&off), "{what}");
+                assert!((-1e-9..=1e-6).contains(&excess), "{what}");
                 assert!(trained.epochs <= 60, "{what}");
             });
         }
     }
 }
 
+/// Returns the mean quantile loss in f64.
 fn pinball(x: &[f32], y: &[f32], tau: f64, Model { w, b }: Model) -> f64 {
     let values = x.iter().zip(y).map(|(&x, &y)| {
         let r = w * f64::from(x) + b - f64::from(y);
@@ -188,7 +188,8 @@ fn pinball(x: &[f32], y: &[f32], tau: f64, Model { w, b }: Model) -> f64 {
     values.sum::<f64>() / x.len() as f64
 }
 
-/// A best line goes through two of the samples, or flat through one (Koenker and Bassett 1978): all such lines are tried.
+/// Returns the lowest loss of any line, by trying all candidates. A best line goes through two samples, or is flat
+/// through one (Koenker and Bassett 1978).
 fn best_of_all_lines(x: &[f32], y: &[f32], tau: f64) -> f64 {
     let mut best = f64::INFINITY;
     for i in 0..x.len() {
@@ -206,8 +207,8 @@ fn best_of_all_lines(x: &[f32], y: &[f32], tau: f64) -> f64 {
     best
 }
 
-/// A few samples have corners with nothing smooth between them, and often many best lines; the box is too small by far,
-/// too large by far, or elsewhere.
+/// A few samples make a loss of corners only, and often many best lines. The box is far too small, far too large, or
+/// elsewhere.
 #[test]
 fn the_cutting_plane_finds_the_optimum_of_few_samples_from_anywhere() {
     let mut random = ChaCha8Rng::seed_from_u64(1);
@@ -218,7 +219,7 @@ fn the_cutting_plane_finds_the_optimum_of_few_samples_from_anywhere() {
         let (mut x, mut y): (Vec<f32>, Vec<f32>) = (draw(), draw());
         let kind = round % 6;
         match kind {
-            // Ties, a sample that is far off in x or in y, one x for all, and a line through all.
+            // Ties, one sample far off in x or in y, the same x for all, and all samples on a line.
             1 => x
                 .iter_mut()
                 .chain(&mut y)
@@ -230,7 +231,7 @@ fn the_cutting_plane_finds_the_optimum_of_few_samples_from_anywhere() {
             _ => {}
         }
         let tau = [0.5, 0.1, 0.9, 0.01, 0.999][round / 6 % 5];
-        // Where x says nothing of w, it stays what it is, and b, which is to make up for it, has as few digits.
+        // If all x are the same, w stays at the start's. b makes up for it, so a start far off would cost its digits.
         let far = kind != 4 && round / 30 % 2 == 1;
         let start = if far {
             Model { w: 1e3, b: -1e5 }
@@ -243,7 +244,7 @@ fn the_cutting_plane_finds_the_optimum_of_few_samples_from_anywhere() {
         let trained = run(&mut engine, &cutting_plane(start, reach, 1e-6));
         let best = best_of_all_lines(&x, &y, tau);
         let found = pinball(&x, &y, tau, trained.model);
-        // Where all samples lie on a line, what f32 leaves of it counts: 2^-24 of y, of w x and of b.
+        // If all samples lie on a line, the rounding of y, w x and b to f32 counts: 2^-24 of each.
         let Model { w, b } = trained.model;
         let parts = x
             .iter()
@@ -261,10 +262,10 @@ fn the_cutting_plane_finds_the_optimum_of_few_samples_from_anywhere() {
         assert!(trained.epochs <= 300, "{what}");
         most = most.max(trained.epochs);
     }
-    println!("{most} epochs at the most");
+    println!("up to {most} epochs");
 }
 
-/// An engine whose sums are off by up to a share of themselves, otherwise at every call.
+/// An engine whose sums have a random error of up to a share of themselves, another one at every call.
 struct Noisy<'a> {
     engine: &'a mut dyn Engine,
     share: f64,
@@ -292,10 +293,10 @@ impl Engine for Noisy<'_> {
     }
 }
 
-/// Cuts that contradict each other end it as well, with a line that is worse by no more than some times the noise: the
-/// best of those tried, all misread by up to the noise, and one cut too many by that once more.
+/// Cuts that contradict each other end the descent, too. The result is worse by only a few times the noise. Each loss
+/// is misread by up to the noise, and a cut may remove too much by the same amount.
 #[test]
-fn the_cutting_plane_bears_noise() {
+fn the_cutting_plane_tolerates_noise() {
     let mut random = ChaCha8Rng::seed_from_u64(2);
     for share in [1e-7, 1e-6, 1e-4, 1e-2] {
         let mut worst = 0.0_f64;
@@ -317,7 +318,7 @@ fn the_cutting_plane_bears_noise() {
             let best = best_of_all_lines(&x, &y, 0.5);
             worst = worst.max(pinball(&x, &y, 0.5, trained.model) / best - 1.0);
         }
-        println!("noise of {share:e}: off by {worst:e}");
+        println!("noise of {share:e}: {worst:e} above the optimum");
         assert!(worst <= 5.0 * share + 3e-7);
     }
 }

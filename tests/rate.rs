@@ -1,4 +1,4 @@
-//! How long a step may be, against the losses themselves and over real engines.
+//! Curvature and learning rates, against the losses themselves and over real engines.
 
 mod common;
 
@@ -17,7 +17,7 @@ use fall_line::train::rate::Curvature;
 use fall_line::train::{Config, Descent, Trained, Walk, train};
 
 const START: Model = Model { w: -1.5, b: 0.5 };
-/// Those that have a curvature. δ is such that residuals about 1 are on both sides of it.
+/// The losses with a curvature. Residuals of about 1 lie on both sides of this δ.
 const SMOOTH: [Loss; 3] = [Loss::Mse, Loss::Huber { delta: 1.0 }, Loss::LogCosh];
 
 fn config(start: Model, learning_rate: f64) -> Config {
@@ -30,7 +30,7 @@ fn config(start: Model, learning_rate: f64) -> Config {
     }
 }
 
-/// What it comes to, and the loss of each epoch.
+/// Returns the result and the loss of each epoch.
 fn walk(engine: &mut dyn Engine, config: &Config) -> Result<(Trained, Vec<f64>), Error> {
     let mut losses = Vec::new();
     let trained = train(engine, config, &mut Walk::new(config), &mut |epoch, _| {
@@ -40,7 +40,7 @@ fn walk(engine: &mut dyn Engine, config: &Config) -> Result<(Trained, Vec<f64>),
     Ok((trained, losses))
 }
 
-/// On a line but for little: near it all residuals stay below 0.1, which is small for every loss.
+/// Returns samples close to a line. Near it all residuals stay below 0.1, which is small for every loss.
 fn nearly_a_line() -> ChaCha {
     ChaCha::new(Recipe {
         noise: 1e-3,
@@ -49,7 +49,7 @@ fn nearly_a_line() -> ChaCha {
     .unwrap()
 }
 
-/// The means that the curvature follows from, over samples as they are.
+/// Returns the curvature from the means over the samples.
 fn curvature(loss: Loss, Block { x, .. }: &Block) -> Curvature {
     let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / x.len() as f64;
     let squared = mean(&mut x.iter().map(|x| x * x));
@@ -57,7 +57,7 @@ fn curvature(loss: Loss, Block { x, .. }: &Block) -> Curvature {
 }
 
 #[test]
-fn the_curvature_is_that_of_the_matrix() {
+fn the_curvature_matches_trace_and_determinant_of_the_matrix() {
     for (mean, squared) in [(0.0, 1.0), (1.0, 4.0 / 3.0), (1e4, 1e8 + 1.0), (-3.0, 9.0)] {
         let Curvature { least, greatest } = Curvature::new(Loss::Mse, mean, squared).unwrap();
         // The trace and the determinant of 2 · [[squared, mean], [mean, 1]].
@@ -78,9 +78,9 @@ fn the_curvature_is_that_of_the_matrix() {
     }
 }
 
-/// An epoch shrinks what is left by (greatest − least) / (greatest + least), of x in [0, 2) by 0.87: 200 leave 1e-12. The
-/// rest is the gradients' rounding, 2e-6 of the mean of |2 r x| or |2 r| at the most (see common), over the least
-/// curvature.
+/// Each epoch shrinks the distance by (greatest − least) / (greatest + least), which is 0.87 for x in [0, 2), so 200
+/// epochs leave 1e-12. The rest is the rounding of the gradient over the least curvature. The rounding is up to 2e-6 of
+/// the mean of |2 r x| or |2 r| (see common).
 #[test]
 fn the_best_rate_finds_the_closed_form() {
     let source = synthetic(100_003);
@@ -94,21 +94,21 @@ fn the_best_rate_finds_the_closed_form() {
     let w = mean(&|x, y| (x - mean_x) * (y - mean_y)) / mean(&|x, _| (x - mean_x).powi(2));
     let b = mean_y - w * mean_x;
     let curvature = curvature(Loss::Mse, &samples);
-    let off = 2e-6 * mean(&|x, y| 2.0 * (w * x + b - y).abs() * (x + 1.0)) / curvature.least;
-    assert!(off < 3e-5);
+    let bound = 2e-6 * mean(&|x, y| 2.0 * (w * x + b - y).abs() * (x + 1.0)) / curvature.least;
+    assert!(bound < 3e-5);
     on_every_engine(&source, Loss::Mse, |name, engine| {
         let config = Config {
             epochs: 200,
             ..config(START, curvature.best())
         };
         let Model { w: our_w, b: our_b } = walk(engine, &config).unwrap().0.model;
-        assert!((our_w - w).abs() < off, "{name}: {our_w}, {w}");
-        assert!((our_b - b).abs() < off, "{name}: {our_b}, {b}");
+        assert!((our_w - w).abs() < bound, "{name}: {our_w}, {w}");
+        assert!((our_b - b).abs() < bound, "{name}: {our_b}, {b}");
     });
 }
 
-/// Along the steepest direction an epoch multiplies what is left by 1 − rate · curvature: by −0.98 a hundredth below the
-/// limit, by −1.02 above it.
+/// Along the steepest direction, each epoch multiplies the distance by 1 − rate · curvature: by −0.98 a hundredth below
+/// the limit, and by −1.02 a hundredth above it.
 #[test]
 fn the_limit_is_where_the_loss_begins_to_grow() {
     let source = nearly_a_line();
@@ -123,7 +123,7 @@ fn the_limit_is_where_the_loss_begins_to_grow() {
             };
             let (below, above) = (end(0.99), end(1.01));
             println!("{name}, {loss}: {below}, {above}");
-            // 0.98^200 = 0.018, 1.02^200 = 52, each times the share of the first loss that is along this direction.
+            // 0.98^200 = 0.018 and 1.02^200 = 52, each times this direction's share of the first loss.
             assert!(below < 0.1, "{name}, {loss}: {below}");
             assert!(above > 10.0, "{name}, {loss}: {above}");
         });
@@ -131,7 +131,7 @@ fn the_limit_is_where_the_loss_begins_to_grow() {
 }
 
 #[test]
-fn beyond_the_limit_mse_diverges() {
+fn mse_diverges_above_the_limit() {
     let source = synthetic(1000);
     let limit = curvature(Loss::Mse, &all(&source)).limit();
     on_every_engine(&source, Loss::Mse, |name, engine| {
@@ -147,8 +147,8 @@ fn beyond_the_limit_mse_diverges() {
     });
 }
 
-/// The loss's second derivative along a direction, by differences in f64. Over 1e-3, what the fourth derivative adds is
-/// 1e-7 and what rounding takes 1e-9.
+/// Returns the second derivative of the loss along a direction, by differences in f64. With steps of 1e-3 the fourth
+/// derivative adds 1e-7 and rounding 1e-9.
 fn second_difference(source: &dyn Source, loss: Loss, at: Model, direction: f64) -> f64 {
     const STEP: f64 = 1e-3;
     let along = |step: f64| {
@@ -161,9 +161,9 @@ fn second_difference(source: &dyn Source, loss: Loss, at: Model, direction: f64)
     (along(STEP) - 2.0 * along(0.0) + along(-STEP)) / (STEP * STEP)
 }
 
-/// In 180 directions, of which the nearest is 0.5° or less from the steepest: 1e-4 of the curvature.
+/// One of 180 directions lies within 0.5° of the steepest, which is 1e-4 of the curvature.
 #[test]
-fn the_curvature_is_that_of_the_losses() {
+fn the_curvature_matches_second_differences_of_the_losses() {
     let ends = |source: &dyn Source, loss, at| {
         let curved = (0..180).map(|degree| {
             let direction = f64::from(degree) * PI / 180.0;
@@ -174,14 +174,14 @@ fn the_curvature_is_that_of_the_losses() {
         })
     };
     for loss in SMOOTH {
-        // Where every residual is small, as it says; for log-cosh 1 − tanh² of 0.03 is a thousandth less than 1.
+        // The curvature holds if every residual is small. For log-cosh, 1 − tanh² of 0.03 is a thousandth less than 1.
         let source = nearly_a_line();
         let known = curvature(loss, &all(&source));
         let (least, greatest) = ends(&source, loss, Model { w: 3.01, b: 4.01 });
         println!("{loss}: {least}, {greatest}, {known:?}");
         assert!((greatest / known.greatest - 1.0).abs() < 2e-3, "{loss}");
         assert!((least / known.least - 1.0).abs() < 5e-3, "{loss}");
-        // And where they are not it is no more; for mse it is the same.
+        // The curvature is an upper bound for other residuals, and exact for mse.
         let source = synthetic(20_000);
         let known = curvature(loss, &all(&source));
         for at in [START, Model { w: 3.0, b: 4.0 }, Model { w: 9.0, b: -5.0 }] {
@@ -196,9 +196,9 @@ fn the_curvature_is_that_of_the_losses() {
     }
 }
 
-/// Off by as much along the flattest direction as along the steepest, 20 epochs at the best rate leave
-/// ((greatest − least) / (greatest + least))^20 = 0.06 of both. A tenth less leaves more of the one, 0.88^20 = 0.08, a tenth
-/// more of the other, 1.06^20 = 3.
+/// The start is equally far along the flattest and the steepest direction. 20 epochs at the best rate leave ((greatest
+/// − least) / (greatest + least))^20 = 0.06 of both. At a tenth less, 0.88^20 = 0.08 of the one is left; at a tenth
+/// more, 1.06^20 = 3 times the other.
 #[test]
 fn no_other_rate_is_as_fast_as_the_best() {
     let source = nearly_a_line();
@@ -209,14 +209,14 @@ fn no_other_rate_is_as_fast_as_the_best() {
     for loss in SMOOTH {
         let curvature = Curvature::new(loss, mean, square).unwrap();
         let Curvature { least, greatest } = curvature;
-        // The steepest direction, by the matrix's first row; the flattest is across it.
+        // The first row of the matrix yields the steepest direction. The flattest is perpendicular.
         let factor = if loss == Loss::Mse { 2.0 } else { 1.0 };
         let (sin, cos) = (greatest / factor - square).atan2(mean).sin_cos();
         let start = Model {
             w: line.w + 0.01 * (cos - sin),
             b: line.b + 0.01 * (sin + cos),
         };
-        // The more of what is left along the two.
+        // The greater of the distances left along the two.
         let left = |Model { w, b }: Model| {
             let (w, b) = (w - line.w, b - line.b);
             (w * cos + b * sin).abs().max((b * cos - w * sin).abs()) / 0.01
@@ -233,18 +233,18 @@ fn no_other_rate_is_as_fast_as_the_best() {
             let [slower, best, faster] = [0.9, 1.0, 1.1].map(&mut after);
             let what = format!("{name}, {loss}: {slower}, {best}, {faster}, not {shrinks}");
             println!("{what}");
-            // The engine's rounding is 2e-6 of residuals of 0.02, which the least curvature, 0.15 or so, makes 3e-7
-            // of; of 0.01 that is 3e-5. And log-cosh is not quite curved so.
+            // The engine's rounding is 2e-6 of residuals of 0.02, and the least curvature of 0.15 makes it 3e-7: 3e-5
+            // of the distance of 0.01. The curvature of log-cosh differs slightly.
             assert!((best - shrinks).abs() < 0.01 * shrinks, "{what}");
             assert!(slower > 1.2 * best && faster > 10.0 * best, "{what}");
         });
     }
 }
 
-/// Where the curvature is nowhere more than C, a step of rate · gradient lowers the loss by rate · (1 − rate C / 2) times
-/// the gradient's square or more, for any residuals: it never rises but by f32's rounding, 2e-6 of it at the most.
+/// A step lowers the loss by at least rate · (1 − rate C / 2) times the squared gradient if the curvature is at most C.
+/// The loss may rise by the rounding of f32 only, up to 2e-6 of it.
 #[test]
-fn below_the_limit_no_loss_rises() {
+fn no_loss_rises_below_the_limit() {
     let source = synthetic(20_000);
     let samples = all(&source);
     for loss in [SMOOTH[0], SMOOTH[1], SMOOTH[2], Loss::Huber { delta: 0.1 }] {

@@ -1,4 +1,4 @@
-//! The host loop and its ways down over a mock engine: no data, no GPU.
+//! The host loop and its descents over a mock engine, without data or a GPU.
 
 use std::ops::ControlFlow;
 
@@ -9,10 +9,10 @@ use fall_line::train::{
     Config, Descent, Ended, Epoch, Optimizer, Schedule, Stop, Trained, Walk, train,
 };
 
-/// A bowl whose means are known: loss (w − 2)² + (b + 1)², over 4 samples.
+/// An engine with known means: the loss is (w − 2)² + (b + 1)², over 4 samples.
 struct Bowl {
     calls: u64,
-    /// The call in which the loss stops being a number.
+    /// The call whose loss is not a number.
     breaks_at: Option<u64>,
 }
 
@@ -86,7 +86,7 @@ fn run(
 #[test]
 fn an_epoch_reports_its_loss_before_and_its_line_after_the_update() {
     let (trained, seen) = run(None, 2, 0.25, 0);
-    // Every step halves the way to (2, −1).
+    // Every step halves the distance to (2, −1).
     let first = Epoch {
         epoch: 1,
         loss: 5.0,
@@ -112,7 +112,7 @@ fn an_epoch_reports_its_loss_before_and_its_line_after_the_update() {
 }
 
 #[test]
-fn it_stops_where_the_watcher_breaks_off() {
+fn training_stops_at_the_epoch_at_which_it_is_told_to() {
     let (trained, seen) = run(None, 100, 0.25, 3);
     assert_eq!(seen.len(), 3);
     let trained = trained.unwrap();
@@ -121,9 +121,9 @@ fn it_stops_where_the_watcher_breaks_off() {
     assert_eq!(trained.ended, Ended::BrokenOff);
 }
 
-/// What was computed at once is told of and kept.
+/// All epochs of the batch are reported and kept.
 #[test]
-fn it_stops_after_the_batch_in_which_the_watcher_breaks_off() {
+fn training_stops_after_the_batch_in_which_it_is_told_to() {
     let mut engine = Bowl {
         calls: 0,
         breaks_at: None,
@@ -148,12 +148,12 @@ fn it_stops_after_the_batch_in_which_the_watcher_breaks_off() {
     assert_eq!(seen.len(), 8);
     let trained = trained.unwrap();
     assert_eq!((trained.epochs, trained.model), (8, seen[7].model()));
-    // One more, for the loss of the trained line.
+    // One more call evaluates the loss of the trained line.
     assert_eq!(engine.calls, 9);
 }
 
 #[test]
-fn a_loss_that_is_no_number_ends_it_with_the_last_finite_line() {
+fn a_loss_that_is_not_finite_is_reported_with_the_last_finite_line() {
     let (trained, seen) = run(Some(3), 100, 0.25, 0);
     assert_eq!(seen.len(), 2);
     match trained {
@@ -165,14 +165,14 @@ fn a_loss_that_is_no_number_ends_it_with_the_last_finite_line() {
 }
 
 #[test]
-fn the_loss_of_the_trained_line_counts_too() {
+fn a_loss_of_the_trained_line_that_is_not_finite_is_reported() {
     let (trained, seen) = run(Some(3), 2, 0.25, 0);
     assert_eq!(seen.len(), 2);
     assert!(matches!(trained, Err(Error::Diverged { epoch: 2, .. })));
 }
 
 #[test]
-fn a_line_that_leaves_the_numbers_ends_it() {
+fn a_line_that_is_not_finite_is_reported() {
     let (trained, seen) = run(None, 100, 1e308, 0);
     assert!(seen.is_empty());
     match trained {
@@ -204,23 +204,23 @@ fn cuts(reach: Model, tolerance: Model) -> Config {
     }
 }
 
-/// Each line with the loss and gradient there, the start's first; and what it came to.
-fn way(config: &Config) -> (Vec<(Model, Epoch)>, Trained) {
+/// Returns each evaluated line with its epoch, from the start on, and the result.
+fn path(config: &Config) -> (Vec<(Model, Epoch)>, Trained) {
     let mut engine = Bowl {
         calls: 0,
         breaks_at: None,
     };
     let mut line = config.start;
-    let mut way = Vec::new();
+    let mut path = Vec::new();
     let mut walk = Walk::new(config);
     let trained = train(&mut engine, config, &mut walk, &mut |epoch, walk| {
-        way.push((line, *epoch));
+        path.push((line, *epoch));
         line = epoch.model();
         assert_eq!((walk.epochs(), walk.model()), (epoch.epoch, line));
         ControlFlow::Continue(())
     })
     .unwrap();
-    (way, trained)
+    (path, trained)
 }
 
 fn same(ours: f64, right: f64) {
@@ -228,8 +228,8 @@ fn same(ours: f64, right: f64) {
     assert!(off <= 1e-13 * (1.0 + right.abs()), "{ours}, {right}");
 }
 
-/// Against sums over all gradients so far, with no running ones: v = Σ 0.9^age g, and Adam's corrected moments, which are
-/// the means of g and g² weighted by 0.9^age and 0.999^age.
+/// The reference sums over all gradients so far: v = Σ 0.9^age g. Adam's corrected moments are the means of g and g²,
+/// weighted by 0.9^age and 0.999^age.
 #[test]
 fn momentum_and_adam_step_as_their_papers_say() {
     for (optimizer, schedule) in [
@@ -240,15 +240,15 @@ fn momentum_and_adam_step_as_their_papers_say() {
         (Optimizer::Momentum, Schedule::InverseTime),
         (Optimizer::Adam, Schedule::InverseTime),
     ] {
-        let (way, trained) = way(&steps(optimizer, schedule, 0.05));
-        for (t, (line, epoch)) in way.iter().enumerate() {
+        let (path, trained) = path(&steps(optimizer, schedule, 0.05));
+        for (t, (line, epoch)) in path.iter().enumerate() {
             let rate = match schedule {
                 Schedule::InverseTime => 0.05 / (1.0 + t as f64 / 100.0),
                 _ => 0.05,
             };
             let step = |gradient: fn(&Epoch) -> f64| {
                 let sum = |keep: f64, of: &dyn Fn(f64) -> f64| -> f64 {
-                    let terms = way[..=t].iter().rev().enumerate();
+                    let terms = path[..=t].iter().rev().enumerate();
                     terms
                         .map(|(age, (_, epoch))| keep.powi(age as i32) * of(gradient(epoch)))
                         .sum()
@@ -266,15 +266,16 @@ fn momentum_and_adam_step_as_their_papers_say() {
             same(epoch.w, line.w - rate * step(|epoch| epoch.dw));
             same(epoch.b, line.b - rate * step(|epoch| epoch.db));
         }
-        assert_eq!(way.len(), 60);
-        assert_eq!(trained.model, way[59].1.model());
+        assert_eq!(path.len(), 60);
+        assert_eq!(trained.model, path[59].1.model());
     }
 }
 
-/// From (3, 1) down (2, 4): 1.5 of it is too far, half of that is not, and then the rate grows by a tenth an epoch.
+/// The gradient at (3, 1) is (2, 4). A step of 1.5 times that is too long, half of it is not, and then the rate grows
+/// by a tenth per epoch.
 #[test]
-fn the_adaptive_rate_goes_back_where_the_loss_rises() {
-    let (seen, trained) = way(&steps(Optimizer::Gd, Schedule::Adaptive, 1.5));
+fn the_adaptive_schedule_takes_a_step_back_if_the_loss_rises() {
+    let (seen, trained) = path(&steps(Optimizer::Gd, Schedule::Adaptive, 1.5));
     let lines: Vec<(f64, f64)> = seen.iter().map(|(line, _)| (line.w, line.b)).collect();
     assert_eq!(lines[..3], [(3.0, 1.0), (0.0, -5.0), (1.5, -2.0)]);
     same(lines[3].0, 1.5 + 0.75 * 1.1);
@@ -282,7 +283,7 @@ fn the_adaptive_rate_goes_back_where_the_loss_rises() {
     let best = seen.iter().map(|(_, epoch)| epoch.loss).reduce(f64::min);
     assert_eq!(Some(trained.loss), best);
     assert!(trained.loss < 1e-9, "{trained:?}");
-    // Where it is broken off after a step too far, the line before it is the result; that of other schedules is the last.
+    // If training ends after such a step, the result is the line before it. Other schedules return the last line.
     for (schedule, model, loss) in [
         (Schedule::Adaptive, START, 5.0),
         (Schedule::Constant, Model { w: 0.0, b: -5.0 }, 20.0),
@@ -291,30 +292,30 @@ fn the_adaptive_rate_goes_back_where_the_loss_rises() {
             epochs: 1,
             ..steps(Optimizer::Gd, schedule, 1.5)
         };
-        let trained = way(&config).1;
+        let trained = path(&config).1;
         assert_eq!((trained.model, trained.loss), (model, loss));
     }
 }
 
-/// Going back, the ball lies still: its first step is too far, its second half as far, with no push from the first.
+/// The first step is too long. The second starts anew at half the rate, with nothing left of the first one's velocity.
 #[test]
-fn a_ball_that_went_too_far_starts_anew() {
-    let (way, _) = way(&steps(Optimizer::Momentum, Schedule::Adaptive, 1.5));
-    let lines: Vec<(f64, f64)> = way.iter().map(|(line, _)| (line.w, line.b)).collect();
+fn momentum_forgets_a_step_that_is_taken_back() {
+    let (path, _) = path(&steps(Optimizer::Momentum, Schedule::Adaptive, 1.5));
+    let lines: Vec<(f64, f64)> = path.iter().map(|(line, _)| (line.w, line.b)).collect();
     assert_eq!(lines[..3], [(3.0, 1.0), (0.0, -5.0), (1.5, -2.0)]);
 }
 
-/// The best line, not the last one: whatever the optimizer, and however wrong the rate.
+/// The result is the best line, not the last one, for every optimizer and however wrong the rate is.
 #[test]
-fn the_adaptive_rate_gets_there_from_any_rate() {
+fn the_adaptive_schedule_finds_the_optimum_from_any_rate() {
     for optimizer in STEPPING {
         for rate in [1e-3, 0.1, 10.0, 1e4] {
             let config = Config {
                 epochs: 3000,
                 ..steps(optimizer, Schedule::Adaptive, rate)
             };
-            let (way, trained) = way(&config);
-            let at = way.iter().find(|(line, _)| *line == trained.model);
+            let (path, trained) = path(&config);
+            let at = path.iter().find(|(line, _)| *line == trained.model);
             assert_eq!(at.unwrap().1.loss, trained.loss);
             assert!(trained.loss < 1e-6, "{optimizer:?}, {rate}: {trained:?}");
         }
@@ -343,7 +344,7 @@ fn only_plain_gradient_descent_runs_in_batches() {
             if config.descent == Descent::gd(0.1) {
                 batches.check().unwrap();
             } else {
-                refuses(&batches, Setting::SyncEvery);
+                refuses(&batches, Setting::Optimizer);
                 refused += 1;
             }
         }
@@ -353,7 +354,7 @@ fn only_plain_gradient_descent_runs_in_batches() {
         sync_every: 2,
         ..cuts(Model::both(1.0), Model::both(1.0))
     };
-    refuses(&batches, Setting::SyncEvery);
+    refuses(&batches, Setting::Optimizer);
 }
 
 #[test]
@@ -385,7 +386,7 @@ fn values_out_of_range_are_refused() {
     refuses(&stop(0.0, 0), Setting::Patience);
 }
 
-/// So that whoever keeps the walk at every multiple of `sync_every` gets one, wherever it went on.
+/// A checkpoint at every multiple of `sync_every` is then possible wherever training resumed.
 #[test]
 fn batches_end_at_multiples_of_their_length() {
     struct Batches(Bowl, Vec<u64>);
@@ -435,7 +436,7 @@ fn batches_end_at_multiples_of_their_length() {
 }
 
 #[test]
-fn a_walk_goes_on_only_as_it_began() {
+fn a_walk_is_continued_only_by_the_kind_of_descent_that_began_it() {
     let by_steps = steps(Optimizer::Gd, Schedule::Constant, 0.1);
     let by_cuts = cuts(Model::both(1.0), Model::both(1e-6));
     for (began, goes_on) in [(by_steps, by_cuts), (by_cuts, by_steps)] {
@@ -460,8 +461,8 @@ fn a_walk_goes_on_only_as_it_began() {
 }
 
 #[test]
-fn it_stops_when_the_loss_has_not_improved_for_so_long() {
-    // Above a floor of 1: the Bowl's own loss sinks to 0 by the same share for ever.
+fn training_stops_when_the_patience_is_used_up() {
+    // Adds a floor of 1, since the loss of `Bowl` sinks towards 0 by the same share for ever.
     struct Floor(Bowl);
     impl Engine for Floor {
         fn samples(&self) -> u64 {
@@ -503,7 +504,7 @@ fn it_stops_when_the_loss_has_not_improved_for_so_long() {
             })
             .unwrap();
             assert_eq!(trained.ended, Ended::Converged);
-            // The first so many epochs in a row that are not below the last improvement by more than the tolerance.
+            // Find the first run of `patience` epochs that don't improve on the last improvement by the tolerance.
             let (mut mark, mut idle, mut end) = (f64::INFINITY, 0, 0);
             while idle < patience {
                 if losses[end] < mark - tolerance * mark.min(f64::MAX) {
@@ -513,16 +514,16 @@ fn it_stops_when_the_loss_has_not_improved_for_so_long() {
                 }
                 end += 1;
             }
-            // A batch is finished.
+            // A batch is always finished.
             let end = (end as u64).next_multiple_of(sync_every);
             assert_eq!(trained.epochs, end);
             ends.push(end);
-            // A walk that has converged is at its end.
+            // A walk that has converged stays converged.
             let again = train(&mut engine, &config, &mut walk, &mut |_, _| panic!()).unwrap();
             assert_eq!((again.epochs, again.ended), (end, Ended::Converged));
         }
     }
-    // Above the floor epoch k sees 5 / 4^(k − 1). By 1e-3, epoch 7 improves, 8 does not, and 9 does on epoch 7: progress
-    // adds up. By 1e-6 these are 12, 13 and 14.
+    // The loss of epoch k is 5 / 4^(k − 1) above the floor. With 1e-3, epoch 7 improves the loss and 8 does not. Epoch
+    // 9 improves on epoch 7, since progress adds up. With 1e-6 these are 12, 13 and 14.
     assert_eq!(ends, [8, 8, 9 + 5, 16, 14 + 5, 24]);
 }

@@ -18,8 +18,8 @@ use crate::model::{Model, Sums};
 const LANES: usize = 16;
 /// The number of terms that a lane adds up in f32 before they go into an f64 sum.
 ///
-/// The rounding of 31 additions is at worst 31 · 2^-24 = 1.9e-6 of Σ|term|, and some 2e-7 in practice. Runs of 32 hide the cost
-/// of widening.
+/// The rounding of 31 additions is at worst 31 · 2^-24 = 1.9e-6 of Σ|term|, and some 2e-7 in practice. Runs of 32 hide
+/// the cost of widening.
 const RUN: usize = 32;
 /// The set sizes that are timed with one thread and with all. Smaller sets are one block, and larger ones always gain.
 const ONE_OR_ALL: std::ops::Range<u64> = BLOCK as u64 + 1..8_000_000;
@@ -131,8 +131,8 @@ impl CpuEngine {
 
     /// Returns whether all threads are faster than one.
     ///
-    /// It has to be measured: fork and join cost tens of µs, and more on a busy or virtual machine. A term of one loss costs
-    /// ten times that of another.
+    /// It has to be measured: fork and join cost tens of µs, and more on a busy or virtual machine. A term of one loss
+    /// costs ten times that of another.
     fn gains_from_threads(&mut self) -> bool {
         if rayon::current_num_threads() == 1 || self.samples() < ONE_OR_ALL.start {
             return false;
@@ -210,7 +210,8 @@ impl TermsVisitor for SamplesAndLine<'_> {
 
 /// Returns the sums of f32 terms, added up in f32 lanes over short runs and in f64 beyond.
 ///
-/// It is the twin of the shader's `reduce_samples`, compiled for each instruction set; the best one is chosen at run time.
+/// It is the twin of the shader's `reduce_samples`, compiled for each instruction set; the best one is chosen at run
+/// time.
 #[multiversion(targets(
     "x86_64+avx512f+avx512bw+avx512dq+avx512vl",
     "x86_64+avx2",

@@ -34,7 +34,7 @@ fn in_f32(loss: Loss) -> impl Iterator<Item = (f32, Terms)> {
     residuals().zip(terms)
 }
 
-/// Within eight roundings of f32: log-cosh takes that many, the others one or two.
+/// The error is up to eight roundings of f32: log-cosh takes that many, the others one or two.
 #[test]
 fn the_terms_in_f32_are_those_in_f64() {
     for loss in losses() {
@@ -63,7 +63,7 @@ fn the_terms_of_another_loss_differ() {
     }
 }
 
-/// By central differences in f64, away from corners and from where the difference is rounding.
+/// The reference is a central difference in f64, away from corners and from sizes at which it would be rounding.
 #[test]
 fn the_derivative_is_that_of_the_value() {
     for loss in losses() {

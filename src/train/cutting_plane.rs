@@ -1,18 +1,18 @@
 //! The cutting-plane method with centres of gravity, in the plane of w and b.
 //!
-//! The losses are convex in (w, b). An evaluation at a line p therefore bounds the loss of every line q:
-//! loss(q) ≥ loss(p) + gradient(p) · (q − p). Once a loss of L is known, each evaluation rules out a half-plane of lines
-//! whose loss is not below L. All evaluations together leave a convex polygon, and every better line lies in it.
+//! The losses are convex in (w, b). An evaluation at a line p therefore bounds the loss of every line q: loss(q) ≥
+//! loss(p) + gradient(p) · (q − p). Once a loss of L is known, each evaluation rules out a half-plane of lines whose
+//! loss is not below L. All evaluations together leave a convex polygon, and every better line lies in it.
 //!
 //! The next epoch evaluates the polygon's centre of gravity. A cut through it leaves at most 1 − 1/e = 0.63 of the area
-//! (Grünbaum 1960), and the loss still to be gained shrinks by the root of that per epoch (Levin 1965, Newman 1965). The
-//! method needs no learning rate, and the rate holds for any samples and for losses with corners. Once the polygon is empty,
-//! no line is better by more than the loss can resolve.
+//! (Grünbaum 1960). Each epoch shrinks the excess loss by the root of that (Levin 1965, Newman 1965). The method needs
+//! no learning rate, and the rate holds for any samples and for losses with corners. Once the polygon is empty, no line
+//! is better by more than the loss can resolve.
 //!
-//! That line is not always good enough. A few samples far off can add more to the loss than all the others can gain. They
-//! hardly disturb the gradient: the terms of all losses but mse are bounded, and f32 sums of such terms are good to 1e-6 of
-//! the other samples' size. The method then goes on to cut by gradients through the evaluated lines themselves, until the
-//! polygon is narrow or the gradient is 0.
+//! That line is not always good enough. A few samples far off can add so much to the loss that f32 can't resolve what
+//! all the others still gain. They hardly disturb the gradient: the terms of all losses but mse are bounded, and f32
+//! sums of such terms are good to 1e-6 of the other samples' size. The method then goes on to cut by gradients through
+//! the evaluated lines themselves, until the polygon is narrow or the gradient is 0.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,10 +30,11 @@ const RESOLUTION_FAR: f64 = 1e-6;
 const MAX_ROUNDING: f64 = 1.0 / (1 << 19) as f64;
 /// The factor by which the box grows.
 const GROWTH: f64 = 4.0;
-/// How often an empty box grows before no better line is assumed to exist: up to 4^10 = 1e6 times its size.
+/// The number of times an empty box grows before the method takes it that no better line exists: to 4^10 = 1e6 times
+/// its size.
 ///
-/// A line better by 1e-6 of the loss is then found up to 4e6 boxes away: a quarter of the way gains a quarter of that, which
-/// exceeds [`RESOLUTION`]. The corners of a larger box would have too few digits.
+/// A line better by 1e-6 of the loss is then found up to 4e6 boxes away. By convexity a quarter of the way gains a
+/// quarter of that, which exceeds [`RESOLUTION`]. The corners of a larger box would have too few digits.
 const MAX_GROWTHS: usize = 10;
 
 /// The lines that the epochs so far have left.
@@ -45,9 +46,9 @@ pub struct CuttingPlane {
     reach: Model,
     /// Every line evaluated so far.
     cuts: Vec<Seen>,
-    /// Whether losses no longer differ in f32, so that gradients alone lead on.
+    /// Set while losses no longer differ in f32, so that gradients alone lead on.
     by_gradient: bool,
-    /// Whether no line is left to evaluate.
+    /// Set once no line is left to evaluate.
     done: bool,
 }
 
@@ -75,8 +76,8 @@ impl CuttingPlane {
 
     /// Records an evaluation and returns the line to evaluate next, rounded to f32; the best line if none is left.
     ///
-    /// `loss_tolerance` is a share of the loss. If it is below [`RESOLUTION`], the method ends once the best line is also
-    /// known to within `tolerance` in w and b.
+    /// `loss_tolerance` is a share of the loss. If it is below [`RESOLUTION`], the method ends once the best line is
+    /// also known to within `tolerance` in w and b.
     pub fn next(&mut self, seen: Seen, loss_tolerance: f64, tolerance: Model) -> Model {
         self.cuts.push(seen);
         let mut next = self.next_by_loss(loss_tolerance, 0);
@@ -91,8 +92,8 @@ impl CuttingPlane {
 
     /// Returns the evaluated line with the lowest loss, or `seen` if none was evaluated.
     ///
-    /// Once gradients alone lead on, several losses may be equal in f32. Among those it returns a line with a gradient of
-    /// 0, or else the last one, which is the nearest to the optimum.
+    /// Once gradients alone lead on, several losses may be equal in f32. Among those it returns a line with a gradient
+    /// of 0, or else the last one, which is the nearest to the optimum.
     pub fn best(&self, seen: Seen) -> Seen {
         let lower = |best: Seen, cut: &Seen| {
             if cut.at.loss < best.at.loss {
@@ -112,7 +113,8 @@ impl CuttingPlane {
         flat.or(equal().next()).copied().unwrap_or(lowest)
     }
 
-    /// Returns the centre of the lines that may be better by more than the loss can resolve, or `None` if there are none.
+    /// Returns the centre of the lines that may be better by more than the loss can resolve, or `None` if there are
+    /// none.
     ///
     /// Lets an empty box grow up to `growths` times, since a small box may have nothing to gain within it.
     fn next_by_loss(&mut self, loss_tolerance: f64, growths: usize) -> Option<Model> {
@@ -153,7 +155,8 @@ impl CuttingPlane {
         self.new_line(best, left.centroid()?)
     }
 
-    /// Returns whether a polygon with these bounds, as seen from the best line, lies in the outer half of the box on one side.
+    /// Returns whether a polygon with these bounds, as seen from the best line, lies in the outer half of the box on
+    /// one side.
     fn is_in_an_outer_half(&self, best: Seen, (low, high): (Model, Model)) -> bool {
         let (start, half) = (self.start - best.model, self.reach * 0.5);
         let (inner_low, inner_high) = (start - half, start + half);
@@ -178,7 +181,8 @@ impl CuttingPlane {
         Polygon::rectangle(low, high)
     }
 
-    /// Returns the lines whose loss may be lower than the best one by more than it can resolve, as seen from the best line.
+    /// Returns the lines whose loss may be lower than the best one by more than it can resolve, as seen from the best
+    /// line.
     fn better(&self, best: Seen, loss_tolerance: f64) -> Polygon {
         let mut left = self.all(best);
         let level = best.at.loss * (1.0 - loss_tolerance.max(RESOLUTION));
@@ -190,12 +194,13 @@ impl CuttingPlane {
         left
     }
 
-    /// Returns the lines that may be the best by their gradients, and by losses that really differ, with their bounds; all
-    /// as seen from `best`. Returns `None` if no line is left.
+    /// Returns the lines that may be the best by their gradients, and by losses that really differ, with their bounds;
+    /// all as seen from `best`. Returns `None` if no line is left.
     ///
-    /// A gradient with an error e may rule out a line q that is better than p by up to |e · (q − p)|. Such a line lies no
-    /// further off than where the gradient is e itself, and gradients lead no nearer than that. Each cut leaves room for the
-    /// last digit of its gradient. Otherwise cuts from afar would contradict each other over a long and narrow polygon.
+    /// A gradient with an error e may rule out a line q that is better than p by up to |e · (q − p)|. Such a line lies
+    /// no further off than where the gradient is e itself, and gradients lead no nearer than that. Each cut leaves room
+    /// for the last digit of its gradient. Otherwise cuts from afar would contradict each other over a long and narrow
+    /// polygon.
     fn left(&self, best: Seen) -> Option<(Polygon, (Model, Model))> {
         let mut left = self.all(best);
         let mut bounds = left.bounds()?;

@@ -15,23 +15,24 @@ pub enum Descent {
     Steps {
         /// The optimizer; not [`Optimizer::CuttingPlane`].
         optimizer: Optimizer,
-        /// How the learning rate changes.
+        /// The schedule of the learning rate.
         schedule: Schedule,
         /// The learning rate of the first epoch; > 0.
         learning_rate: f64,
     },
     /// The cutting plane with centres of gravity (Levin 1965, Newman 1965).
     ///
-    /// The gradient of each epoch rules out a half-plane of lines, and the next epoch evaluates the centre of what is left. It
-    /// works for any loss that is convex in w and b, as all here are, and takes no learning rate. Its result is the best line
-    /// up to the rounding of f32.
+    /// The gradient of each epoch rules out a half-plane of lines, and the next epoch evaluates the centre of what is
+    /// left. It works for any loss that is convex in w and b, as all here are, and takes no learning rate. Its result
+    /// is the best line up to the rounding of f32.
     CuttingPlane {
-        /// Half the sides of the box around the start in which the best line is sought first; > 0. The box grows if needed.
+        /// Half the sides of the box around the start in which the best line is sought first; > 0. The box grows if
+        /// needed.
         reach: Model,
         /// The distance in w and b within which the best line must be known; > 0.
         ///
-        /// The rounding of the gradient in f32 limits it. It is ignored if the tolerance of the loss is above 2^-22, the
-        /// rounding of the loss in f32.
+        /// The rounding of the gradient in f32 limits it. It is ignored if the tolerance of the loss is above 2^-22,
+        /// the rounding of the loss in f32.
         #[serde(rename = "fine")]
         tolerance: Model,
     },
@@ -46,13 +47,13 @@ pub enum Optimizer {
     Gd,
     /// Gradient descent that keeps 0.9 of the previous step
     ///
-    /// The heavy ball (Polyak 1964): v ← 0.9 v + gradient, and v is the step. At a constant gradient it moves ten times as
-    /// fast as gradient descent. It may overshoot, so that the loss rises for a while.
+    /// The heavy ball (Polyak 1964): v ← 0.9 v + gradient, and v is the step. At a constant gradient it moves ten times
+    /// as fast as gradient descent. It may overshoot, so that the loss rises for a while.
     Momentum,
     /// Steps scaled by running moments of the gradient
     ///
-    /// Adam (Kingma and Ba 2015) with β₁ = 0.9, β₂ = 0.999, ε = 1e-8 and bias correction. Each step of w and of b is about
-    /// the learning rate, whatever the size of the gradient.
+    /// Adam (Kingma and Ba 2015) with β₁ = 0.9, β₂ = 0.999, ε = 1e-8 and bias correction. Each step of w and of b is
+    /// about the learning rate, whatever the size of the gradient.
     Adam,
     /// Cuts by gradients that rule out half-planes of lines; no learning rate
     CuttingPlane,
@@ -67,13 +68,13 @@ pub enum Schedule {
     Constant,
     /// Rate / (1 + (epoch − 1) / 100)
     ///
-    /// It is nearly constant for the first dozen epochs, half at epoch 101 and a tenth at epoch 901. Its sum is unbounded, so
-    /// the best line stays in reach, and a descent on a loss with corners comes to rest.
+    /// It is nearly constant for the first dozen epochs, half at epoch 101 and a tenth at epoch 901. Its sum is
+    /// unbounded, so the best line stays in reach, and a descent on a loss with corners comes to rest.
     InverseTime,
     /// 1.1 times the rate after an improvement, half after a rise of the loss
     ///
-    /// The bold driver (Battiti 1989). After a rise it returns to the best line, halves the rate and clears the optimizer's
-    /// moments, so that the next step follows the gradient there. The result is the best line seen.
+    /// The bold driver (Battiti 1989). After a rise it returns to the best line, halves the rate and clears the
+    /// optimizer's moments, so that the next step follows the gradient there. The result is the best line seen.
     Adaptive,
 }
 

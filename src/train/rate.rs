@@ -4,9 +4,9 @@ use crate::loss::Loss;
 
 /// The curvature of the loss over (w, b) along its flattest and its steepest direction.
 ///
-/// They are the eigenvalues of the matrix of second derivatives, in units of the loss per square unit of y. For `mse` the matrix
-/// is 2 · [[mean x², mean x], [mean x, 1]] at every line. For `huber` and `log-cosh` it is half of that if every residual is
-/// small (within δ, far below 1), and nowhere more.
+/// They are the eigenvalues of the matrix of second derivatives, in units of the loss per square unit of y. For `mse`
+/// the matrix is 2 · [[mean x², mean x], [mean x, 1]] at every line. For `huber` and `log-cosh` it is half of that if
+/// every residual is small (within δ, far below 1), and nowhere more.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Curvature {
     /// Along the flattest direction; ≥ 0.
@@ -38,8 +38,8 @@ impl Curvature {
 
     /// Returns the constant learning rate with which gradient descent converges fastest: 2 / (least + greatest).
     ///
-    /// Each epoch shrinks the distance to the optimum by (greatest − least) / (greatest + least) or better. If x does not
-    /// vary, the rate is the limit itself.
+    /// Each epoch shrinks the distance to the optimum by (greatest − least) / (greatest + least) or better. If x does
+    /// not vary, the rate is the limit itself.
     pub fn best(&self) -> f64 {
         2.0 / (self.least + self.greatest)
     }

@@ -11,8 +11,8 @@ use crate::model::{Model, Sums};
 
 /// The largest number of blocks that are read.
 const BLOCKS: u64 = 16;
-/// The largest number of samples that are taken from all blocks together. They determine the line to about 1/64 of its noise
-/// and take some milliseconds.
+/// The largest number of samples that are taken from all blocks together. They determine the line to about 1/64 of its
+/// noise and take some milliseconds.
 const SAMPLES: usize = 4096;
 /// The largest number of fits, each to the residuals of the one before.
 const ROUNDS: usize = 3;
@@ -24,8 +24,8 @@ const TOLERANCE: f64 = 1.0 / (1 << 20) as f64;
 pub struct RobustStart {
     /// The line of the lowest loss over the samples taken, which is near that over all samples.
     pub line: Model,
-    /// The scale of the residuals, in units of y: their median distance from their own median, 0.67 standard deviations of
-    /// normal noise.
+    /// The scale of the residuals, in units of y: their median distance from their own median, 0.67 standard deviations
+    /// of normal noise.
     ///
     /// It is at least a 64th of the median residual and 2^-24 of the scale of y, and 0 if y does not vary.
     pub scale: f64,

@@ -6,14 +6,14 @@ use crate::error::{Error, Setting};
 
 /// The default tolerance of [`Stop`], as a share of the loss.
 ///
-/// It is far below what f32 sums can resolve, 1e-7 of the loss. Progress adds up over the patience, and while the loss sinks,
-/// rounding still lets it fall below its lowest value now and then.
+/// It is far below what f32 sums can resolve, 1e-7 of the loss. Progress adds up over the patience, and while the loss
+/// sinks, rounding still lets it fall below its lowest value now and then.
 pub const TOLERANCE: f64 = 1e-9;
 /// The default patience of [`Stop`], in epochs.
 ///
-/// Momentum's loss rises and falls as the line swings. Momentum keeps 0.9 of its velocity, so 60 epochs leave 0.2 % of it and
-/// no relevant swing takes longer. If each epoch gains a share q of what is left, a hundred epochs that gain less than 1e-9 of the
-/// loss leave less than 1e-9 / (100 q) of it.
+/// Momentum's loss rises and falls as the line swings. Momentum keeps 0.9 of its velocity, so 60 epochs leave 0.2 % of
+/// it and no relevant swing takes longer. Suppose each epoch gains a share q of what is left. A hundred epochs that
+/// gain less than 1e-9 of the loss then leave less than 1e-9 / (100 q) of it.
 pub const PATIENCE: u64 = 100;
 
 /// The convergence criterion: a number of successive epochs that don't improve the loss.

@@ -12,8 +12,8 @@ use crate::model::{Evaluation, Model, Seen};
 
 /// The state of a descent: everything its next epoch depends on apart from the engine and the [`Config`].
 ///
-/// All its numbers are finite, so JSON can hold it, and a state read back leads to the same bits. It can be saved after any
-/// epoch; with `sync_every` above 1 the bits are the same from a multiple of that on.
+/// All its numbers are finite, so JSON can hold it, and a state read back leads to the same bits. It can be saved after
+/// any epoch; with `sync_every` above 1 the bits are the same from a multiple of that on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Walk {
     epochs: u64,
