@@ -3,7 +3,7 @@
 //! The format is that of <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 
 use py_literal::Value;
 
@@ -135,27 +135,22 @@ impl Header {
 
 /// The dictionary's text, and where in the file the data start; none for another kind of file.
 fn text(file: &SharedFile) -> io::Result<Option<(String, u64)>> {
-    let mut from = file.from(0);
     let mut start = [0; 8];
-    from.read_exact(&mut start)?;
+    file.read_exact_at(&mut start, 0)?;
     let version = match start.strip_prefix(MAGIC) {
         Some(&[version @ 1..=3, _]) => version,
         _ => return Ok(None),
     };
-    let (length, before) = if version == 1 {
-        let mut length = [0; 2];
-        from.read_exact(&mut length)?;
-        (u32::from(u16::from_le_bytes(length)), 10)
-    } else {
-        let mut length = [0; 4];
-        from.read_exact(&mut length)?;
-        (u32::from_le_bytes(length), 12)
-    };
+    // Version 1 has two bytes for the length, later ones have four.
+    let mut length = [0; 4];
+    let width = if version == 1 { 2 } else { 4 };
+    file.read_exact_at(&mut length[..width], 8)?;
+    let (length, before) = (u32::from_le_bytes(length), 8 + width as u64);
     if length > LONGEST {
         return Ok(None);
     }
     let mut bytes = vec![0; length as usize];
-    from.read_exact(&mut bytes)?;
+    file.read_exact_at(&mut bytes, before)?;
     let text = if version == 3 {
         String::from_utf8_lossy(&bytes).into_owned()
     } else {
