@@ -30,9 +30,9 @@ mod thrift;
 /// since 1970; false is 0 and true 1. A column of another type, or one that may hold several values a row (a list), is not
 /// numeric. A field of a struct is a column with the name `struct.field`.
 ///
-/// Each thread that reads holds a page and a dictionary of each column, which most programs write of a megabyte. If the
-/// pages are so large that all threads together would hold too much, the columns are copied to an unnamed temporary file
-/// when the file is opened, in f64, one page at a time. Pages that take more than 400 MB are refused.
+/// Each thread that reads holds a page and a dictionary of each column, which most programs write of a megabyte. Pages may be
+/// so large that all threads together would hold too much. The columns are then copied to an unnamed temporary file when
+/// the file is opened, in f64, one page at a time. Pages that take more than 400 MB are refused.
 pub struct Parquet {
     table: ParquetTable,
     /// Cursors that nobody uses, the one used last at the end.

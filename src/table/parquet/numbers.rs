@@ -15,6 +15,8 @@ use parquet::basic::Type as Physical;
 use parquet::errors::ParquetError;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
+use super::pages::guarded;
+
 /// Nanoseconds of a second.
 const NANOSECONDS: i64 = 1_000_000_000;
 
@@ -22,8 +24,8 @@ const NANOSECONDS: i64 = 1_000_000_000;
 pub fn is_numeric(column: &ColumnDescriptor) -> bool {
     // Converted alone, a column doesn't depend on others, which Arrow may have no type for.
     let alone = Type::group_type_builder("schema").with_fields(vec![column.self_type_ptr()]);
-    let converted = alone.build().and_then(|schema| {
-        let schema = SchemaDescriptor::new(Arc::new(schema));
+    let converted = guarded(|| {
+        let schema = SchemaDescriptor::new(Arc::new(alone.build()?));
         parquet_to_arrow_schema(&schema, None)
     });
     converted.is_ok_and(|schema| match schema.field(0).data_type() {

@@ -32,7 +32,7 @@ pub struct Chunk {
     file: SharedFile,
     /// Bytes of all pages, unpacked.
     unpacked: u64,
-    /// Whether pages are compressed.
+    /// `true` if pages are compressed.
     packed: bool,
     failure: Failure,
 }
