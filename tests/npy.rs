@@ -1,4 +1,4 @@
-//! Arrays that NumPy saved, and that we write.
+//! Arrays that NumPy saved, and files of our own writer.
 
 #[path = "common/rows.rs"]
 mod rows;
@@ -30,7 +30,7 @@ fn file_of(content: &[u8]) -> NamedTempFile {
 
 /// Every type, byte order, dimension order and version, each column by its position.
 #[test]
-fn what_numpy_saves_reads_as_the_same_numbers() {
+fn arrays_of_numpy_read_as_the_same_numbers() {
     let mut columns_read = 0;
     for (name, columns) in expected().as_object().unwrap() {
         if !name.starts_with("npy/") {
@@ -80,7 +80,7 @@ fn columns_are_x_and_y_or_those_asked_for() {
         (block.x, block.y),
         (vec![0.5, 1e30, -0.0], vec![1.0, 2.0, -3.0])
     );
-    // Its only two columns of numbers.
+    // Only two columns hold numbers.
     let npy = open("records", &Request::default()).unwrap();
     assert_eq!(npy.columns(), ("t".to_owned(), "v".to_owned()));
 
@@ -152,7 +152,7 @@ fn two_files_are_x_and_y() {
     let text = refusal(Npy::open_pair(four.path(), &file("npy/one.npy")));
     assert!(text.contains("has 4 rows and"), "{text}");
     assert!(
-        text.ends_with("one.npy 3; x and y must be as many"),
+        text.ends_with("one.npy has 3; both must have the same number"),
         "{text}"
     );
 
@@ -164,7 +164,7 @@ fn two_files_are_x_and_y() {
 }
 
 #[test]
-fn rows_that_are_no_samples_are_told_and_named() {
+fn rows_that_cannot_be_used_are_named() {
     let npy = open("bad", &Request::default()).unwrap();
     let (_, bad) = all(&npy);
     let wrong = |at, axis, reason| (at as u64, at, axis, reason);
@@ -195,7 +195,7 @@ fn rows_that_are_no_samples_are_told_and_named() {
 }
 
 #[test]
-fn what_is_no_table_is_refused() {
+fn other_arrays_are_refused() {
     for (name, text) in [
         ("words", "which column is x and which is y"),
         ("complex", "which column is x and which is y"),
@@ -235,14 +235,14 @@ fn damaged_files_are_refused_before_they_are_read() {
     assert!(header("(5, 2)").contains("is cut short: it has"));
     assert!(header("(1000000, 1000000000000)").contains("rows of 1000000000000 columns"));
     assert!(header("(99999999999999999, 2000)").contains("larger than a file can be"));
-    assert!(header("(18446744073709551616, 2)").contains("no plain table"));
-    assert!(header("(-1, 2)").contains("no plain table"));
+    assert!(header("(18446744073709551616, 2)").contains("not a plain table"));
+    assert!(header("(-1, 2)").contains("not a plain table"));
     assert!(header("(2, 20000)").contains("(array.T)"));
-    assert!(header("5").contains("no plain table"));
+    assert!(header("5").contains("not a plain table"));
     let records =
         "{'descr': [('a', '<f8'), ('b', '<f8')], 'fortran_order': False, 'shape': (2, 2)}";
     assert!(refused(with_header(records)).contains("records in two dimensions; save them in one"));
-    // As Python 2 wrote it.
+    // Python 2 wrote sizes with an L.
     let old = with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (4L, 2L)}");
     assert_eq!(
         all(&Npy::open(old.path(), &Request::default()).unwrap())
@@ -250,19 +250,19 @@ fn damaged_files_are_refused_before_they_are_read() {
             .x,
         [0.0; 4]
     );
-    assert!(refused(with_header("{'descr': '<f8'")).contains("no plain table"));
+    assert!(refused(with_header("{'descr': '<f8'")).contains("not a plain table"));
     assert!(
         refused(with_header(
             "{'descr': '|O', 'fortran_order': False, 'shape': (2, 2)}"
         ))
-        .contains("no plain table")
+        .contains("not a plain table")
     );
 
     let whole = std::fs::read(file("npy/f4-little.npy")).unwrap();
     for length in 0..whole.len() {
         refused(file_of(&whole[..length]));
     }
-    // Whatever byte is wrong, there is no panic.
+    // A flipped bit never causes a panic.
     for at in 0..whole.len() {
         for bit in 0..8 {
             let mut content = whole.clone();
@@ -274,7 +274,20 @@ fn damaged_files_are_refused_before_they_are_read() {
     }
 }
 
-/// The shape that a header says is not believed before the file is as long.
+/// 108 bytes that took minutes, and 30 kB that took all of the stack.
+#[test]
+fn nested_brackets_are_refused_at_once() {
+    for header in [
+        format!("{{'descr': {}", "[".repeat(24)),
+        "(1,".repeat(10_000),
+        "{'a':".repeat(10_000),
+    ] {
+        let file = with_header(&header);
+        let text = refusal(Npy::open(file.path(), &Request::default()));
+        assert!(text.contains("not a plain table"), "{text}");
+    }
+}
+
 #[test]
 fn a_file_that_shrinks_is_an_error() {
     let numbers = hard_numbers(3 * BLOCK);
@@ -298,7 +311,7 @@ fn a_file_that_is_written_to_is_an_error() {
         let npy = npy.unwrap();
         let read = |index| npy.read(index, &mut Block::default(), &mut Vec::new());
         read(0).unwrap();
-        // Longer than from one of the operating system's clock ticks to the next.
+        // The operating system's clock ticks in the meantime.
         std::thread::sleep(Duration::from_millis(30));
         let mut file = changed.reopen().unwrap();
         file.seek(SeekFrom::End(-8)).unwrap();
@@ -315,14 +328,14 @@ fn a_file_that_is_written_to_is_an_error() {
 }
 
 #[test]
-fn what_is_written_reads_back_bit_for_bit() {
+fn written_files_read_back_bit_for_bit() {
     let x = hard_numbers(2 * BLOCK + 17);
     let y: Vec<f64> = x.iter().rev().copied().collect();
     let file = written(Kind::Npy, &["x", "y"], &[&x, &y]);
     let (block, _) = all(&Npy::open(file.path(), &Request::default()).unwrap());
     assert_eq!(bits(&block.x), bits(&x));
     assert_eq!(bits(&block.y), bits(&y));
-    // The data start at a multiple of 64 bytes, as NumPy has it.
+    // The data start at a multiple of 64 bytes, as in files of NumPy.
     let length = file.as_file().metadata().unwrap().len();
     assert_eq!((length - 16 * x.len() as u64) % 64, 0);
 }
@@ -330,7 +343,7 @@ fn what_is_written_reads_back_bit_for_bit() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Of arrays with few columns, and with so many that each value is read by itself.
+    /// Arrays have few columns, or so many that each value is read by itself.
     #[test]
     fn blocks_are_read_in_any_order(
         width in prop_oneof![2..6_usize, Just(9000)],

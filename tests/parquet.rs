@@ -1,4 +1,4 @@
-//! Parquet files that PyArrow wrote, and that we write.
+//! Parquet files that PyArrow wrote, and files of our own writer.
 
 #[path = "common/rows.rs"]
 mod rows;
@@ -14,7 +14,7 @@ use fall_line::table::parquet::Parquet;
 use fall_line::table::rows::{Axis, Reason, Request, Rows, Strict};
 use fall_line::table::write::Kind;
 use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical};
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type, Int96, Int96Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
@@ -37,7 +37,7 @@ fn open(name: &str, request: &Request) -> Result<Parquet, Error> {
     Parquet::open(&file(&format!("parquet/{name}.parquet")), request)
 }
 
-/// The numbers of x, none where there is no value.
+/// Returns the bits of each x; `None` for missing ones.
 fn x_of(parquet: &Parquet) -> Vec<Option<u64>> {
     let (block, bad) = all(parquet);
     let mut values: Vec<Option<u64>> = bits(&block.x).into_iter().map(Some).collect();
@@ -84,7 +84,7 @@ fn every_encoding_and_compression_reads_as_the_same_numbers() {
             let parquet = open(&name, &alone(column)).unwrap();
             assert_reads(&parquet, of_column, &format!("{name}, {column}"));
         }
-        // Two of them side by side, whose pages do not end in the same rows.
+        // Both columns together: their pages end at different rows.
         let (block, bad) = all(&open(&name, &asked("delta", "holes")).unwrap());
         let (x, y) = (numbers(&expected["delta"]), numbers(&expected["holes"]));
         for row in 0..x.len() {
@@ -132,9 +132,9 @@ type WriteColumn = fn(
     rows: std::ops::Range<usize>,
 );
 
-/// What PyArrow doesn't write: decimals of varying width, and files older than logical types.
+/// PyArrow writes neither decimals of varying width nor files older than logical types.
 #[test]
-fn old_notes_of_types_are_understood() {
+fn files_without_logical_types_are_read() {
     let of = |name: &'static str, physical, converted| {
         Type::primitive_type_builder(name, physical)
             .with_converted_type(converted)
@@ -157,7 +157,7 @@ fn old_notes_of_types_are_understood() {
             .unwrap(),
     ];
     let file = table(types, &[4], 100, |chunk, column, _| {
-        let bytes: [&[u8]; 4] = [&[0xff], &[0x04, 0xd2], &[], &[0x00, 0x80]];
+        let bytes: [&[u8]; 4] = [&[0xff], &[0x04, 0xd2], &[0x00], &[0x00, 0x80]];
         let written = match column {
             0 | 3 => chunk.typed::<ByteArrayType>().write_batch(
                 &bytes.map(|bytes| ByteArray::from(bytes.to_vec())),
@@ -216,7 +216,7 @@ fn columns_are_chosen_by_name_or_position() {
     assert!(refusal(open("encodings-none-1", &request)).contains("which column is y; choose"));
 }
 
-/// It counts rows, and is no x that anybody asked for.
+/// Such an index counts rows, and nobody asked for it as x.
 #[test]
 fn an_index_of_pandas_is_not_guessed() {
     let numbers = [1.0, 2.0, 3.0];
@@ -238,12 +238,12 @@ fn an_index_of_pandas_is_not_guessed() {
 }
 
 #[test]
-fn rows_that_are_no_samples_are_told_and_named() {
+fn rows_that_cannot_be_used_are_named() {
     let path = file("parquet/nested.parquet").display().to_string();
     let parquet = open("nested", &Request::default()).unwrap();
     let (_, bad) = all(&parquet);
     let missing = |at| (at as u64, at, Axis::X, Reason::Missing);
-    // Of both values in the second row x comes first.
+    // Both values of the second row are bad, and x comes first.
     assert_eq!(what(&bad), [missing(1), missing(2)]);
     let text = refusal(Strict(Box::new(parquet)).read(0, &mut Block::default()));
     let complaint = format!("{path}, row 2, column \"point.a\": the value is missing");
@@ -265,7 +265,7 @@ fn rows_that_are_no_samples_are_told_and_named() {
 }
 
 #[test]
-fn what_is_no_table_is_refused() {
+fn other_files_are_refused() {
     let text = refusal(open("empty", &Request::default()));
     assert!(
         text.ends_with("has 0 samples; a line needs at least two"),
@@ -277,12 +277,12 @@ fn what_is_no_table_is_refused() {
     assert!(matches!(folder, Err(Error::Io { .. })), "{folder:?}");
     let text = refusal(Parquet::open(&file("cars.csv"), &Request::default()));
     assert!(
-        text.contains("the file is damaged, or no Parquet file: "),
+        text.contains("the file is damaged, or not a Parquet file: "),
         "{text}"
     );
 }
 
-/// Opens a file of these bytes and reads two of its columns, if that can be done.
+/// Opens a file of these bytes and reads three pairs of its columns.
 fn read_of(content: &[u8]) -> Result<Block, Error> {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(content).unwrap();
@@ -298,7 +298,7 @@ fn read_of(content: &[u8]) -> Result<Block, Error> {
     Ok(block)
 }
 
-/// Cut anywhere, or with a bit turned over anywhere, a file is an error in one line or has other numbers: never a panic.
+/// A file that is cut anywhere, or has a bit flipped anywhere, is an error in one line or has other numbers. It never panics.
 #[test]
 fn damaged_files_are_errors() {
     let mut random = ChaCha8Rng::seed_from_u64(20);
@@ -330,6 +330,94 @@ fn damaged_files_are_errors() {
 
 const DAMAGES: usize = 400;
 
+/// Unknown fields announce 2^31 values that take no bytes, or lie behind the end of the file.
+#[test]
+fn claims_of_unknown_fields_end_at_once() {
+    for (name, problem) in [
+        ("endless-page-header", "a page's header"),
+        ("endless-footer", "its footer is invalid"),
+    ] {
+        let content = std::fs::read(file(&format!("parquet/{name}.parquet"))).unwrap();
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(&content).unwrap();
+        let request = Request::default();
+        let read = Parquet::open(file.path(), &request).and_then(|parquet| {
+            let mut block = Block::default();
+            parquet.read(0, &mut block, &mut Vec::new())
+        });
+        let text = refusal(read);
+        assert!(text.contains(problem), "{text}");
+    }
+    let mut long = b"PAR1".to_vec();
+    long.extend(u32::MAX.to_le_bytes());
+    long.extend(b"PAR1");
+    let text = refusal(read_of(&long));
+    assert!(
+        text.ends_with("its footer is longer than the file"),
+        "{text}"
+    );
+}
+
+/// A required field of a struct is missing where the struct is.
+#[test]
+fn a_missing_struct_has_no_fields() {
+    let field = Type::primitive_type_builder("a", Physical::DOUBLE)
+        .with_repetition(Repetition::REQUIRED)
+        .build()
+        .unwrap();
+    let point = Type::group_type_builder("point")
+        .with_repetition(Repetition::OPTIONAL)
+        .with_fields(vec![Arc::new(field)])
+        .build()
+        .unwrap();
+    let file = table(vec![point], &[3], 100, |chunk, _, _| {
+        let chunk = chunk.typed::<DoubleType>();
+        let levels = Some(&[1, 0, 1][..]);
+        chunk.write_batch(&[1.0, 3.0], levels, None).unwrap();
+    });
+    let parquet = Parquet::open(file.path(), &alone("point.a")).unwrap();
+    let bits = |value: f64| Some(value.to_bits());
+    assert_eq!(x_of(&parquet), [bits(1.0), None, bits(3.0)]);
+}
+
+/// Timestamps of 96 bits keep nanoseconds, and years that 64 bits of nanoseconds do not reach.
+#[test]
+fn timestamps_of_96_bits_have_any_year() {
+    let stamp = || {
+        Type::primitive_type_builder("t", Physical::INT96)
+            .with_repetition(Repetition::REQUIRED)
+            .build()
+            .unwrap()
+    };
+    let file = table(vec![stamp()], &[4], 100, |chunk, _, _| {
+        // Nanoseconds of a day, then the Julian day.
+        let of = |nanoseconds: u64, day: u32| {
+            let mut value = Int96::new();
+            value.set_data(nanoseconds as u32, (nanoseconds >> 32) as u32, day);
+            value
+        };
+        let values = [
+            of(0, 2_440_588),
+            of(1_234_567_891, 2_460_000),
+            of(86_399_999_999_999, 5_373_484),
+            of(1, 1_721_426),
+        ];
+        let chunk = chunk.typed::<Int96Type>();
+        chunk.write_batch(&values, None, None).unwrap();
+    });
+    let (block, bad) = all(&Parquet::open(file.path(), &alone("t")).unwrap());
+    assert!(bad.is_empty());
+    assert_eq!(
+        block.x,
+        [
+            0.0,
+            1_677_196_801.234_567_891,
+            253_402_300_799.999_999_999,
+            -62_135_596_799.999_999_999,
+        ]
+    );
+}
+
 #[test]
 fn a_file_that_shrinks_is_an_error() {
     let numbers = hard_numbers(3 * BLOCK);
@@ -348,7 +436,7 @@ fn a_file_that_is_written_to_is_an_error() {
     let read = |index| parquet.read(index, &mut Block::default(), &mut Vec::new());
     read(0).unwrap();
     let content = std::fs::read(file.path()).unwrap();
-    // Longer than from one of the operating system's clock ticks to the next.
+    // The operating system's clock ticks in the meantime.
     std::thread::sleep(Duration::from_millis(30));
     std::fs::write(file.path(), content).unwrap();
     for index in [1, 0] {
@@ -367,7 +455,7 @@ fn optional_doubles() -> Vec<Type> {
     doubles.to_vec()
 }
 
-/// Missing values, and next to them NaNs and infinities.
+/// Returns numbers with missing values, and next to them NaNs and infinities.
 fn with_holes(column: usize, row: usize) -> Option<f64> {
     match (row + column) % 70_001 {
         0 => None,
@@ -377,7 +465,7 @@ fn with_holes(column: usize, row: usize) -> Option<f64> {
     }
 }
 
-/// Pages of which so many threads would hold too much are read in another way, as the same numbers.
+/// Pages too large for so many threads are copied first, and yield the same numbers.
 #[test]
 fn large_pages_hold_the_same_numbers() {
     const ROWS: usize = 1 << 20;
@@ -403,7 +491,7 @@ fn large_pages_hold_the_same_numbers() {
             let parquet = threads.install(|| Parquet::open(file.path(), &request));
             let parquet = parquet.unwrap();
             let read = all(&parquet);
-            // What became a copy doesn't ask for the file any more.
+            // A copy does not need the file any more.
             file.as_file().set_len(1000).unwrap();
             let again = parquet.read(0, &mut Block::default(), &mut Vec::new());
             assert_eq!(again.is_ok(), page == 1 << 30);
@@ -419,9 +507,9 @@ fn large_pages_hold_the_same_numbers() {
     }
 }
 
-/// A page whose header asks for more memory than its values can take is not loaded.
+/// A page whose header asks for more memory than its column has is not loaded.
 #[test]
-fn a_page_is_no_larger_than_its_values() {
+fn a_page_is_no_larger_than_its_column() {
     const ROWS: usize = 200_000;
     let file = table(
         optional_doubles(),
@@ -439,7 +527,7 @@ fn a_page_is_no_larger_than_its_values() {
     let whole = std::fs::read(file.path()).unwrap();
     let of_length = |bytes: usize| {
         let mut content = whole.clone();
-        // The header's second field, in four bytes of seven bits, of which the lowest is the sign.
+        // The header's second field has four bytes of seven bits; the lowest bit is the sign.
         let field = &mut content[start + 2..start + 8];
         assert_eq!((field[0], field[5]), (0x15, 0x15));
         for (at, byte) in field[1..5].iter_mut().enumerate() {
@@ -453,12 +541,12 @@ fn a_page_is_no_larger_than_its_values() {
     };
     of_length(2 * 8 * ROWS).unwrap();
     let text = refusal(of_length(2 * 60_000_000));
-    assert!(text.contains("larger than its values can be"), "{text}");
+    assert!(text.contains("a page is larger than its column"), "{text}");
 }
 
 #[test]
-fn what_is_written_reads_back_bit_for_bit() {
-    // Two row groups, in neither of which a block ends.
+fn written_files_read_back_bit_for_bit() {
+    // Two row groups; no block ends where a group does.
     let x = hard_numbers((1 << 20) + BLOCK + 17);
     let y: Vec<f64> = x.iter().rev().copied().collect();
     let file = written(Kind::Parquet, &["x", "the y"], &[&x, &y]);
@@ -489,7 +577,7 @@ fn value(column: usize, row: usize) -> f64 {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the row groups and pages, in whatever order, from however many threads.
+    /// Row groups, pages, order and threads vary.
     #[test]
     fn blocks_are_read_in_any_order(
         groups in prop_oneof![

@@ -1,4 +1,4 @@
-//! How much host memory a Parquet file takes. On its own, because the peak is that of the process.
+//! The host memory that reading a Parquet file takes. A test file of its own, because the peak is that of the process.
 #![cfg(target_os = "linux")]
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 
 const MB: u64 = 1_000_000;
 
-/// A figure of the process's memory, in bytes.
+/// Returns a figure of the process's memory, in bytes.
 fn memory(of: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with(of)).unwrap();
@@ -24,7 +24,7 @@ fn memory(of: &str) -> u64 {
     1024 * kibibytes
 }
 
-/// Two columns in a single row group.
+/// Writes two columns in a single row group.
 fn one_row_group(rows: usize, properties: WriterPropertiesBuilder) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
     let fields = ["x", "y"].map(|name| {
@@ -55,10 +55,10 @@ fn one_row_group(rows: usize, properties: WriterPropertiesBuilder) -> NamedTempF
     file
 }
 
-/// How much memory so many threads take to read all of a file.
+/// Returns the bytes of memory that so many threads take to read all of a file.
 fn taken(file: &NamedTempFile, rows: usize, threads: usize) -> u64 {
     let before = memory("VmRSS");
-    // From here on the peak is counted anew.
+    // This resets the peak.
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     let right = pool.build().unwrap().install(|| {
@@ -81,23 +81,24 @@ fn taken(file: &NamedTempFile, rows: usize, threads: usize) -> u64 {
     taken
 }
 
-/// One after the other, for the peak is that of the process.
+/// Both files are in one test, because the peak is that of the process.
 #[test]
 fn pages_are_held_and_no_row_groups() {
     const ROWS: usize = 4_000_000;
-    // With dictionaries that fill up and pages of a megabyte.
+    // The dictionaries fill up, and pages have a megabyte.
     let file = one_row_group(ROWS, WriterProperties::builder());
-    // Of two threads and two idle cursors each two columns: 8 times a dictionary and a page, decoded, and of the two at
-    // work a page as it is in the file and a block; all a megabyte but for the file's pages, which are smaller.
+    // Two threads and two idle cursors have two columns each: 8 dictionaries and 8 pages, decoded. The two at work also have
+    // a page as it is in the file, and a block. Each takes up to a megabyte.
     assert!(taken(&file, ROWS, 2) < 30 * MB);
 
-    // A page is a column.
+    // Each column is one page.
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_dictionary_enabled(false)
         .set_data_page_size_limit(1 << 30)
         .set_data_page_row_count_limit(1 << 30);
     let file = one_row_group(ROWS, properties);
-    // Packed and unpacked 32 MB each, and of 8 threads a block or two of a megabyte; by 16 cursors it would be 1 GB.
+    // A page takes 32 MB packed and 32 MB unpacked, and each of 8 threads has a block or two of a megabyte. 16 cursors
+    // would take 1 GB.
     assert!(taken(&file, ROWS, 8) < (64 + 30) * MB);
 }

@@ -1,4 +1,4 @@
-//! Tables that we write.
+//! Writers of tables.
 
 #[path = "common/rows.rs"]
 mod rows;
@@ -16,7 +16,7 @@ use rows::{bits, hard_numbers, written};
 const KINDS: [Kind; 3] = [Kind::Csv, Kind::Parquet, Kind::Npy];
 
 #[test]
-fn the_ending_says_the_kind() {
+fn the_extension_names_the_kind() {
     let of = |path: &str| kind(Path::new(path));
     assert_eq!(of("a.csv").unwrap(), Kind::Csv);
     assert_eq!(of("a.b/c.PARQUET").unwrap(), Kind::Parquet);
@@ -31,14 +31,14 @@ fn the_ending_says_the_kind() {
     }
 }
 
-/// How many digits of a number say more than its size.
+/// Returns the number of significant digits.
 fn digits(number: &str) -> usize {
     let mantissa = number.split(['e', 'E']).next().unwrap();
     let digits = mantissa.replace(['.', '-'], "");
     digits.trim_matches('0').len()
 }
 
-/// By a reader that knows nothing of ours, for numbers that f32 has not; and by ours.
+/// An independent reader reads numbers beyond f32, and our own reads the rest.
 #[test]
 fn csv_reads_back_bit_for_bit() {
     let x = hard_numbers(30_000);
@@ -50,7 +50,7 @@ fn csv_reads_back_bit_for_bit() {
     let (mut read_x, mut read_y) = (Vec::new(), Vec::new());
     for line in lines {
         let (x, y) = line.split_once(',').unwrap();
-        // As few digits as there can be: Rust's own shortest form has no fewer.
+        // Rust's shortest form has as few digits.
         let number: f64 = x.parse().unwrap();
         assert_eq!(digits(x), digits(&format!("{number:e}")), "{x}");
         read_x.push(x.parse().unwrap());
@@ -78,7 +78,7 @@ fn csv_reads_back_bit_for_bit() {
 }
 
 #[test]
-fn what_is_not_finite_is_written_as_such() {
+fn csv_keeps_values_that_are_not_finite() {
     let file = written(
         Kind::Csv,
         &["x"],
@@ -89,7 +89,7 @@ fn what_is_not_finite_is_written_as_such() {
 }
 
 #[test]
-fn a_table_is_what_was_announced() {
+fn a_table_has_the_announced_shape() {
     for kind in KINDS {
         let begin = |rows| Writer::new(io::sink(), kind, &["x", "y"], rows).unwrap();
         let column = [1.0, 2.0];
@@ -120,7 +120,7 @@ fn a_table_is_what_was_announced() {
     }
 }
 
-/// What can be written to until it is full.
+/// A writer with room for this many bytes.
 struct Full(usize);
 
 impl io::Write for Full {
@@ -139,10 +139,10 @@ impl io::Write for Full {
 }
 
 #[test]
-fn a_full_disk_is_said_as_such() {
+fn a_full_disk_is_reported() {
     let numbers = hard_numbers(30_000);
     for kind in KINDS {
-        // The last fits into a buffer, and what is amiss is known at the end only.
+        // The last one fits into a buffer, so the fault shows only at the end.
         for (room, rows) in [(0, 30_000), (3, 30_000), (100_000, 30_000), (3, 2)] {
             let write = || {
                 let mut writer = Writer::new(Full(room), kind, &["x"], rows as u64)?;

@@ -3,58 +3,62 @@
 use std::fs::File;
 use std::path::Path;
 
-use self::array::Array;
-use self::header::Header;
+use self::array::Strided;
+use self::header::NpyHeader;
 use super::request::ColumnChoice;
 use super::rows::{Axis, Bad, Request, Rows, Skipped, enough, judge};
 use crate::data::{Block, positions};
 use crate::error::{Error, Row, RowError, TableKind};
 
 mod array;
+mod dictionary;
 mod header;
 
-/// Two columns of an NPY file, or two files of one column each: arrays of integers, floating-point numbers (of 16, 32
-/// or 64 bits) or booleans, in either byte and dimension order; or the fields of a structured array, by name.
+/// Two columns of an NPY file, or two files of one column each.
 ///
-/// A value becomes the nearest f64; false is 0 and true 1. Only a block is held at a time.
+/// An array holds integers, floating-point numbers of 16, 32 or 64 bits, or booleans, in either byte order and dimension
+/// order. The fields of a structured array are columns with names. A value becomes the nearest f64; false is 0 and true 1.
+/// Only the blocks that are read are in memory.
 #[derive(Debug)]
 pub struct Npy {
     rows: u64,
-    /// The file's name, or both.
+    /// The name of the file, or of both.
     title: String,
-    x: Column,
-    /// None where x is alone.
-    y: Option<Column>,
+    x: NpyColumn,
+    /// `None` if x is alone.
+    y: Option<NpyColumn>,
 }
 
-/// A column and what to call it.
+/// A column and its names.
 #[derive(Debug)]
-struct Column {
+struct NpyColumn {
     name: String,
-    /// Where errors say that it is: `points.npy, column 2`.
+    /// The file, as errors name it.
     file: String,
+    /// Its name within a sentence: `column 2`; `None` if it is the only column of its file.
     title: Option<String>,
-    array: Array,
+    array: Strided,
 }
 
 impl Npy {
-    /// Opens `path`, an array of n rows and at least two columns (one will do where x is alone); the request's
-    /// positions say which, fields' names too where the array has them.
+    /// Opens `path`, an array of n rows and at least two columns, or one if x is alone. The request chooses columns by
+    /// position, and fields of a structured array also by name.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file can't be read; [`Error::Data`] for one that is no NPY file or shorter than it
-    /// says, for another shape or type, for a column that is missing, and for too few rows.
+    /// - [`Error::Io`] if the file can't be read.
+    /// - [`Error::Data`] if it is not an NPY file, is shorter than it says, or has another shape or type.
+    /// - [`Error::Data`] if a column is missing, or there are too few rows.
     pub fn open(path: &Path, request: &Request) -> Result<Self, Error> {
         let (file, name) = open(path)?;
         Self::from_file(file, name, request)
     }
 
-    /// Likewise, of a file that is open; `name` is what errors call it.
+    /// Reads the header of an open file; errors call it `name`.
     ///
     /// # Errors
     /// See [`Npy::open`].
     pub fn from_file(file: File, name: String, request: &Request) -> Result<Self, Error> {
-        let header = Header::read(file, &name)?;
+        let header = NpyHeader::read(file, &name)?;
         let columns = ColumnChoice {
             file: &name,
             columns: &header.columns,
@@ -69,7 +73,7 @@ impl Npy {
                 let (title, listed) = (columns.titled(at), columns.list());
                 Error::Data(format!("{name}: {title} holds no numbers; {listed}"))
             })?;
-            Ok::<_, Error>(Column {
+            Ok::<_, Error>(NpyColumn {
                 name: columns.name(at),
                 file: name.clone(),
                 title: Some(columns.titled(at)),
@@ -87,13 +91,13 @@ impl Npy {
     /// Opens two files that hold one column each, as arrays of one dimension or of one column.
     ///
     /// # Errors
-    /// See [`Npy::open`]; and [`Error::Data`] where one is longer than the other.
+    /// See [`Npy::open`]. Also [`Error::Data`] if one file is longer than the other.
     pub fn open_pair(x: &Path, y: &Path) -> Result<Self, Error> {
-        let (x_rows, x) = Column::alone(x)?;
-        let (y_rows, y) = Column::alone(y)?;
+        let (x_rows, x) = NpyColumn::alone(x)?;
+        let (y_rows, y) = NpyColumn::alone(y)?;
         if x_rows != y_rows {
             return Err(Error::Data(format!(
-                "{} has {x_rows} rows and {} {y_rows}; x and y must be as many",
+                "{} has {x_rows} rows and {} has {y_rows}; both must have the same number",
                 x.file, y.file
             )));
         }
@@ -106,14 +110,13 @@ impl Npy {
         })
     }
 
-    /// The names of x and y: the fields', the files' where there are two, else `column 1`; the latter is empty where x
-    /// is alone.
+    /// Returns the names of x and y: of the fields, of the two files, or `column 1`. That of y is empty if x is alone.
     pub fn columns(&self) -> (String, String) {
         let y = self.y.as_ref().map(|y| y.name.clone());
         (self.x.name.clone(), y.unwrap_or_default())
     }
 
-    fn column(&self, axis: Axis) -> &Column {
+    fn column(&self, axis: Axis) -> &NpyColumn {
         match axis {
             Axis::X => &self.x,
             Axis::Y => self.y.as_ref().unwrap_or(&self.x),
@@ -121,15 +124,15 @@ impl Npy {
     }
 }
 
-impl Column {
-    /// The only column of a file, and how many rows it has.
+impl NpyColumn {
+    /// Returns the number of rows of a file, and its only column.
     fn alone(path: &Path) -> Result<(u64, Self), Error> {
         let (file, name) = open(path)?;
-        let header = Header::read(file, &name)?;
+        let header = NpyHeader::read(file, &name)?;
         match (header.columns.len(), header.array(0)) {
             (1, Some(array)) => Ok((
                 header.rows,
-                Column {
+                NpyColumn {
                     name: short(&name),
                     file: name,
                     title: None,
@@ -138,7 +141,7 @@ impl Column {
             )),
             (1, None) => Err(Error::Data(format!("{name} holds no numbers"))),
             (columns, _) => Err(Error::Data(format!(
-                "{name} has {columns} columns; of two files each must have one"
+                "{name} has {columns} columns; a file of x or y alone must have one"
             ))),
         }
     }
@@ -153,10 +156,10 @@ impl Rows for Npy {
         let rows = positions(index, self.rows);
         block.clear();
         let x = (&self.x.array, &mut block.x);
-        let read = |columns: &mut [_], of: &Column| {
+        let read = |columns: &mut [_], column: &NpyColumn| {
             let read = array::read(columns, rows.clone());
-            of.array.file.unchanged(&of.file)?;
-            read.map_err(Error::cannot_read(&of.file))
+            column.array.file.unchanged(&column.file)?;
+            read.map_err(Error::cannot_read(&column.file))
         };
         match &self.y {
             Some(y) if y.array.beside(&self.x.array) => {
@@ -176,7 +179,7 @@ impl Rows for Npy {
     }
 
     fn row_error(&self, row: u64, bad: Bad) -> RowError {
-        let Column { file, title, .. } = self.column(bad.axis);
+        let NpyColumn { file, title, .. } = self.column(bad.axis);
         RowError {
             file: file.clone(),
             row: Row::Row(row + 1),
@@ -201,7 +204,7 @@ fn open(path: &Path) -> Result<(File, String), Error> {
     Ok((file, name))
 }
 
-/// A file's name without its folders.
+/// Returns a file's name without its folders.
 fn short(name: &str) -> String {
     let path = Path::new(name);
     let file = path.file_name().unwrap_or(path.as_os_str());

@@ -1,66 +1,80 @@
 //! Two columns of a Parquet file.
 //!
-//! Nothing of it is held but the footer: cursors that stand somewhere in the file go on from page to page, and
-//! [`Rows::read`] takes one that stands at the block it is asked for, or not far before it.
+//! Only the footer stays in memory. [`Cursor`]s stand at a row of the file and continue from page to page.
+//! [`Rows::read`] takes the one that stands at the block it is asked for, or else opens another.
 
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use self::copy::Copy;
-use self::cursor::Cursor;
-use self::table::Table;
+use self::copy::ParquetCopy;
+use self::numbers::Numbers;
+use self::reader::ColumnReader;
+use self::table::ParquetTable;
 use super::rows::{Axis, Bad, Request, Rows, Skipped, enough, judge};
 use crate::data::{Block, positions};
 use crate::error::{Error, Row, RowError};
 
 mod copy;
-mod cursor;
 mod numbers;
 mod pages;
+mod reader;
 mod table;
+mod thrift;
 
 /// A Parquet file.
 ///
 /// A value becomes the nearest f64: integers of any width and sign, floating-point numbers of 16, 32 and 64 bits, and
-/// decimals as what they stand for. Timestamps are **seconds** since 1970, times of day seconds since midnight, dates
-/// **days** since 1970; false is 0 and true 1. What has another type, or may stand several times in a row (a list), is
-/// not numeric; a field of a struct is a column by the name `struct.field`.
+/// decimals of up to 76 digits. Timestamps are **seconds** since 1970, times of day seconds since midnight, dates **days**
+/// since 1970; false is 0 and true 1. A column of another type, or one that may hold several values a row (a list), is not
+/// numeric. A field of a struct is a column with the name `struct.field`.
 ///
-/// Each thread that reads holds a page and a dictionary of either column, which most programs write of a megabyte. Where
-/// pages are so large that all threads together would hold too much, the columns are copied to an unnamed temporary file
-/// when it is opened, in f64, a page at a time. A page of more than 400 MB is refused.
+/// Each thread that reads holds a page and a dictionary of each column, which most programs write of a megabyte. Pages may be
+/// so large that all threads together would hold too much. The columns are then copied to an unnamed temporary file when
+/// the file is opened, in f64, one page at a time. Pages that take more than 400 MB are refused.
 pub struct Parquet {
-    table: Table,
+    table: ParquetTable,
     /// Cursors that nobody uses, the one used last at the end.
     idle: Mutex<Vec<Cursor>>,
-    /// What is read instead, where pages are large.
-    copy: Option<Copy>,
+    /// The numbers, copied because pages are large.
+    copy: Option<ParquetCopy>,
+}
+
+/// Readers that stand at one row.
+struct Cursor {
+    /// The position of the readers' row group in the table's list.
+    group: usize,
+    /// The next row.
+    row: u64,
+    /// A reader of each column.
+    readers: Vec<ColumnReader>,
 }
 
 impl Parquet {
-    /// Opens `path` and chooses the columns; no row is read yet.
+    /// Opens `path` and chooses the columns; reads no row yet.
     ///
     /// # Errors
-    /// [`Error::Io`] where the file can't be read; [`Error::Data`] for one that is no Parquet file or damaged, for a
-    /// column that is missing or not numeric, and for too few rows.
+    /// - [`Error::Io`] if the file can't be read.
+    /// - [`Error::Data`] if it is damaged or not a Parquet file, or if a column is missing or not numeric.
+    /// - [`Error::Data`] if there are too few rows.
     pub fn open(path: &Path, request: &Request) -> Result<Self, Error> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(Error::cannot_read(&name))?;
         Self::from_file(file, name, request)
     }
 
-    /// Likewise, of a file that is open; `name` is what errors call it.
+    /// Chooses the columns of an open file; errors call it `name`.
     ///
     /// # Errors
     /// See [`Parquet::open`].
     pub fn from_file(file: File, name: String, request: &Request) -> Result<Self, Error> {
-        let table = Table::open(file, name, request)?;
+        let table = ParquetTable::open(file, name, request)?;
         enough(table.file(), table.rows(), &Skipped::default(), request)?;
-        let copy = match table.has_large_pages()? {
-            true => Some(Copy::of(&table)?),
-            false => None,
+        let copy = if table.has_large_pages()? {
+            Some(ParquetCopy::new(&table)?)
+        } else {
+            None
         };
         table.unchanged()?;
         Ok(Parquet {
@@ -70,7 +84,7 @@ impl Parquet {
         })
     }
 
-    /// The names of x and y; the latter is empty where x is alone.
+    /// Returns the names of x and y; that of y is empty if x is alone.
     pub fn columns(&self) -> (String, String) {
         let mut names = self
             .table
@@ -81,30 +95,62 @@ impl Parquet {
         (next(), next())
     }
 
-    /// A cursor at a row: the idle one that has least to skip, else a new one.
+    /// Returns a cursor at a row: an idle one, or else a new one.
     fn cursor(&self, row: u64) -> Result<Cursor, Error> {
-        let near = self.table.groups()[self.table.group_at(row)].first;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let nearest = (0..idle.len())
-            .filter(|&at| (near..=row).contains(&idle[at].row()))
-            .max_by_key(|&at| idle[at].row());
-        let found = nearest.map(|at| idle.remove(at));
+        let found = idle.iter().position(|cursor| cursor.row == row);
+        let found = found.map(|at| idle.remove(at));
         drop(idle);
-        let mut cursor = match found {
-            Some(cursor) => cursor,
-            None => Cursor::new(&self.table, row)?,
-        };
-        cursor.advance(&self.table, row)?;
-        Ok(cursor)
+        match found {
+            Some(cursor) => Ok(cursor),
+            None => Cursor::new(&self.table, row),
+        }
     }
 
-    /// Keeps a cursor for who goes on from there: as many as threads may read at once, those used last.
+    /// Keeps a cursor for the next block: as many as threads may read at once, those used last.
     fn keep(&self, cursor: Cursor) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() >= rayon::current_num_threads() {
             idle.remove(0);
         }
         idle.push(cursor);
+    }
+}
+
+impl Cursor {
+    fn new(table: &ParquetTable, row: u64) -> Result<Self, Error> {
+        let group = table.group_at(row);
+        let columns = 0..table.columns().len();
+        let readers = columns.map(|column| table.reader(&table.groups()[group], column, row));
+        Ok(Cursor {
+            group,
+            row,
+            readers: readers.collect::<Result<_, Error>>()?,
+        })
+    }
+
+    /// Adds the next `rows` rows, which the file must have, to `columns`.
+    fn read(
+        &mut self,
+        table: &ParquetTable,
+        rows: u64,
+        columns: &mut [Numbers; 2],
+    ) -> Result<(), Error> {
+        let end = self.row + rows;
+        while self.row < end {
+            let mut group = &table.groups()[self.group];
+            if self.row == group.first + group.rows {
+                *self = Cursor::new(table, self.row)?;
+                group = &table.groups()[self.group];
+            }
+            let rows = end.min(group.first + group.rows) - self.row;
+            let readers = self.readers.iter_mut().zip(columns.iter_mut());
+            for (column, (reader, numbers)) in readers.enumerate() {
+                table.read(column, reader, rows as usize, numbers)?;
+            }
+            self.row += rows;
+        }
+        Ok(())
     }
 }
 
@@ -115,29 +161,33 @@ impl Rows for Parquet {
 
     fn read(&self, index: u64, block: &mut Block, bad: &mut Vec<Bad>) -> Result<(), Error> {
         let rows = positions(index, self.rows());
+        let count = rows.end - rows.start;
         block.clear();
-        let (mut x_missing, mut y_missing) = (Vec::new(), Vec::new());
-        let mut columns = [
-            (&mut block.x, &mut x_missing),
-            (&mut block.y, &mut y_missing),
-        ];
-        let count = (rows.end - rows.start) as usize;
+        let [x, y] = [&mut block.x, &mut block.y].map(std::mem::take);
+        let mut columns = [x, y].map(|values| Numbers {
+            values,
+            missing: Vec::new(),
+        });
         if let Some(copy) = &self.copy {
             let place = format!("the temporary file that holds {}", self.title());
-            let read = copy.read(rows, &mut columns);
-            read.map_err(Error::cannot_read(&place))?;
+            for (column, numbers) in (0..self.table.columns().len()).zip(&mut columns) {
+                let read = copy.read(column, rows.clone(), numbers);
+                read.map_err(Error::cannot_read(&place))?;
+            }
         } else {
             let cursor = self.cursor(rows.start).and_then(|mut cursor| {
                 cursor.read(&self.table, count, &mut columns)?;
                 Ok(cursor)
             });
-            // What a file became may look damaged.
+            // A file that was written to may look damaged.
             self.table.unchanged()?;
             self.keep(cursor?);
         }
-        // Where x is alone.
-        block.y.resize(count, 0.0);
-        judge(block, &x_missing, &y_missing, bad);
+        let [x, mut y] = columns;
+        // y is 0 if x is alone.
+        y.values.resize(count as usize, 0.0);
+        (block.x, block.y) = (x.values, y.values);
+        judge(block, &x.missing, &y.missing, bad);
         Ok(())
     }
 

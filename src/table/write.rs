@@ -1,4 +1,4 @@
-//! Tables of numbers as files, written block by block.
+//! Writers of tables: CSV, Parquet and NPY, block by block.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,21 +8,21 @@ use crate::error::Error;
 
 mod parquet;
 
-/// A kind of file for a table.
+/// A kind of file to write a table to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Text: a header, then a line for each row, with the fewest digits that read back as the same f64.
+    /// Text: a header, then a line for each row. Numbers have the fewest digits that read back as the same f64.
     Csv,
-    /// Columns of DOUBLE without nulls, in row groups of 1,048,576 rows, compressed with Snappy.
+    /// Columns of type DOUBLE without missing values, in row groups of 1,048,576 rows, compressed with Snappy.
     Parquet,
-    /// An array of n rows and a column for each name, little-endian f64 in C's order; the names are lost.
+    /// An array of n rows and a column for each name, little-endian f64 in C order; the names are lost.
     Npy,
 }
 
-/// The kind of file that a path's ending asks for.
+/// Returns the kind of file that a path's extension names.
 ///
 /// # Errors
-/// [`Error::Usage`] with the endings that there are.
+/// [`Error::Usage`] for another extension, with the ones that are supported.
 pub fn kind(path: &Path) -> Result<Kind, Error> {
     let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
     match ending.as_ref().and_then(|ending| ending.to_str()) {
@@ -38,26 +38,26 @@ pub fn kind(path: &Path) -> Result<Kind, Error> {
 
 /// Writes a table of f64 columns.
 ///
-/// A value that is no finite number is written as such; CSV has `NaN` and `inf` for it.
+/// Values that are not finite are kept; CSV writes them as `NaN` and `inf`.
 pub struct Writer<W: Write + Send> {
     table: Table<W>,
     columns: usize,
-    /// Rows still to come.
+    /// Rows that are still to be written.
     left: u64,
 }
 
 enum Table<W: Write + Send> {
-    // Boxed: they are large.
+    // In boxes because they are large.
     Csv(Box<csv::Writer<W>>),
     Parquet(Box<ParquetWriter<W>>),
     Npy(W),
 }
 
 impl<W: Write + Send> Writer<W> {
-    /// Begins a table of `rows` rows with a column of each name.
+    /// Starts a table of `rows` rows with a column for each name.
     ///
     /// # Errors
-    /// That `out` can't be written to, here and below.
+    /// Fails if `out` can't be written to, as the functions below do.
     pub fn new(mut out: W, kind: Kind, names: &[&str], rows: u64) -> io::Result<Self> {
         let table = match kind {
             Kind::Csv => {
@@ -81,12 +81,14 @@ impl<W: Write + Send> Writer<W> {
     /// Adds rows, given as columns of one length.
     ///
     /// # Errors
-    /// Also where these are not as many columns as there are names, of one length, or more rows than were announced.
+    /// Fails also if the columns are not one for each name and of one length, or if there are more rows than announced.
     pub fn block(&mut self, columns: &[&[f64]]) -> io::Result<()> {
         let rows = columns.first().map_or(0, |column| column.len());
         let of_one_length = columns.iter().all(|column| column.len() == rows);
         if columns.len() != self.columns || !of_one_length || rows as u64 > self.left {
-            return Err(io::Error::other("that is no block of the table begun"));
+            return Err(io::Error::other(
+                "these columns are not a block of this table",
+            ));
         }
         self.left -= rows as u64;
         match &mut self.table {
@@ -113,10 +115,10 @@ impl<W: Write + Send> Writer<W> {
         }
     }
 
-    /// Ends the table: without this it is none.
+    /// Finishes the table; without this the file is not complete.
     ///
     /// # Errors
-    /// Also where rows that were announced are missing.
+    /// Fails also if rows that were announced are missing.
     pub fn finish(self) -> io::Result<()> {
         if self.left > 0 {
             let text = format!("the table lacks {} of its rows", self.left);
@@ -130,7 +132,7 @@ impl<W: Write + Send> Writer<W> {
     }
 }
 
-/// Version 1.0, padded so that the data start at a multiple of 64 bytes.
+/// Returns the header of an NPY file of version 1.0, padded so that the data start at a multiple of 64 bytes.
 fn npy_header(rows: u64, columns: usize) -> Vec<u8> {
     const BEFORE: usize = 10;
     let mut text =
@@ -139,13 +141,13 @@ fn npy_header(rows: u64, columns: usize) -> Vec<u8> {
     text.extend(std::iter::repeat_n(' ', length - 1 - text.len()));
     text.push('\n');
     let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    // Some hundred bytes, whatever the numbers.
+    // The length is about a hundred for any numbers.
     header.extend((length as u16).to_le_bytes());
     header.extend(text.as_bytes());
     header
 }
 
-/// What the csv crate wraps: its errors in writing are those of what it writes to.
+/// Returns the writer's own error from one of the csv crate.
 pub fn csv_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,

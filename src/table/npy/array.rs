@@ -7,25 +7,27 @@ use half::f16;
 
 use crate::table::shared::SharedFile;
 
-/// Bytes read at once: they stay in a core's first caches, and a read is long enough for its call.
+/// Bytes read at once: few enough for a core's first caches, and enough to be worth a system call.
 const PIECE: u64 = 1 << 16;
 
-/// Numbers of one type, at equal distances.
+/// Numbers of one type at equal distances in a file.
 #[derive(Clone, Debug)]
-pub(super) struct Array {
-    pub(super) file: SharedFile,
-    pub(super) number: Number,
-    /// The byte of the file where the first one starts.
-    pub(super) start: u64,
-    /// From one to the next, in bytes.
-    pub(super) stride: u64,
+pub struct Strided {
+    /// The file.
+    pub file: SharedFile,
+    /// The type.
+    pub number: NumberType,
+    /// The position of the first number, in bytes.
+    pub start: u64,
+    /// The distance from one number to the next, in bytes.
+    pub stride: u64,
 }
 
 /// A type of numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Number {
+pub struct NumberType {
     kind: Kind,
-    /// Whether the most significant byte comes first.
+    /// `true` if the most significant byte comes first.
     big_endian: bool,
 }
 
@@ -45,9 +47,9 @@ enum Kind {
     Float64,
 }
 
-impl Number {
-    /// From NumPy's letter and the size in bytes; none for what is no number.
-    pub(super) fn of(letter: char, size: u64, big_endian: bool) -> Option<Self> {
+impl NumberType {
+    /// Returns the type of NumPy's letter and a size in bytes; `None` if its values are not real numbers.
+    pub fn new(letter: char, size: u64, big_endian: bool) -> Option<Self> {
         let kind = match (letter, size) {
             ('b', 1) => Kind::Bool,
             ('i', 1) => Kind::Int8,
@@ -63,7 +65,7 @@ impl Number {
             ('f', 8) => Kind::Float64,
             _ => return None,
         };
-        Some(Number { kind, big_endian })
+        Some(NumberType { kind, big_endian })
     }
 
     fn size(self) -> u64 {
@@ -75,7 +77,7 @@ impl Number {
         }
     }
 
-    /// Adds the numbers that start every `stride` bytes.
+    /// Adds the numbers that start every `stride` bytes to `numbers`.
     fn decode(self, bytes: &[u8], stride: usize, numbers: &mut Vec<f64>) {
         let big = self.big_endian;
         let out = numbers;
@@ -98,7 +100,7 @@ impl Number {
     }
 }
 
-/// Adds what is in the first bytes of every `stride`, the most significant last for `number`.
+/// Adds the numbers in the first bytes of every `stride` bytes; `number` gets the least significant byte first.
 fn every<const SIZE: usize>(
     bytes: &[u8],
     stride: usize,
@@ -106,7 +108,7 @@ fn every<const SIZE: usize>(
     numbers: &mut Vec<f64>,
     number: impl Fn([u8; SIZE]) -> f64,
 ) {
-    // None is shorter than a number, but an iterator that left such out would not know its length, and the vector
+    // No chunk is shorter than a number. An iterator that left out short ones would not know its length, and the vector
     // would look for room at each number.
     let values = bytes
         .chunks(stride)
@@ -121,9 +123,9 @@ fn every<const SIZE: usize>(
     }
 }
 
-impl Array {
-    /// Whether both stand in the same rows of a file, which are short enough to be read as they are.
-    pub(super) fn beside(&self, other: &Array) -> bool {
+impl Strided {
+    /// Returns whether both are in the same rows of a file, and the rows are short enough to be read as they are.
+    pub fn beside(&self, other: &Strided) -> bool {
         self.file.same(&other.file)
             && self.stride == other.stride
             && self.start.abs_diff(other.start) < self.stride
@@ -131,14 +133,14 @@ impl Array {
     }
 }
 
-/// Adds the numbers of these rows, of one column or of some that stand beside each other.
-pub(super) fn read(columns: &mut [(&Array, &mut Vec<f64>)], rows: Range<u64>) -> io::Result<()> {
+/// Adds the numbers of these rows to the vectors, for one column or for several in the same rows of a file.
+pub fn read(columns: &mut [(&Strided, &mut Vec<f64>)], rows: Range<u64>) -> io::Result<()> {
     let Some(first) = columns.iter().map(|(a, _)| *a).min_by_key(|a| a.start) else {
         return Ok(());
     };
     let ends = columns.iter().map(|(a, _)| a.start + a.number.size());
     let width = ends.max().unwrap_or(first.start) - first.start;
-    // Far apart, each is read by itself.
+    // Numbers that are far apart are read one by one.
     let (stride, at_once) = if first.stride > PIECE {
         (width, 1)
     } else {

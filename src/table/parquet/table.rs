@@ -1,254 +1,297 @@
-//! What the footer of a Parquet file says: where the pages of the two columns are.
+//! The footer of a Parquet file: its columns and row groups.
 
 use std::fs::File;
-use std::sync::Arc;
 
-use parquet::column::page::PageReader;
+use parquet::arrow::FieldLevels;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection, RowSelector};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
-    ColumnChunkMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
-    RowGroupMetaData,
+    ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
+    ParquetStatisticsPolicy, RowGroupMetaData,
 };
-use parquet::file::serialized_reader::SerializedPageReader;
-use parquet::schema::types::ColumnDescPtr;
 use rayon::prelude::*;
 
-use super::numbers::{Decode, Numbers};
-use super::pages::sizes::Chunk;
-use super::pages::{Checked, explain, guarded};
+use super::numbers::{self, Numbers};
+use super::pages::{Chunk, Failure, explain, footer, guarded};
+use super::reader::{ColumnReader, GroupPages};
+use crate::data::BLOCK;
 use crate::error::{Error, NamedColumn, TableKind};
 use crate::table::request::{ColumnChoice, Request};
 use crate::table::shared::SharedFile;
 
-/// Bytes that the cursors of all threads may hold together, where pages are larger than usual.
+/// Bytes that the readers of all threads may hold together.
 const TOGETHER: u64 = 256_000_000;
-/// Bytes that a cursor may hold on any number of threads: a page and a dictionary of either column, which most programs
+/// Bytes that a reader may hold on any number of threads: a page and a dictionary of two columns, which most programs
 /// write of a megabyte, and as much again.
-const OF_A_CURSOR: u64 = 8_000_000;
+const OF_A_READER: u64 = 8_000_000;
 
-/// One or two columns of a file.
-pub(super) struct Table {
+/// One or two columns of a Parquet file.
+pub struct ParquetTable {
     name: String,
     file: SharedFile,
-    columns: Vec<Chosen>,
-    /// Those with rows, in order.
+    metadata: ParquetMetaData,
+    columns: Vec<ParquetColumn>,
+    /// The row groups that have rows, in order.
     groups: Vec<Group>,
     rows: u64,
 }
 
 /// x or y.
-pub(super) struct Chosen {
-    pub(super) name: String,
-    /// What errors call it: `column "speed"`.
-    pub(super) title: String,
-    descriptor: ColumnDescPtr,
-    numbers: Numbers,
+pub struct ParquetColumn {
+    /// Its name, with the names of the structs that it is nested in: `point.x`.
+    pub name: String,
+    /// Its name within a sentence: `column "speed"`.
+    pub title: String,
+    /// Its position among the file's columns.
+    place: usize,
+    /// The types that it is read as.
+    levels: Vec<FieldLevels>,
 }
 
-/// A row group: rows of which the file holds column after column.
-pub(super) struct Group {
+/// A row group: rows that the file holds column after column.
+pub struct Group {
     /// The first of its rows.
-    pub(super) first: u64,
-    /// How many; at least 1.
-    pub(super) rows: u64,
-    /// Where the columns are, x first.
-    chunks: Vec<ColumnChunkMetaData>,
+    pub first: u64,
+    /// The number of its rows, at least 1.
+    pub rows: u64,
+    /// Its position in the footer.
+    place: usize,
 }
 
-impl Table {
-    pub(super) fn open(file: File, name: String, request: &Request) -> Result<Self, Error> {
+impl ParquetTable {
+    /// Reads the footer and chooses the columns.
+    pub fn open(file: File, name: String, request: &Request) -> Result<Self, Error> {
         let file = SharedFile::new(file).map_err(Error::cannot_read(&name))?;
-        let mut options = ParquetMetaDataOptions::new();
-        options.set_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
-        options.set_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
-        options.set_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
-        let reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
-        let footer = guarded(|| reader.parse_and_finish(&file));
-        let footer = footer.map_err(|error| explain(&name, error))?;
+        let metadata = read_footer(&file).map_err(|error| explain(&name, error))?;
+        let columns = choose(&name, &metadata, request)?;
 
-        let descriptors = footer.file_metadata().schema_descr().columns();
-        let columns: Vec<NamedColumn> = descriptors
-            .iter()
-            .map(|descriptor| NamedColumn {
-                name: descriptor.path().string(),
-                numeric: Numbers::of(descriptor).is_some(),
-            })
-            .collect();
-        let all = ColumnChoice {
-            file: &name,
-            columns: &columns,
-            unnamed: None,
-            kind: TableKind::Parquet,
-            note: None,
-        };
-        let (x, y) = all.choose(request)?;
-        let places: Vec<usize> = [Some(x), y].into_iter().flatten().collect();
-        let columns = places
-            .iter()
-            .map(|&at| {
-                let numbers = Numbers::of(&descriptors[at]).ok_or_else(|| {
-                    let (title, listed) = (all.titled(at), all.list());
-                    Error::Data(format!("{name}: {title} holds no numbers; {listed}"))
-                })?;
-                Ok(Chosen {
-                    name: all.name(at),
-                    title: all.titled(at),
-                    descriptor: descriptors[at].clone(),
-                    numbers,
-                })
-            })
-            .collect::<Result<_, Error>>()?;
-
-        let mut rows = 0;
+        let mut rows = 0_u64;
         let mut groups = Vec::new();
-        for group in footer.row_groups() {
-            let group = Group::new(group, &places, rows, file.length())
-                .ok_or_else(|| damaged(&name, "its footer contradicts itself"))?;
-            rows += group.rows;
+        for (place, group) in metadata.row_groups().iter().enumerate() {
+            let count = rows_of(group, &columns, file.length());
+            let count = count.filter(|&count| rows.checked_add(count).is_some());
+            let count = count.ok_or_else(|| damaged(&name, "its footer contradicts itself"))?;
+            let group = Group {
+                first: rows,
+                rows: count,
+                place,
+            };
+            rows += count;
             groups.extend(Some(group).filter(|group| group.rows > 0));
         }
-        if i64::try_from(rows) != Ok(footer.file_metadata().num_rows()) {
+        if i64::try_from(rows) != Ok(metadata.file_metadata().num_rows()) {
             return Err(damaged(&name, "its footer contradicts itself"));
         }
-        Ok(Table {
+        Ok(ParquetTable {
             name,
             file,
+            metadata,
             columns,
             groups,
             rows,
         })
     }
 
-    pub(super) fn file(&self) -> &str {
+    /// Returns the file's name.
+    pub fn file(&self) -> &str {
         &self.name
     }
 
-    /// That the file is what it was when it was opened.
-    pub(super) fn unchanged(&self) -> Result<(), Error> {
+    /// Checks that the file is as it was when it was opened.
+    pub fn unchanged(&self) -> Result<(), Error> {
         self.file.unchanged(&self.name)
     }
 
-    pub(super) fn rows(&self) -> u64 {
+    /// Returns the number of rows.
+    pub fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// x and, unless x is alone, y.
-    pub(super) fn columns(&self) -> &[Chosen] {
+    /// Returns x and, unless x is alone, y.
+    pub fn columns(&self) -> &[ParquetColumn] {
         &self.columns
     }
 
-    pub(super) fn groups(&self) -> &[Group] {
+    /// Returns the row groups that have rows.
+    pub fn groups(&self) -> &[Group] {
         &self.groups
     }
 
-    /// The place in `groups` of the row group that holds a row.
-    pub(super) fn group_at(&self, row: u64) -> usize {
+    /// Returns the position in `groups` of the row group that holds a row.
+    pub fn group_at(&self, row: u64) -> usize {
         self.groups.partition_point(|group| group.first <= row) - 1
     }
 
-    /// Whether the cursors of all threads could hold more than [`TOGETHER`], because pages are large.
-    pub(super) fn has_large_pages(&self) -> Result<bool, Error> {
-        // Each thread has one, and has left one where it was before.
-        let cursors = 2 * rayon::current_num_threads() as u64;
-        let too_much = |bytes: u64| bytes > OF_A_CURSOR && bytes.saturating_mul(cursors) > TOGETHER;
-        let groups = self.groups.par_iter().enumerate();
+    /// Returns whether the readers of all threads could hold more than [`TOGETHER`].
+    ///
+    /// # Errors
+    /// Fails for a page that is too large for any reader.
+    pub fn has_large_pages(&self) -> Result<bool, Error> {
+        // Each thread has a reader, and has left one at its previous position.
+        let readers = 2 * rayon::current_num_threads() as u64;
+        let too_much = |bytes: u64| bytes > OF_A_READER && bytes.saturating_mul(readers) > TOGETHER;
+        let large = |group: &Group| {
+            let chunks = self.columns.iter().map(|column| {
+                let (pages, chunk) = self.chunk(group, column.place, Failure::default());
+                (column, pages, chunk)
+            });
+            let unpacked = chunks.clone().map(|(_, pages, _)| pages.unpacked());
+            if !too_much(unpacked.fold(0, u64::saturating_add)) {
+                return Ok(false);
+            }
+            let held = chunks.map(|(column, pages, chunk)| {
+                let held = pages.held(chunk);
+                held.map_err(|error| self.explain(column, error))
+            });
+            Ok(too_much(held.sum::<Result<u64, Error>>()?))
+        };
+        let groups = self.groups.par_iter();
         groups
-            .map(|(place, group)| {
-                let columns: u64 = group.chunks.iter().map(unpacked).sum();
-                Ok(too_much(columns) && too_much(self.held(place)?))
-            })
+            .map(large)
             .try_reduce(|| false, |one, other| Ok(one | other))
     }
 
-    /// Bytes that a cursor holds in a row group at the most, by the headers of its pages.
-    fn held(&self, group: usize) -> Result<u64, Error> {
-        let columns = self.columns.iter().enumerate();
-        columns
-            .map(|(at, column)| {
-                let (chunk, mut pages) = self.pages(group, at)?;
-                let passed = guarded(|| {
-                    while pages.peek_next_page()?.is_some() {
-                        pages.skip_next_page()?;
-                    }
-                    Ok(())
-                });
-                self.known(column, passed)?;
-                Ok(chunk.held())
+    /// Returns a reader of a column, from this row of a row group on.
+    pub fn reader(&self, group: &Group, column: usize, row: u64) -> Result<ColumnReader, Error> {
+        let column = &self.columns[column];
+        let failure = Failure::default();
+        let pages = GroupPages {
+            table: self,
+            group,
+            failure: failure.clone(),
+        };
+        let (skipped, left) = (row - group.first, group.first + group.rows - row);
+        let selection = (skipped > 0).then(|| {
+            let selectors = [
+                RowSelector::skip(skipped as usize),
+                RowSelector::select(left as usize),
+            ];
+            RowSelection::from(selectors.to_vec())
+        });
+        let readers = column.levels.iter().map(|levels| {
+            let batch = BLOCK.min(left as usize);
+            let selection = selection.clone();
+            guarded(|| {
+                ParquetRecordBatchReader::try_new_with_row_groups(levels, &pages, batch, selection)
             })
-            .sum()
+        });
+        let readers = readers.collect::<Result<_, _>>();
+        let readers = readers.map_err(|error| self.explain(column, failure.or(error)))?;
+        Ok(ColumnReader::new(readers, failure))
     }
 
-    fn pages(
+    /// Reads the next `rows` rows of a column, which its row group must have.
+    pub fn read(
         &self,
-        group: usize,
         column: usize,
-    ) -> Result<(Arc<Chunk>, SerializedPageReader<Chunk>), Error> {
-        let Group { rows, chunks, .. } = &self.groups[group];
-        let (rows, chunk, column) = (*rows as usize, &chunks[column], &self.columns[column]);
-        let most = unpacked(chunk).max(OF_A_CURSOR);
-        let bytes = Chunk::new(self.file.clone(), chunk, &column.descriptor, most);
-        let bytes = Arc::new(bytes);
-        let pages = SerializedPageReader::new(bytes.clone(), chunk, rows, None);
-        Ok((bytes, self.known(column, pages)?))
-    }
-
-    /// What decodes a column of a row group from its first row on.
-    pub(super) fn decoder(&self, group: usize, column: usize) -> Result<Box<dyn Decode>, Error> {
-        let (_, pages) = self.pages(group, column)?;
-        let Chosen {
-            descriptor,
-            numbers,
-            ..
-        } = &self.columns[column];
-        let pages = Box::new(Checked::new(pages, descriptor));
-        Ok(numbers.decode(descriptor.clone(), pages))
-    }
-
-    /// What the parquet crate came to with a column, or its error in the user's words.
-    pub(super) fn known<T>(
-        &self,
-        column: &Chosen,
-        found: Result<T, ParquetError>,
-    ) -> Result<T, Error> {
-        found.map_err(|error| explain(&format!("{}, {}", self.name, column.title), error))
-    }
-
-    /// That a column of a row group has fewer values than the footer says.
-    pub(super) fn too_short(&self, column: &Chosen) -> Error {
+        reader: &mut ColumnReader,
+        rows: usize,
+        out: &mut Numbers,
+    ) -> Result<(), Error> {
+        let column = &self.columns[column];
+        let read = reader.read(rows, out);
+        if read.map_err(|error| self.explain(column, error))? {
+            return Ok(());
+        }
         let place = format!("{}, {}", self.name, column.title);
-        damaged(&place, "it has fewer values than the footer says")
+        Err(damaged(&place, "it has fewer values than the footer says"))
+    }
+
+    /// Returns the pages of the column at this position of the file, and where they are.
+    pub fn chunk(
+        &self,
+        group: &Group,
+        column: usize,
+        failure: Failure,
+    ) -> (Chunk, &ColumnChunkMetaData) {
+        let metadata = self.row_group(group).column(column);
+        (Chunk::new(self.file.clone(), metadata, failure), metadata)
+    }
+
+    /// Returns the footer.
+    pub fn metadata(&self) -> &ParquetMetaData {
+        &self.metadata
+    }
+
+    /// Returns the part of the footer about a row group.
+    pub fn row_group(&self, group: &Group) -> &RowGroupMetaData {
+        self.metadata.row_group(group.place)
+    }
+
+    /// Turns an error of the parquet crate at a column into one of this library.
+    fn explain(&self, column: &ParquetColumn, error: ParquetError) -> Error {
+        explain(&format!("{}, {}", self.name, column.title), error)
     }
 }
 
-impl Group {
-    /// None where what the footer says can't be.
-    fn new(group: &RowGroupMetaData, places: &[usize], first: u64, length: u64) -> Option<Self> {
-        let rows = u64::try_from(group.num_rows()).ok()?;
-        let chunks = places
-            .iter()
-            .map(|&at| {
-                let chunk = group.columns().get(at)?.clone();
-                let start = chunk
-                    .dictionary_page_offset()
-                    .unwrap_or(chunk.data_page_offset());
-                let start = u64::try_from(start).ok()?;
-                let end = start.checked_add(u64::try_from(chunk.compressed_size()).ok()?)?;
-                let whole = chunk.num_values() == group.num_rows() && end <= length;
-                (whole && chunk.file_path().is_none()).then_some(chunk)
-            })
-            .collect::<Option<_>>()?;
-        first.checked_add(rows)?;
-        Some(Group {
-            first,
-            rows,
-            chunks,
+fn read_footer(file: &SharedFile) -> Result<ParquetMetaData, ParquetError> {
+    let bytes = footer(file)?;
+    let mut options = ParquetMetaDataOptions::new();
+    options.set_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    options.set_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    options.set_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    guarded(|| ParquetMetaDataReader::decode_metadata_with_options(&bytes, Some(&options)))
+}
+
+/// Returns x and, unless x is alone, y.
+fn choose(
+    name: &str,
+    metadata: &ParquetMetaData,
+    request: &Request,
+) -> Result<Vec<ParquetColumn>, Error> {
+    let schema = metadata.file_metadata().schema_descr();
+    let columns: Vec<NamedColumn> = schema
+        .columns()
+        .iter()
+        .map(|descriptor| NamedColumn {
+            name: descriptor.path().string(),
+            numeric: numbers::is_numeric(descriptor),
         })
-    }
+        .collect();
+    let all = ColumnChoice {
+        kind: TableKind::Parquet,
+        note: None,
+        file: name,
+        columns: &columns,
+        unnamed: None,
+    };
+    let (x, y) = all.choose(request)?;
+    let chosen = [Some(x), y].into_iter().flatten();
+    chosen
+        .map(|place| {
+            let title = all.titled(place);
+            if !columns[place].numeric {
+                let listed = all.list();
+                return Err(Error::Data(format!(
+                    "{name}: {title} holds no numbers; {listed}"
+                )));
+            }
+            let levels = guarded(|| numbers::levels(schema, place));
+            Ok(ParquetColumn {
+                name: all.name(place),
+                place,
+                levels: levels.map_err(|error| explain(&format!("{name}, {title}"), error))?,
+                title,
+            })
+        })
+        .collect()
 }
 
-/// Bytes of a column's pages, unpacked, as the footer has it.
-fn unpacked(chunk: &ColumnChunkMetaData) -> u64 {
-    chunk.uncompressed_size().try_into().unwrap_or(0)
+/// Returns the number of a row group's rows, or `None` if the footer contradicts itself or the file's length.
+fn rows_of(group: &RowGroupMetaData, columns: &[ParquetColumn], length: u64) -> Option<u64> {
+    for column in columns {
+        let chunk = group.columns().get(column.place)?;
+        let start = chunk
+            .dictionary_page_offset()
+            .unwrap_or(chunk.data_page_offset());
+        let start = u64::try_from(start).ok()?;
+        let end = start.checked_add(u64::try_from(chunk.compressed_size()).ok()?)?;
+        let complete = chunk.num_values() == group.num_rows() && end <= length;
+        if !complete || chunk.file_path().is_some() {
+            return None;
+        }
+    }
+    u64::try_from(group.num_rows()).ok()
 }
 
 fn damaged(place: &str, what: &str) -> Error {

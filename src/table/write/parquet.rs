@@ -3,95 +3,64 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, Repetition, Type as Physical};
-use parquet::data_type::DoubleType;
-use parquet::errors::{ParquetError, Result};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::Type;
 
-/// Rows of a row group, in which column stands after column: so many are held until they are written, 8 MB a column.
+/// Rows of a row group, which is in memory until it is written: up to 8 MB a column.
 const GROUP: usize = 1 << 20;
 
-/// A Parquet file of DOUBLE columns.
-pub(super) struct ParquetWriter<W: Write + Send> {
-    file: SerializedFileWriter<W>,
-    /// The rows of the row group in hand.
-    columns: Vec<Vec<f64>>,
+/// Writes a Parquet file of DOUBLE columns without missing values.
+pub struct ParquetWriter<W: Write + Send> {
+    file: ArrowWriter<W>,
+    schema: SchemaRef,
 }
 
 impl<W: Write + Send> ParquetWriter<W> {
-    pub(super) fn new(out: W, names: &[&str]) -> io::Result<Self> {
-        let begun = || {
-            let fields = names
-                .iter()
-                .map(|name| {
-                    let column = Type::primitive_type_builder(name, Physical::DOUBLE);
-                    let column = column.with_repetition(Repetition::REQUIRED);
-                    column.build().map(Arc::new)
-                })
-                .collect::<Result<_>>()?;
-            let schema = Type::group_type_builder("schema").with_fields(fields);
-            let properties = WriterProperties::builder()
-                .set_compression(Compression::SNAPPY)
-                // Numbers that were computed hardly repeat.
-                .set_dictionary_enabled(false)
-                .build();
-            SerializedFileWriter::new(out, Arc::new(schema.build()?), Arc::new(properties))
-        };
+    pub fn new(out: W, names: &[&str]) -> io::Result<Self> {
+        let fields = names
+            .iter()
+            .map(|name| Field::new(*name, DataType::Float64, false));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            // Numbers that were computed hardly repeat.
+            .set_dictionary_enabled(false)
+            .set_max_row_group_row_count(Some(GROUP));
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties.build())
+            .with_skip_arrow_metadata(true);
+        let file = ArrowWriter::try_new_with_options(out, schema.clone(), options);
         Ok(ParquetWriter {
-            file: begun().map_err(of_parquet)?,
-            columns: vec![Vec::new(); names.len()],
+            file: file.map_err(write_error)?,
+            schema,
         })
     }
 
-    pub(super) fn block(&mut self, columns: &[&[f64]]) -> io::Result<()> {
-        let rows = columns.first().map_or(0, |column| column.len());
-        let mut written = 0;
-        while written < rows {
-            let room = GROUP - self.held();
-            let end = rows.min(written + room);
-            for (held, column) in self.columns.iter_mut().zip(columns) {
-                held.extend_from_slice(&column[written..end]);
-            }
-            written = end;
-            if self.held() == GROUP {
-                self.group().map_err(of_parquet)?;
-            }
-        }
-        Ok(())
+    /// Adds rows, given as columns of one length.
+    pub fn block(&mut self, columns: &[&[f64]]) -> io::Result<()> {
+        let arrays = columns
+            .iter()
+            .map(|column| Arc::new(Float64Array::from(column.to_vec())) as ArrayRef);
+        let batch = RecordBatch::try_new(self.schema.clone(), arrays.collect());
+        let written = batch
+            .map_err(ParquetError::from)
+            .and_then(|batch| self.file.write(&batch));
+        written.map_err(write_error)
     }
 
-    pub(super) fn finish(mut self) -> io::Result<()> {
-        let finished = || {
-            if self.held() > 0 {
-                self.group()?;
-            }
-            self.file.close().map(drop)
-        };
-        finished().map_err(of_parquet)
-    }
-
-    fn held(&self) -> usize {
-        self.columns.first().map_or(0, Vec::len)
-    }
-
-    /// Writes the row group in hand.
-    fn group(&mut self) -> Result<()> {
-        let mut group = self.file.next_row_group()?;
-        for held in &mut self.columns {
-            if let Some(mut column) = group.next_column()? {
-                column.typed::<DoubleType>().write_batch(held, None, None)?;
-                column.close()?;
-            }
-            held.clear();
-        }
-        group.close().map(drop)
+    /// Writes what is left, and the footer.
+    pub fn finish(self) -> io::Result<()> {
+        self.file.close().map(drop).map_err(write_error)
     }
 }
 
-/// The parquet crate's errors in writing are those of the file.
-fn of_parquet(error: ParquetError) -> io::Error {
+/// Returns the file's own error from one of the parquet crate.
+fn write_error(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(source) => match source.downcast::<io::Error>() {
             Ok(error) => *error,
