@@ -3,16 +3,16 @@
 #
 #     benches/gpu.sh [--software] path/to/fall-line [folder for results]
 #
-# Builds nothing and takes nine minutes at the most: each step has a time limit, and one that fails
-# is reported and the others still run. One table comes out on stdout; one JSON file with everything,
+# It builds nothing and takes up to nine minutes. Each step has a time limit. A step that fails is
+# reported, and the others still run. One table comes out on stdout; one JSON file with everything,
 # and the bench as CSV, markdown and SVG, into the folder (benches/results), named after the adapter
 # and the date.
 #
-# Needs bash 5, coreutils and python3, and for the comparison with other libraries NumPy and at
+# It needs bash 5, coreutils and python3. The comparison with other libraries needs NumPy and at
 # least one of PyTorch, JAX and CuPy with CUDA. PYTHON names another python3.
 #
-# A software adapter is refused, since it says nothing about a GPU; --software runs everything on
-# one at small sizes, to try this script out, and compares nothing with the targets.
+# A software adapter is refused, since it says nothing about a GPU. --software runs everything on one
+# at small sizes, to try this script out, and compares nothing with the targets.
 #
 # Exit codes: 0 done and all targets reached, 1 a step failed, 2 usage, 3 a target is missed or
 # could not be measured, 4 no GPU.
@@ -59,17 +59,17 @@ steps=$(mktemp -d) || exit 1
 trap 'rm -rf "$steps"' EXIT
 cd "$steps" || exit 1
 : >steps.tsv
-# With what the summary takes and a step's end in hand, this stays below nine minutes.
+# The summary and the end of a step take some more; all stays below nine minutes.
 deadline=$((SECONDS + 515))
 
-# note NAME OUTCOME SECONDS: to stderr, and for the summary.
+# note NAME OUTCOME SECONDS: writes them to stderr, and keeps them for the summary.
 note() {
     printf '%s: %s, %s s\n' "$1" "$2" "$3" >&2
     printf '%s\t%s\t%s\n' "$1" "$2" "$3" >>steps.tsv
 }
 
-# limited NAME LIMIT COMMAND...: runs it for LIMIT seconds at the most, and not beyond the deadline;
-# what it says goes to NAME.out and NAME.err. Leaves its outcome in $outcome; fails where it did.
+# limited NAME LIMIT COMMAND...: runs the command for up to LIMIT seconds, and not beyond the deadline.
+# Its output goes to NAME.out and NAME.err, and its outcome to $outcome. Fails if the command fails.
 limited() {
     local name=$1 limit=$2 code
     shift 2
@@ -89,7 +89,7 @@ limited() {
     return $((code != 0))
 }
 
-# step NAME LIMIT COMMAND...: runs it once.
+# step NAME LIMIT COMMAND...: runs the command once.
 step() {
     local begin=$SECONDS
     limited "$@"
@@ -98,8 +98,8 @@ step() {
     return $code
 }
 
-# repeat NAME LIMIT COMMAND...: runs it five times, and leaves the microseconds from the command to
-# its end in NAME.times. The timeout command in between takes about one millisecond of them.
+# repeat NAME LIMIT COMMAND...: runs the command five times, and writes the microseconds of each run
+# to NAME.times. The timeout command in between takes about one millisecond of them.
 repeat() {
     local name=$1 begin=$SECONDS start
     printf '%s\n' "fall-line ${*:4}" >"$name.command"
@@ -124,7 +124,7 @@ EOF
     exit 4
 }
 if ((is_software)) && [[ ${#software[@]} -eq 0 ]]; then
-    echo "error: the best adapter here is a software adapter ($slug), which is no measure of a GPU;" \
+    echo "error: the best adapter here is a software adapter ($slug), which says nothing about a GPU;" \
         "--software tries the script out on it" >&2
     exit 4
 fi

@@ -1,4 +1,4 @@
-//! `fall-line bench` as a user runs it.
+//! `fall-line bench`, run as a user would.
 
 #[path = "common/program.rs"]
 mod program;
@@ -15,14 +15,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// What it prints where it must end well.
+/// Runs the program, which has to succeed, and returns what it prints.
 fn ran(args: &str) -> String {
     let output = run(args);
     assert!(output.status.success(), "{args}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
-/// All adapters there are, said aloud. None is a failure.
+/// Returns all adapters and prints them. Fails if there are none.
 fn adapters() -> Vec<Value> {
     let adapters: Vec<Value> = serde_json::from_str(&ran("adapters --format json")).unwrap();
     assert!(!adapters.is_empty());
@@ -32,7 +32,7 @@ fn adapters() -> Vec<Value> {
     adapters
 }
 
-/// `--adapter I` for each.
+/// Returns `--adapter I` for each adapter.
 fn on_all(adapters: &[Value]) -> String {
     let flags = adapters
         .iter()
@@ -111,7 +111,7 @@ fn every_engine_at_every_size_is_in_every_export() {
             (&row["disagreement"], &row["failure"]),
             (&Value::Null, &Value::Null)
         );
-        // Of y = 4 + 3x + N(0, 1) at w = -1.5, b = 0.5: the mean of (3.5 + 4.5x + noise)² is 71.75.
+        // For y = 4 + 3x + N(0, 1) at w = -1.5, b = 0.5, the mean of (3.5 + 4.5x + noise)² is 71.75.
         let loss = row["evaluation"]["loss"].as_f64().unwrap();
         assert!((60.0..85.0).contains(&loss), "{row}");
         for derivative in ["dw", "db"] {
@@ -138,7 +138,7 @@ fn every_engine_at_every_size_is_in_every_export() {
             8.0 * f64::from(samples) / median
         ));
         let phases = &row["phases"];
-        // Where one workgroup trains alone, reading can't keep up.
+        // One workgroup that trains alone is faster than reading, so it has no roof.
         assert_eq!(row["roof"].is_null(), name == "gpu-batched", "{row}");
         if engine < 2 {
             assert!(above_0(&row["roof"]["read_bytes_per_second"]), "{row}");
@@ -190,7 +190,7 @@ fn every_engine_at_every_size_is_in_every_export() {
         2 * on_adapters
     );
 
-    // The same in the CSV, by the names of the fields.
+    // The CSV holds the same, under the names of the fields.
     let mut csv = csv::Reader::from_path(at("bench.csv")).unwrap();
     let columns = csv.headers().unwrap().clone();
     for column in [
@@ -232,10 +232,13 @@ fn every_engine_at_every_size_is_in_every_export() {
         );
     }
 
-    // And for people.
+    // The terminal, Markdown and the plot hold it for people.
     let markdown = fs::read_to_string(at("bench.md")).unwrap();
     let svg = fs::read_to_string(at("bench.svg")).unwrap();
     let words: String = svg.lines().filter(|line| !line.starts_with('<')).collect();
+    // Lines of 2 pixels are one curve for each engine; the blue one is joined by its line in the legend.
+    let is_blue = |line: &&str| line.contains("#0072B2") && line.contains("stroke-width=\"20\"");
+    assert_eq!(svg.lines().filter(is_blue).count(), 2, "{svg}");
     assert!(words.contains("Time of an epoch, mse") && words.contains("samples"));
     for row in rows {
         let label = match row["adapter"].as_u64() {
@@ -268,7 +271,7 @@ fn every_engine_at_every_size_is_in_every_export() {
             );
         }
     }
-    // What names the machine and its adapters is as long as they are called.
+    // The first lines name the machine and its adapters, whose names may be long.
     let mut figures = stdout.lines().skip_while(|line| !line.is_empty());
     assert!(figures.all(|line| line.chars().count() <= 100), "{stdout}");
 }
@@ -301,7 +304,7 @@ fn losses_and_generators_are_those_of_train() {
         );
         assert_eq!(json["rows"][0]["agrees"], true);
         assert_eq!(json["rows"].as_array().unwrap().len(), 1);
-        // One pass over the same samples by `train`: its first epoch is at the same line.
+        // The first epoch of `train` is at the same line, over the same samples.
         let trained = ran(&format!(
             "train --samples 70k --engine cpu --loss {loss} {flags} --seed 7 --init-w -1.5 --init-b 0.5 \
              --epochs 1 --log-every 1"
@@ -313,7 +316,7 @@ fn losses_and_generators_are_those_of_train() {
     }
 }
 
-/// Every key of the JSON export, those of an adapter aside, which `adapters` has too.
+/// Returns every key of the JSON export except those of an adapter, which `adapters` has too.
 fn keys(value: &Value) -> Vec<String> {
     match value {
         Value::Object(object) => object
@@ -330,7 +333,7 @@ fn keys(value: &Value) -> Vec<String> {
 fn one_thread_is_one_and_all_are_all() {
     let folder = TempDir::new().unwrap();
     let json = folder.path().join("b.json");
-    // From 8e6 samples on more threads always gain.
+    // From 8e6 samples on, two threads are always faster than one.
     ran(&format!(
         "bench --samples 8e6 --engines cpu-1,cpu --threads 2 --min-time 0s --export-json {}",
         json.display()
@@ -340,7 +343,7 @@ fn one_thread_is_one_and_all_are_all() {
         (&json["rows"][0]["threads"], &json["rows"][1]["threads"]),
         (&1.into(), &2.into())
     );
-    // In whatever order and number, the CPU engine's sums are the same bits.
+    // The CPU engine's sums have the same bits for any number of threads.
     assert_eq!(json["rows"][0]["evaluation"], json["rows"][1]["evaluation"]);
     assert_eq!(json["break_even"]["per_epoch"], Value::Array(vec![]));
 }
@@ -385,7 +388,7 @@ fn wrong_calls_end_before_anything_runs() {
 }
 
 #[test]
-fn without_an_adapter_the_cpu_engines_are_timed_and_that_is_said() {
+fn without_an_adapter_the_cpu_engines_are_timed_and_a_notice_says_so() {
     let run = |args: &str| {
         let mut command = fall_line();
         command
@@ -413,10 +416,10 @@ fn without_an_adapter_the_cpu_engines_are_timed_and_that_is_said() {
     }
 }
 
-/// In an address space that is too small by much or by little, or that just does.
+/// The address space is too small by much, too small by little, or just large enough.
 #[cfg(target_os = "linux")]
 #[test]
-fn what_was_timed_is_exported_though_memory_runs_out_later() {
+fn finished_rows_are_exported_if_memory_runs_out_later() {
     let folder = TempDir::new().unwrap();
     let mut codes = Vec::new();
     for adapter in adapters()
@@ -472,7 +475,7 @@ fn what_was_timed_is_exported_though_memory_runs_out_later() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_ends_it_at_once_and_leaves_no_file() {
+fn an_interrupt_ends_the_run_at_once_and_leaves_no_file() {
     use std::io::{BufRead, BufReader};
     let folder = TempDir::new().unwrap();
     let mut child = fall_line()
@@ -491,7 +494,7 @@ fn an_interrupt_ends_it_at_once_and_leaves_no_file() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_panic() {
+fn a_closed_pipe_is_not_a_panic() {
     let mut child = fall_line()
         .args("bench --engines cpu --samples 100 --min-time 0s".split(' '))
         .stdout(Stdio::piped())

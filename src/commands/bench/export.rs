@@ -49,7 +49,7 @@ pub struct Settings {
     pub loss_parameter: Option<f64>,
     #[serde(skip)]
     pub loss_text: String,
-    /// Whether gpu-batched is timed.
+    /// True if gpu-batched is timed.
     #[serde(skip)]
     pub batched: bool,
     pub seed: u64,

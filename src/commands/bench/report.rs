@@ -7,7 +7,7 @@ use fall_line::engine::gpu::adapter::Info;
 use fall_line::error::Error;
 
 use super::export::{Document, Settings};
-use super::sentences::{self, PLUS_MINUS, SOFTWARE};
+use super::sentences::{self, PLUS_MINUS};
 use super::table;
 use crate::output::progress::Progress;
 use crate::output::{line, notice};
@@ -74,8 +74,10 @@ impl<'a> Report<'a> {
         self.warnings
             .extend(early.map(|error| format!("it ended early: {error}")));
         for software in infos(self.plan).iter().filter(|info| info.software) {
-            let text = format!("gpu {} is a {SOFTWARE}", software.index);
-            self.warnings.push(text);
+            self.warnings.push(format!(
+                "gpu {} is a software adapter; its times say nothing about GPU speed",
+                software.index
+            ));
         }
         let wide = sentences::wide(&self.rows);
         self.warn(wide);

@@ -12,7 +12,7 @@ use crate::output::number;
 /// Quartiles further apart than this share of the median cause a warning.
 const WIDE: f64 = 0.1;
 /// Text beside every figure of a software adapter.
-pub const SOFTWARE: &str = "software adapter; says nothing about GPU speed";
+const SOFTWARE: &str = "software adapter; says nothing about GPU speed";
 /// Text under the speed-ups.
 pub const PLUS_MINUS: &str = "±: half the quartiles' distance of both engines, as shares of the medians, added in quadrature";
 
