@@ -78,9 +78,9 @@ pub struct Tutorial {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For a person
+    /// Lines for a person
     Text,
-    /// For a program
+    /// One object for a program
     Json,
 }
 

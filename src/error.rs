@@ -16,7 +16,7 @@ pub enum Error {
     /// A file or stream can't be read or written, or the operating system refuses something else.
     #[error("{doing}: {source}")]
     Io {
-        /// What failed, with the path: `cannot read cars.csv`.
+        /// The operation that failed, with the path: `cannot read cars.csv`.
         doing: String,
         /// The answer of the operating system.
         source: io::Error,
@@ -24,7 +24,7 @@ pub enum Error {
     /// Host memory is too small.
     #[error("{what} need {} MB{}: out of memory", .needed / 1_000_000, of_available(*.available))]
     Memory {
-        /// What needs the memory: `1000000 samples`.
+        /// The samples that need the memory: `1000000 samples`.
         what: String,
         /// Bytes needed.
         needed: u64,
@@ -40,7 +40,7 @@ pub enum Error {
     Setting {
         /// The option at fault.
         setting: Setting,
-        /// What is wrong with it, for use after its name: `must be at least 1`.
+        /// The problem, for use after the setting's name: `must be at least 1`.
         problem: String,
     },
     /// An option is for GPU engines, and none is timed.
@@ -62,7 +62,7 @@ pub enum Error {
         optimizer: String,
         /// The loss, with its parameter.
         loss: String,
-        /// Whether the samples are standardised.
+        /// `true` if the samples are standardised.
         standardized: bool,
     },
     /// A checkpoint belongs to a run with other data or options.
@@ -100,7 +100,7 @@ pub enum Error {
         /// The columns that there are.
         columns: ColumnList,
     },
-    /// Which columns of a file are x and y has to be said.
+    /// The columns of x and y are not clear without being named.
     #[error("{}", columns_needed(.file, *.needed, .columns))]
     ColumnsNeeded {
         /// The file.
@@ -174,7 +174,7 @@ pub enum Error {
     Value {
         /// The data set.
         title: String,
-        /// Whether it is an x or a y.
+        /// The axis of the value.
         axis: Axis,
         /// The position of the sample, from 0.
         position: u64,
@@ -205,7 +205,7 @@ pub enum Error {
     Gpu {
         /// The adapter: name, backend and kind.
         adapter: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// An adapter has not enough memory.
@@ -217,7 +217,7 @@ pub enum Error {
         needed: Option<u64>,
         /// Bytes available, if known.
         available: Option<u64>,
-        /// Whether the samples are drawn on the device. Those of another generator can be streamed through it.
+        /// `true` if the samples are drawn on the device. Those of another generator can be streamed through it.
         drawn: bool,
     },
 
@@ -258,11 +258,11 @@ pub enum Setting {
     Delimiter,
     /// The device memory for samples.
     DeviceMemory,
-    /// Whether to go on above the learning rate's limit.
+    /// The consent to a learning rate above its limit.
     Force,
     /// The generator of synthetic data.
     Generator,
-    /// Whether a text file has a header.
+    /// The header of a text file.
     Header,
     /// The learning rate.
     LearningRate,
@@ -284,7 +284,7 @@ pub enum Setting {
     Schedule,
     /// The seed of synthetic data.
     Seed,
-    /// Whether samples are standardised.
+    /// The standardising of samples.
     Standardize,
     /// The storage format of samples on a GPU.
     Storage,
@@ -396,7 +396,7 @@ pub enum Reason {
 }
 
 impl Display for Reason {
-    /// For use after the value: `is not a number`.
+    /// Writes the reason, for use after the value: `is not a number`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Reason::Missing => "is missing",
@@ -426,7 +426,7 @@ impl Reason {
 pub struct RowError {
     /// The file.
     pub file: String,
-    /// Where the row stands.
+    /// The place of the row.
     pub row: Row,
     /// The column, as the file names it: `column "speed"`; `None` if the fault is not in one column.
     pub column: Option<String>,
@@ -434,7 +434,7 @@ pub struct RowError {
     pub text: String,
     /// Why it can't be used.
     pub reason: Reason,
-    /// What else there is to say: a remedy, for use after a separator that it begins with.
+    /// A remedy, with the separator that it begins with.
     pub hint: Option<String>,
 }
 
@@ -521,7 +521,7 @@ pub enum TableKind {
 pub struct NamedColumn {
     /// Its name; empty if it has none.
     pub name: String,
-    /// Whether it holds numbers.
+    /// `true` if it holds numbers.
     pub numeric: bool,
 }
 

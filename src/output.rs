@@ -1,4 +1,4 @@
-//! What all commands print and write with: lines, notices, progress, numbers, pictures.
+//! Output of all commands: lines, notices, progress, numbers, pictures.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

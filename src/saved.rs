@@ -28,7 +28,7 @@ pub struct Saved {
     pub loss: String,
     /// δ of huber, τ of quantile.
     pub loss_parameter: Option<f64>,
-    /// What the data are, in words.
+    /// The data, in words.
     pub data: String,
     /// Statistics of the samples; `None` if they never were on the host.
     pub statistics: Option<Statistics>,
@@ -36,7 +36,7 @@ pub struct Saved {
     pub metrics: Metrics,
     /// Epochs that it took.
     pub epochs: u64,
-    /// Whether nothing improved any more; `None` if the run was to take all its epochs.
+    /// `true` if nothing improved any more; `None` if the run was to take all its epochs.
     pub converged: Option<bool>,
 }
 

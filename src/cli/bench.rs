@@ -32,7 +32,7 @@ pub struct Bench {
     pub loss: LossChoice,
     /// Engines to time: cpu-1, cpu, gpu, gpu-batched [default: all]
     ///
-    /// cpu-1 runs on one thread, cpu on as many as help; gpu submits one epoch at a time, gpu-batched keeps the line on
+    /// cpu-1 runs on one thread, cpu on as many as help. gpu submits one epoch at a time. gpu-batched keeps the line on
     /// the device. Without an adapter, only the CPU engines are timed by default.
     #[arg(long, value_name = "ENGINE,...", value_delimiter = ',')]
     pub engines: Vec<Contestant>,

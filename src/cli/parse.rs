@@ -1,4 +1,4 @@
-//! How the values of flags are read.
+//! Parsers of flag values.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub fn size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// As many records of epochs as host memory should hold.
+/// Parses a number of epochs whose records host memory can hold.
 pub fn batch(text: &str) -> Result<u64, String> {
     match at_least_one(text)? {
         count @ 1..=1_000_000 => Ok(count),

@@ -76,7 +76,7 @@ pub struct Columns {
     /// Column of y, by name or by position from 1
     #[arg(long, value_name = "COL")]
     pub y: Option<String>,
-    /// Whether a text file's first line names the columns
+    /// Header of a text file: its first line names the columns
     #[arg(
         long,
         default_value = "auto",

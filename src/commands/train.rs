@@ -40,7 +40,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     interrupts.deferred(|| conclude(args, &job, loaded, trained, interrupts))
 }
 
-/// What the command line asks for, ready to be loaded.
+/// A run that the command line asks for, ready to be loaded.
 struct Job<'a> {
     prepared: Prepared<'a>,
     /// The epochs of the run that this one goes on with, if a history is kept.

@@ -19,7 +19,7 @@ use crate::train::Walk;
 /// The number grows if a key goes or changes its meaning.
 const SCHEMA: &str = "fall-line checkpoint 1";
 
-/// How often a checkpoint is written.
+/// The interval between two checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Every {
     /// After this many epochs.
@@ -50,7 +50,7 @@ struct Content {
     walk: Walk,
 }
 
-/// What has to be the same for a run to go on to the same bits, by name.
+/// The parts of a run that have to be the same for it to go on to the same bits, by name.
 ///
 /// Neither the number of epochs nor the number of threads: a run may go on for longer, and sums are the same for any
 /// number of threads.
@@ -163,7 +163,7 @@ pub(super) struct Checkpoints {
     sync_every: u64,
     fingerprint: Fingerprint,
     tuning: Option<Tuning>,
-    /// Where the run is, unless that is written.
+    /// The state of the run, unless it is written.
     unwritten: Option<Walk>,
     /// When the last checkpoint was written.
     at: Instant,

@@ -1,4 +1,4 @@
-//! Who is told of what a fit does while it does it.
+//! Monitors: they are told what a fit does while it does it.
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ pub enum Notice {
         column: String,
         /// The least and the greatest value.
         ends: [f64; 2],
-        /// Whether f64 is too coarse, not f32 alone.
+        /// `true` if f64 is too coarse, not f32 alone.
         in_f64: bool,
         /// The distance of neighbouring numbers there.
         step: f64,

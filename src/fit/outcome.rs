@@ -20,9 +20,9 @@ pub struct Outcome {
     pub model: Model,
     /// The mean loss there, as the engine sums it.
     pub loss: f64,
-    /// Whether nothing improved any more, and no better line is known; `None` if the run was to take all its epochs.
+    /// `true` if nothing improved any more and no better line is known; `None` if the run was to take all its epochs.
     pub converged: Option<bool>,
-    /// What is doubtful about the line.
+    /// A doubt about the line, with remedies.
     pub warning: Option<Warning>,
     /// Epochs done, those before a checkpoint included.
     pub epochs: u64,
@@ -34,7 +34,7 @@ pub struct Outcome {
     pub quality: Quality,
     /// Every epoch, if [`Options::history`](super::Options::history) keeps them.
     pub history: Vec<Epoch>,
-    /// What the data are.
+    /// The data, in words.
     pub title: String,
     /// The names of x and y.
     pub names: [String; 2],
@@ -42,7 +42,7 @@ pub struct Outcome {
     pub samples: u64,
     /// Their statistics; `None` if they never were on the host.
     pub statistics: Option<Statistics>,
-    /// How the run went.
+    /// The options as they were resolved.
     pub setup: Setup,
     /// The engine that ran.
     pub engine: Description,
@@ -50,7 +50,7 @@ pub struct Outcome {
     pub load: Duration,
     /// Time of the epochs, without those before a checkpoint.
     pub train: Duration,
-    /// What failed after the descent, with the line at hand: the last checkpoint, the measures of quality.
+    /// Errors after the descent, with the line at hand: of the last checkpoint, or of the measures of quality.
     pub errors: Vec<Error>,
 }
 
@@ -100,11 +100,11 @@ pub struct Warning {
     pub doubt: Doubt,
     /// Epochs done.
     pub epochs: u64,
-    /// What would help: any of them.
+    /// Remedies, any of which would help.
     pub remedies: Vec<Remedy>,
 }
 
-/// What is doubtful about a line.
+/// A kind of doubt about a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// The loss is higher than in the first epoch.
@@ -115,7 +115,7 @@ pub enum Doubt {
     NotConverged,
 }
 
-/// What would help a descent.
+/// A remedy for a descent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Standardised samples.

@@ -1,4 +1,4 @@
-//! What a fit would do, and what memory it would take.
+//! Plans: what a fit would do, and what memory it would take.
 
 use serde::Serialize;
 
@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::model::Model;
 use crate::train::Config;
 
-/// What a fit would do.
+/// A description of what a fit would do.
 #[derive(Debug, Serialize)]
 pub struct Plan {
-    /// What the data are.
+    /// The data, in words.
     pub data: String,
     /// The samples.
     pub samples: u64,
@@ -36,18 +36,18 @@ pub struct Plan {
     pub engine: Description,
     /// The memory.
     pub memory: Memory,
-    /// Whether all samples have room; `None` if that is not known before it is tried.
+    /// `true` if all samples have room; `None` if that is not known before it is tried.
     pub fits: Option<bool>,
 }
 
-/// What an engine would take for the samples, in bytes.
+/// The memory that an engine would take for the samples, in bytes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Memory {
-    /// Of the GPU engine.
+    /// Memory of the GPU engine.
     #[cfg(feature = "gpu")]
     Gpu(crate::engine::gpu::plan::GpuPlan),
-    /// Of the CPU engine.
+    /// Memory of the CPU engine.
     Cpu(cpu::CpuPlan),
 }
 

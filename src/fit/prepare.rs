@@ -111,8 +111,9 @@ impl Prepared<'_> {
     }
 }
 
-/// Reads the statistics if something needs them before the first epoch: standardising, the check of one's own x, and
-/// the rate's limit for synthetic samples so few that the recipe says less than they do.
+/// Reads the statistics if something needs them before the first epoch.
+///
+/// That is standardising, the check of one's own x, and the rate's limit for few synthetic samples.
 fn statistics_before(
     source: &Box<dyn Source + '_>,
     options: &Options,

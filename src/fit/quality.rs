@@ -1,4 +1,4 @@
-//! How good a line is: its distance from the best one, and its goodness of fit.
+//! The quality of a line: its distance from the best one, and its goodness of fit.
 
 use std::ops::ControlFlow;
 
@@ -19,7 +19,7 @@ const CERTAIN: f64 = 1e-6;
 /// Maximum epochs of the cutting plane that checks a descent by steps.
 const CHECKS: u64 = 200;
 
-/// What a line is compared with, in the data's units.
+/// Comparisons of a line with others, in the data's units.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Quality {
     /// The line of least squares, in closed form in f64; `None` if the statistics are not known.
@@ -50,7 +50,7 @@ pub(super) struct Measure<'a> {
     pub statistics: Option<Statistics>,
     pub engine: &'a mut dyn Engine,
     pub source: &'a dyn Source,
-    /// Whether goodness of fit and baseline are wanted.
+    /// `true` if goodness of fit and baseline are wanted.
     pub goodness: bool,
 }
 

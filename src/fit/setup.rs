@@ -1,4 +1,4 @@
-//! How a run goes, resolved from its options and from what is known of the data before the first epoch.
+//! Options resolved by what is known of the data before the first epoch.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ const PATIENCE_OF_GD: u64 = 10;
 /// Standard deviations of y around the start that a cutting plane searches first, if no line is known to be near.
 const REACH: f64 = 4.0;
 
-/// What is known of the samples before they are loaded.
+/// Knowledge of the samples before they are loaded.
 #[derive(Clone, Copy, Debug)]
 pub enum Known<'a> {
     /// Their statistics.
@@ -32,7 +32,7 @@ pub enum Known<'a> {
     Recipe(&'a Recipe),
 }
 
-/// How a run goes.
+/// Resolved options.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     /// The loss, for y in the data's units.
@@ -54,7 +54,7 @@ pub struct Setup {
 pub struct LearningRate {
     /// The rate.
     pub rate: f64,
-    /// Whether it is the automatic one.
+    /// `true` if it is the automatic rate.
     pub auto: bool,
     /// The rate above which descent at a constant rate diverges; `None` for losses with corners, and for Adam.
     pub limit: Option<f64>,

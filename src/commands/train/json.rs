@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::cli::Train;
 use crate::output::by_reason;
 
-/// What `fall-line train --format json` prints; lines and losses are in the data's units.
+/// The output of `fall-line train --format json`; lines and losses are in the data's units.
 #[derive(Debug, Serialize)]
 pub struct Result<'a> {
     #[serde(flatten)]
@@ -53,7 +53,7 @@ pub struct Result<'a> {
 
 #[derive(Debug, Serialize)]
 struct Seconds {
-    /// From opening the data to an engine that is ready: drawing or reading, upload, shaders.
+    /// Time from opening the data to an engine that is ready: drawing or reading, upload, shaders.
     load: f64,
     /// All epochs, without those before a checkpoint.
     train: f64,
