@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef};
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, FieldRef, Fields, TimeUnit};
 use parquet::arrow::{
@@ -28,11 +28,12 @@ pub fn is_numeric(column: &ColumnDescriptor) -> bool {
         let schema = SchemaDescriptor::new(Arc::new(alone.build()?));
         parquet_to_arrow_schema(&schema, None)
     });
-    converted.is_ok_and(|schema| match schema.field(0).data_type() {
-        DataType::Boolean | DataType::Date32 | DataType::Time32(_) => true,
-        DataType::Time64(_) | DataType::Timestamp(_, _) => true,
-        other => other.is_numeric(),
-    })
+    column.max_rep_level() == 0
+        && converted.is_ok_and(|schema| match schema.field(0).data_type() {
+            DataType::Boolean | DataType::Date32 | DataType::Time32(_) => true,
+            DataType::Time64(_) | DataType::Timestamp(_, _) => true,
+            other => other.is_numeric(),
+        })
 }
 
 /// Returns the types that a column is read as: one, or for timestamps of 96 bits two.
@@ -66,16 +67,6 @@ fn in_seconds(fields: &Fields) -> Fields {
     fields.iter().map(replaced).collect()
 }
 
-/// Returns the only column of a batch, taken out of the structs that it is nested in.
-pub fn leaf(batch: &RecordBatch) -> ArrayRef {
-    let mut array = batch.column(0).clone();
-    while let Some(nested) = array.as_struct_opt() {
-        // A field that is missing with its struct is missing itself.
-        array = nested.column(0).clone();
-    }
-    array
-}
-
 /// Numbers of a column.
 #[derive(Debug, Default)]
 pub struct Numbers {
@@ -85,11 +76,12 @@ pub struct Numbers {
     pub missing: Vec<usize>,
 }
 
-/// Adds the numbers of a column that was read as its [`levels`].
+/// Adds the numbers of a column that was read as its [`levels`], and that may be nested in structs.
 pub fn append(column: &[ArrayRef], numbers: &mut Numbers) -> Result<(), ArrowError> {
     let Numbers { values, missing } = numbers;
     let first = values.len();
-    match column {
+    let leaves: Vec<&ArrayRef> = column.iter().map(leaf).collect();
+    match leaves[..] {
         [nanoseconds, seconds] => append_both(nanoseconds, seconds, values)?,
         [array] => match array.data_type() {
             DataType::Time32(unit) | DataType::Time64(unit) | DataType::Timestamp(unit, _) => {
@@ -103,13 +95,31 @@ pub fn append(column: &[ArrayRef], numbers: &mut Numbers) -> Result<(), ArrowErr
         },
         _ => {}
     }
-    if let Some(nulls) = column.first().and_then(|array| array.nulls()) {
-        for at in (0..nulls.len()).filter(|&at| nulls.is_null(at)) {
-            missing.push(first + at);
-            values[first + at] = f64::NAN;
-        }
+    for at in column.first().map(absent).unwrap_or_default() {
+        missing.push(first + at);
+        values[first + at] = f64::NAN;
     }
     Ok(())
+}
+
+/// Returns the only field of nested structs.
+fn leaf(array: &ArrayRef) -> &ArrayRef {
+    array
+        .as_struct_opt()
+        .map_or(array, |nested| leaf(nested.column(0)))
+}
+
+/// Returns the positions, in order, of values that are missing themselves or with a struct that they are nested in.
+fn absent(array: &ArrayRef) -> Vec<usize> {
+    let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+    let here = nulls.map(|nulls| (0..nulls.len()).filter(|&at| nulls.is_null(at)));
+    let mut all: Vec<usize> = here.into_iter().flatten().collect();
+    if let Some(nested) = array.as_struct_opt() {
+        all.append(&mut absent(nested.column(0)));
+        all.sort_unstable();
+        all.dedup();
+    }
+    all
 }
 
 fn append_floats(array: &ArrayRef, values: &mut Vec<f64>) -> Result<(), ArrowError> {

@@ -44,8 +44,8 @@ impl ColumnReader {
         while left > 0 {
             if self.pending.is_empty() {
                 let batches = self.readers.iter_mut().filter_map(Iterator::next);
-                let leaves = batches.map(|batch| Ok(numbers::leaf(&batch?)));
-                self.pending = leaves.collect::<Result<_, ArrowError>>()?;
+                let columns = batches.map(|batch| batch.map(|batch| batch.column(0).clone()));
+                self.pending = columns.collect::<Result<_, ArrowError>>()?;
             }
             let Some(decoded) = self.pending.iter().map(Array::len).min() else {
                 return Ok(false);
