@@ -112,7 +112,7 @@ fn leaf(array: &ArrayRef) -> &ArrayRef {
 /// Returns the positions, in order, of values that are missing themselves or with a struct that they are nested in.
 fn absent(array: &ArrayRef) -> Vec<usize> {
     let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
-    let here = nulls.map(|nulls| (0..nulls.len()).filter(|&at| nulls.is_null(at)));
+    let here = nulls.map(|nulls| (0..nulls.len()).filter(move |&at| nulls.is_null(at)));
     let mut all: Vec<usize> = here.into_iter().flatten().collect();
     if let Some(nested) = array.as_struct_opt() {
         all.append(&mut absent(nested.column(0)));
