@@ -156,8 +156,12 @@ impl Cli {
     pub fn parse_args() -> Result<Self, clap::Error> {
         let mut command = Cli::command();
         if std::env::args_os().any(|arg| arg == "-h") {
-            command = command
-                .mut_subcommands(|command| command.mut_args(|arg| arg.hide_possible_values(true)));
+            command = command.mut_subcommands(|command| {
+                command.mut_args(|arg| {
+                    let takes_values = arg.get_action().takes_values();
+                    arg.hide_possible_values(takes_values)
+                })
+            });
         }
         Cli::from_arg_matches(&command.try_get_matches()?)
     }

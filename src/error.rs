@@ -252,6 +252,8 @@ pub enum Error {
 pub enum Setting {
     /// The adapter of the GPU engine.
     Adapter,
+    /// The interval between two checkpoints.
+    CheckpointEvery,
     /// δ of the huber loss.
     Delta,
     /// The delimiter of a text file.
@@ -304,6 +306,7 @@ impl Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Setting::Adapter => "the adapter",
+            Setting::CheckpointEvery => "the interval of checkpoints",
             Setting::Delta => "the huber loss's δ",
             Setting::Delimiter => "the delimiter",
             Setting::DeviceMemory => "the device memory for samples",

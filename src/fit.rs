@@ -15,6 +15,7 @@ use crate::loss::Loss;
 use crate::train::{Epoch, Optimizer};
 
 mod checkpoint;
+mod every;
 mod load;
 mod monitor;
 mod options;
@@ -25,7 +26,8 @@ mod quality;
 mod run;
 mod setup;
 
-pub use self::checkpoint::{Checkpoint, Every};
+pub use self::checkpoint::Checkpoint;
+pub use self::every::Every;
 pub use self::monitor::{Monitor, Notice, Phase, Silent};
 pub use self::options::{Options, Rate};
 pub use self::outcome::{Doubt, Outcome, Remedy, Warning};

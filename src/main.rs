@@ -25,8 +25,6 @@ mod cli;
 mod commands;
 mod output;
 
-/// The exit code of shells for a program that SIGINT ended.
-const INTERRUPTED: u8 = 130;
 /// The exit code of Rust programs after a panic.
 const FAULT: u8 = 101;
 

@@ -9,8 +9,8 @@ use fall_line::engine::Storage;
 use fall_line::engine::gpu::tune::cache;
 use fall_line::error::{Error, Setting};
 
-use self::export::Settings;
 use self::report::Report;
+use self::settings::Settings;
 use super::open::synthetic_source;
 use super::set_threads;
 use crate::cli::Bench;
@@ -21,6 +21,7 @@ mod export;
 mod plot;
 mod report;
 mod sentences;
+mod settings;
 mod table;
 
 /// Chooses the engines, times them, reports each result, and writes the files.

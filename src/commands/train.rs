@@ -14,9 +14,8 @@ use fall_line::train::{Ended, Epoch, Trained};
 use self::terminal::Terminal;
 use super::open::{open_file, synthetic_source};
 use super::set_threads;
-use crate::INTERRUPTED;
 use crate::cli::{Format, Train};
-use crate::output::interrupts::Interrupts;
+use crate::output::interrupts::{INTERRUPTED, Interrupts};
 use crate::output::{self, history};
 
 mod files;
@@ -24,7 +23,7 @@ mod json;
 mod plan;
 pub mod plot;
 pub mod report;
-mod terminal;
+pub mod terminal;
 
 pub fn train(args: &Train) -> Result<ExitCode, Error> {
     let terminal = Terminal::new(args.output.quiet);
@@ -35,9 +34,10 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     }
     let mut loaded = load(args, &job)?;
     let interrupts = terminal.listen()?;
-    let trained = descend(args, &mut loaded, &terminal);
+    let (trained, printed) = descend(args, &mut loaded, &terminal);
     // From here on the first Ctrl-C cuts short what is not needed, and the next one ends the program.
-    interrupts.deferred(|| conclude(args, &job, loaded, trained, interrupts))
+    let code = interrupts.deferred(|| conclude(args, &job, loaded, trained, interrupts))?;
+    printed.map(|()| code)
 }
 
 /// A run that the command line asks for, ready to be loaded.
@@ -49,6 +49,7 @@ struct Job<'a> {
     skipped: Skipped,
     /// The time it took to open the data.
     opening: Duration,
+    terminal: &'a Terminal,
 }
 
 /// Checks the files to be written, opens the data, and resolves the options.
@@ -97,20 +98,26 @@ fn prepare<'a>(args: &Train, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
         history,
         skipped,
         opening,
+        terminal,
     })
 }
 
 /// Loads the samples, and prints what runs.
 fn load<'j>(args: &Train, job: &'j Job) -> Result<Loaded<'j>, Error> {
     let loaded = job.prepared.load()?;
+    job.terminal.end_phase();
     if args.output.talks() {
         report::headline(&job.prepared, loaded.engine(), loaded.epochs_before())?;
     }
     Ok(loaded)
 }
 
-/// Descends, and prints every so many epochs.
-fn descend(args: &Train, loaded: &mut Loaded, terminal: &Terminal) -> Result<Trained, Error> {
+/// Descends, and prints every so many epochs. Ends the descent if they can't be printed, which is the second result.
+fn descend(
+    args: &Train,
+    loaded: &mut Loaded,
+    terminal: &Terminal,
+) -> (Result<Trained, Error>, Result<(), Error>) {
     let (every, own) = (args.output.log_every, args.has_files());
     let mut printed = Ok(());
     let trained = loaded.descend(&mut |epoch| {
@@ -118,13 +125,12 @@ fn descend(args: &Train, loaded: &mut Loaded, terminal: &Terminal) -> Result<Tra
             printed = terminal.aside(|| report::epoch(epoch, own));
         }
         if printed.is_err() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+            terminal.cancel();
         }
+        ControlFlow::Continue(())
     });
     terminal.end_phase();
-    trained.and_then(|trained| printed.map(|()| trained))
+    (trained, printed)
 }
 
 /// Writes the files, prints the result, and returns the exit code. What can be written is, whatever else fails.

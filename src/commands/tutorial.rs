@@ -9,6 +9,7 @@ use fall_line::fit::{Fit, Options};
 
 use super::open::synthetic_source;
 use super::train::plot;
+use super::train::terminal::Terminal;
 use crate::cli::Tutorial;
 use crate::output::{line, plot as picture};
 
@@ -30,10 +31,13 @@ pub fn tutorial(args: &Tutorial) -> Result<ExitCode, Error> {
     let options = Options {
         engine: args.engine,
         adapter: args.adapter.clone(),
+        measure: false,
         ..Options::default()
     };
+    let terminal = Terminal::new(false);
     let mut printed = Ok(());
     let outcome = Fit::with(source, options)
+        .monitor(&terminal)
         .on_epoch(|epoch| {
             if epoch.epoch.is_multiple_of(EVERY) {
                 printed = line(format!(
@@ -48,6 +52,7 @@ pub fn tutorial(args: &Tutorial) -> Result<ExitCode, Error> {
             }
         })
         .run()?;
+    terminal.end_phase();
     printed?;
     if let Some(path) = &args.plot {
         let title = format!(

@@ -1,37 +1,21 @@
 //! Checkpoints: what it takes to go on with a run.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::options::Options;
-use super::setup::Setup;
-use crate::data::Source;
-use crate::data::statistics::Statistics;
-use crate::engine::{Description, Tuning};
+use super::every::Every;
+use crate::engine::Tuning;
 use crate::error::Error;
 use crate::saved;
 use crate::train::Walk;
 
 /// The number grows if a key goes or changes its meaning.
 const SCHEMA: &str = "fall-line checkpoint 1";
-
-/// The interval between two checkpoints.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Every {
-    /// After this many epochs.
-    Epochs(u64),
-    /// After the epoch in which this much time has passed.
-    Time(Duration),
-}
-
-impl Every {
-    /// Once a minute.
-    pub const MINUTE: Every = Every::Time(Duration::from_secs(60));
-}
 
 /// The file of a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,32 +42,10 @@ struct Content {
 pub(super) struct Fingerprint(BTreeMap<String, Value>);
 
 impl Fingerprint {
-    pub fn new(
-        source: &dyn Source,
-        statistics: Option<&Statistics>,
-        setup: &Setup,
-        engine: &Description,
-    ) -> Self {
-        let config = &setup.config;
-        let drawn = source
-            .synthetic()
-            .map(|synthetic| (source.title(), synthetic.to_string()));
-        let parts = [
-            ("version", json!(env!("CARGO_PKG_VERSION"))),
-            ("data", json!([drawn, source.samples(), statistics])),
-            ("loss", json!(setup.loss.to_string())),
-            ("start", json!(setup.start)),
-            ("standardising", json!(setup.scaling)),
-            (
-                "optimizer, learning rate or schedule",
-                json!(config.descent),
-            ),
-            ("epochs between read-backs", json!(config.sync_every)),
-            ("tolerance or patience", json!(config.stop)),
-            ("engine", json!(engine.clone().identity())),
-        ];
-        let parts = parts.map(|(name, part)| (name.to_owned(), part));
-        Fingerprint(parts.into())
+    /// Returns the fingerprint of a run with these parts.
+    pub fn new(parts: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        let parts = parts.into_iter();
+        Fingerprint(parts.map(|(name, part)| (name.to_owned(), part)).collect())
     }
 
     /// Returns the names of what differs.
@@ -110,18 +72,16 @@ impl Checkpoint {
     /// [`Error::Io`] if the file can't be read, [`Error::Data`] if it is not a checkpoint, is damaged, or has a schema that
     /// this version doesn't know.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let damaged = || {
+        let damaged = |why: &dyn Display| {
             let name = path.display();
-            Error::Data(format!(
-                "{name} is damaged: its checksum is wrong; begin anew without it"
-            ))
+            Error::Data(format!("{name} is damaged: {why}; begin anew without it"))
         };
         let Written {
             checksum, content, ..
         } = saved::read(path, SCHEMA, "is not a checkpoint, or is damaged")?
-            .map_err(|_| damaged())?;
+            .map_err(|error| damaged(&error))?;
         if self::checksum(&content)? != checksum {
-            return Err(damaged());
+            return Err(damaged(&"its checksum is wrong"));
         }
         Ok(Checkpoint {
             path: path.to_owned(),
@@ -171,15 +131,17 @@ pub(super) struct Checkpoints {
 
 impl Checkpoints {
     pub fn new(
-        options: &Options,
+        path: Option<PathBuf>,
+        every: Every,
+        sync_every: u64,
         from: &Walk,
         fingerprint: Fingerprint,
         tuning: Option<Tuning>,
     ) -> Self {
         Checkpoints {
-            path: options.checkpoint.clone(),
-            every: options.checkpoint_every,
-            sync_every: options.sync_every,
+            path,
+            every,
+            sync_every,
             fingerprint,
             tuning,
             unwritten: Some(from.clone()),

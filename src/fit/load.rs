@@ -1,12 +1,14 @@
 //! The engine with all samples in it.
 
+use serde_json::json;
+
 use super::checkpoint::{Checkpoint, Checkpoints, Fingerprint};
 use super::monitor::{Notice, Phase};
 use super::prepare::Prepared;
 use super::run::Loaded;
 use crate::data::Source;
 use crate::engine::cpu::CpuEngine;
-use crate::engine::{Chosen, Engine};
+use crate::engine::{Chosen, Description, Engine};
 use crate::error::Error;
 use crate::train::Walk;
 
@@ -18,18 +20,20 @@ impl Prepared<'_> {
     pub fn load(&self) -> Result<Loaded<'_>, Error> {
         let engine = self.engine()?;
         let description = engine.description();
-        let fingerprint = Fingerprint::new(
-            self.source(),
-            self.statistics.as_ref(),
-            &self.setup,
-            &description,
-        );
+        let fingerprint = self.fingerprint(&description);
         let walk = match &self.options.resume {
             Some(checkpoint) => checkpoint.resume(&fingerprint)?,
             None => Walk::new(&self.setup.config),
         };
         Ok(Loaded {
-            checkpoints: Checkpoints::new(&self.options, &walk, fingerprint, description.tuning),
+            checkpoints: Checkpoints::new(
+                self.options.checkpoint.clone(),
+                self.options.checkpoint_every,
+                self.options.sync_every,
+                &walk,
+                fingerprint,
+                description.tuning,
+            ),
             prepared: self,
             engine,
             description,
@@ -39,6 +43,28 @@ impl Prepared<'_> {
             first_loss: None,
             load: self.start.elapsed(),
         })
+    }
+
+    /// Returns what has to be the same for a run to go on to the same bits.
+    fn fingerprint(&self, engine: &Description) -> Fingerprint {
+        let (source, config) = (self.source(), &self.setup.config);
+        let drawn = source
+            .synthetic()
+            .map(|synthetic| (source.title(), synthetic.to_string()));
+        Fingerprint::new([
+            ("version", json!(env!("CARGO_PKG_VERSION"))),
+            ("data", json!([drawn, source.samples(), self.statistics])),
+            ("loss", json!(self.setup.loss.to_string())),
+            ("start", json!(self.setup.start)),
+            ("standardising", json!(self.setup.scaling)),
+            (
+                "optimizer, learning rate or schedule",
+                json!(config.descent),
+            ),
+            ("epochs between read-backs", json!(config.sync_every)),
+            ("tolerance or patience", json!(config.stop)),
+            ("engine", json!(engine.clone().identity())),
+        ])
     }
 
     fn engine(&self) -> Result<Box<dyn Engine + '_>, Error> {

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::checkpoint::{Checkpoint, Every};
+use super::checkpoint::Checkpoint;
+use super::every::Every;
 use crate::data::Source;
 use crate::data::synthetic::{Generator, Recipe};
 use crate::engine::{self, Chosen, Storage};

@@ -8,7 +8,6 @@ use super::setup::Setup;
 use crate::data::statistics::Statistics;
 use crate::engine::Description;
 use crate::error::Error;
-use crate::loss::Loss;
 use crate::model::Model;
 use crate::saved::{Metrics, Saved, Units};
 use crate::train::{Ended, Epoch};
@@ -157,13 +156,13 @@ impl Warning {
             (Some(true) | None, _) => return None,
         };
         let mut remedies = Vec::new();
-        if !setup.is_standardized() && !drawn_on_the_device {
+        if !setup.standardized && !drawn_on_the_device {
             remedies.push(Remedy::Standardize);
         }
         if setup.learning_rate.is_some_and(|learning| !learning.auto) {
             remedies.push(Remedy::AutomaticRate);
         }
-        if setup.learning_rate.is_some() && setup.loss != Loss::Mse {
+        if setup.learning_rate.is_some() && !setup.loss.is_least_squares() {
             remedies.push(Remedy::CuttingPlane);
         }
         if outcome.ended == Ended::OutOfEpochs && outcome.converged.is_some() {

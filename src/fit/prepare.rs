@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Fit;
 use super::monitor::{Monitor, Notice, Phase};
 use super::options::{Options, is_drawn_on_the_device};
-use super::setup::{Known, Setup, wants_robust_start};
+use super::setup::{Known, Setup, check, wants_robust_start};
 use crate::data::Source;
 use crate::data::scaling::Scaled;
 use crate::data::statistics::{Observed, Statistics};
@@ -53,7 +53,7 @@ impl<'a> Fit<'a> {
             ..
         } = self;
         let start = Instant::now();
-        options.loss.check()?;
+        check(&options, &source)?;
         if source.samples() == 0 {
             return Err(Error::Empty {
                 title: source.title(),

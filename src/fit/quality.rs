@@ -68,7 +68,7 @@ impl Quality {
         Quality {
             least_squares,
             distance: least_squares
-                .filter(|_| setup.loss == Loss::Mse)
+                .filter(|_| setup.loss.is_least_squares())
                 .map(|line| Model {
                     w: model.w - line.w,
                     b: model.b - line.b,
@@ -109,11 +109,12 @@ impl Quality {
             Ok::<_, Error>(setup.outside_loss(at.means(engine.samples()).loss))
         };
         let stood_still = trained.ended == Ended::Converged;
-        match (setup.loss, self.least_squares, setup.config.descent) {
-            (Loss::Mse, Some(line), _) if goodness || stood_still => {
+        let best = self.least_squares.filter(|_| setup.loss.is_least_squares());
+        match (best, setup.config.descent) {
+            (Some(line), _) if goodness || stood_still => {
                 self.least_loss = Some(loss_at(engine, line)?);
             }
-            (_, _, Descent::Steps { .. }) if stood_still => {
+            (_, Descent::Steps { .. }) if stood_still => {
                 self.least_loss = Some(least_loss(setup, trained, engine)?);
             }
             _ => {}

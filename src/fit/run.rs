@@ -117,7 +117,7 @@ impl Loaded<'_> {
             goodness: options.measure,
         };
         let mut quality = Quality::new(&measure, trained);
-        if trained.ended != Ended::BrokenOff {
+        if !monitor.is_cancelled() {
             let measured = quality.measure(measure, trained);
             errors.extend(measured.err().filter(|_| !monitor.is_cancelled()));
         }

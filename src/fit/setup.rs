@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::every::Every;
 use super::options::{Options, Rate};
 use crate::data::Source;
 use crate::data::scaling::Scaling;
@@ -41,6 +42,8 @@ pub struct Setup {
     pub scaling: Scaling,
     /// The descent, in those coordinates.
     pub config: Config,
+    /// `true` if the samples are standardised.
+    pub standardized: bool,
     /// The line before the first epoch, in the data's units.
     pub start: Model,
     /// The learning rate; `None` if the optimizer takes none.
@@ -85,13 +88,14 @@ impl Setup {
         let synthetic = source.synthetic();
         let own = synthetic.is_none();
         let optimizer = optimizer(options, own)?;
-        let scaling = scaling(options, source, known, robust)?;
+        let standardized = options.standardizes(source);
+        let scaling = scaling(options, standardized, known, robust)?;
         let plane = PlaneSize::new(known, robust, &scaling);
-        let start = start(options, synthetic, known, robust, optimizer, &scaling);
+        let start = start(options, synthetic, standardized, known, robust, optimizer);
         let (learning_rate, descent) = if optimizer == Optimizer::CuttingPlane {
             (None, plane.descent(scaling.inside(start)))
         } else {
-            let rate = learning_rate(options, own, optimizer, known, &scaling)?;
+            let rate = learning_rate(options, source, optimizer, known, &scaling)?;
             (Some(rate), steps(options, optimizer, rate, &scaling))
         };
         let config = Config {
@@ -106,6 +110,7 @@ impl Setup {
             loss,
             scaling,
             config,
+            standardized,
             start,
             learning_rate,
             plane,
@@ -115,11 +120,6 @@ impl Setup {
     /// Returns whether the descent may end before its epochs do: steps without a tolerance run all of them.
     pub fn may_converge(&self) -> bool {
         self.config.stop.is_some() || self.learning_rate.is_none()
-    }
-
-    /// Returns whether samples are standardised.
-    pub fn is_standardized(&self) -> bool {
-        self.scaling != Scaling::NONE
     }
 
     /// Returns whether the device takes several epochs at once.
@@ -175,7 +175,7 @@ impl Known<'_> {
 /// Returns the optimizer. For one's own samples and a loss other than `mse` that is the cutting plane: it finds the line
 /// itself.
 fn optimizer(options: &Options, own: bool) -> Result<Optimizer, Error> {
-    let default = if own && options.loss != Loss::Mse && !options.asks_for_steps() {
+    let default = if own && !options.loss.is_least_squares() && !options.asks_for_steps() {
         Optimizer::CuttingPlane
     } else {
         Optimizer::Gd
@@ -193,17 +193,15 @@ fn optimizer(options: &Options, own: bool) -> Result<Optimizer, Error> {
 /// Returns the coordinates that engines see.
 fn scaling(
     options: &Options,
-    source: &dyn Source,
+    standardized: bool,
     known: Known,
     robust: Option<RobustStart>,
 ) -> Result<Scaling, Error> {
     match (known, robust) {
-        (Known::Statistics(statistics), Some(RobustStart { line, scale }))
-            if options.standardizes(source) =>
-        {
+        (Known::Statistics(statistics), Some(RobustStart { line, scale })) if standardized => {
             Scaling::robust(statistics, options.loss, line, scale)
         }
-        (Known::Statistics(statistics), None) if options.standardizes(source) => {
+        (Known::Statistics(statistics), None) if standardized => {
             Ok(Scaling::standard(statistics, options.loss))
         }
         (Known::Statistics(_) | Known::Recipe(_), _) => Ok(Scaling::NONE),
@@ -214,14 +212,14 @@ fn scaling(
 fn start(
     options: &Options,
     synthetic: Option<Synthetic>,
+    standardized: bool,
     known: Known,
     robust: Option<RobustStart>,
     optimizer: Optimizer,
-    scaling: &Scaling,
 ) -> Model {
     let default = match (robust, optimizer, known) {
         (Some(robust), Optimizer::CuttingPlane, _) => robust.line,
-        (_, _, Known::Statistics(statistics)) if *scaling != Scaling::NONE => statistics.constant(),
+        (_, _, Known::Statistics(statistics)) if standardized => statistics.constant(),
         _ => synthetic.map_or_else(
             || crate::data::synthetic::start(options.seed),
             |synthetic| synthetic.start,
@@ -261,7 +259,7 @@ fn steps(
 /// Returns the learning rate of an optimizer.
 fn learning_rate(
     options: &Options,
-    own: bool,
+    source: &dyn Source,
     optimizer: Optimizer,
     known: Known,
     scaling: &Scaling,
@@ -284,7 +282,7 @@ fn learning_rate(
     };
     // If y doesn't vary there is nowhere to go.
     let auto = if auto > 0.0 { auto } else { 1.0 };
-    let default = if own {
+    let default = if source.synthetic().is_none() {
         Rate::Auto
     } else {
         Rate::Given(LEARNING_RATE)
@@ -303,7 +301,7 @@ fn learning_rate(
                 suggested: auto,
                 optimizer: optimizer.to_string(),
                 loss: loss.to_string(),
-                standardized: *scaling != Scaling::NONE,
+                standardized: options.standardizes(source),
             })
         }
         (Rate::Given(rate), _) => Ok(LearningRate {
@@ -314,8 +312,8 @@ fn learning_rate(
     }
 }
 
-/// Returns when to end; `None` for all epochs, the default for synthetic samples.
-fn stop(options: &Options, own: bool, descent: Descent) -> Result<Option<Stop>, Error> {
+/// Returns the tolerance; 0 never ends a run early.
+fn tolerance(options: &Options, own: bool) -> Result<f64, Error> {
     let default = if own { TOLERANCE } else { 0.0 };
     let tolerance = options.tolerance.unwrap_or(default);
     if options.patience.is_some() && tolerance == 0.0 {
@@ -323,6 +321,12 @@ fn stop(options: &Options, own: bool, descent: Descent) -> Result<Option<Stop>, 
             "needs a tolerance above 0, such as 1e-9: without one no epoch counts as idle",
         ));
     }
+    Ok(tolerance)
+}
+
+/// Returns when to end; `None` for all epochs, the default for synthetic samples.
+fn stop(options: &Options, own: bool, descent: Descent) -> Result<Option<Stop>, Error> {
+    let tolerance = tolerance(options, own)?;
     let default = match descent {
         Descent::Steps {
             optimizer: Optimizer::Gd,
@@ -370,9 +374,26 @@ impl PlaneSize {
     }
 }
 
+/// Checks what can be checked of the options before the samples are read.
+///
+/// # Errors
+/// [`Error::Setting`] for an option that is out of range, or that contradicts another one.
+pub fn check(options: &Options, source: &dyn Source) -> Result<(), Error> {
+    options.loss.check()?;
+    if options.sync_every == 0 {
+        return Err(Setting::SyncEvery.error("must be at least 1"));
+    }
+    if options.checkpoint_every == Every::Epochs(0) {
+        return Err(Setting::CheckpointEvery.error("must be at least 1 epoch"));
+    }
+    let own = source.synthetic().is_none();
+    optimizer(options, own)?;
+    tolerance(options, own).map(drop)
+}
+
 /// Returns whether it matters where most samples lie, however far off a few of them are.
 pub fn wants_robust_start(options: &Options, source: &dyn Source) -> Result<bool, Error> {
     let own = source.synthetic().is_none();
-    Ok(options.loss != Loss::Mse
+    Ok(!options.loss.is_least_squares()
         && (options.standardizes(source) || optimizer(options, own)? == Optimizer::CuttingPlane))
 }

@@ -44,6 +44,7 @@ pub fn remedy(remedy: Remedy) -> String {
 fn flag(setting: Setting) -> &'static str {
     match setting {
         Setting::Adapter => "--adapter",
+        Setting::CheckpointEvery => "--checkpoint-every",
         Setting::Delta => "--delta",
         Setting::Delimiter => "--delimiter",
         Setting::DeviceMemory => "--device-memory",

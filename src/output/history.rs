@@ -1,7 +1,7 @@
 //! The history of a run: every epoch, as CSV or JSON.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use fall_line::atomic;
@@ -47,8 +47,12 @@ pub fn write(path: &Path, epochs: &[Epoch]) -> Result<(), Error> {
 /// # Errors
 /// Returns [`Error::Data`] if the file is not a history.
 pub fn up_to(path: &Path, epoch: u64) -> Result<Vec<Epoch>, Error> {
-    let Ok(file) = File::open(path) else {
-        return Ok(Vec::new());
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened.map_err(|source| Error::Io {
+            doing: format!("cannot read {}", path.display()),
+            source,
+        })?,
     };
     let epochs: Option<Vec<Epoch>> = if atomic::ending(path) == "json" {
         serde_json::from_reader(BufReader::new(file)).ok()

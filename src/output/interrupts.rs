@@ -8,7 +8,8 @@ use signal_hook::flag;
 
 use fall_line::error::Error;
 
-use crate::INTERRUPTED;
+/// The exit code of shells for a program that SIGINT ended.
+pub const INTERRUPTED: u8 = 130;
 
 /// A flag that Ctrl-C and SIGTERM set, so that the epoch in hand is finished and files are written. If it is set already,
 /// the next signal ends the program at once.

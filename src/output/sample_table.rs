@@ -10,9 +10,8 @@ use fall_line::error::Error;
 use fall_line::table::write::{Kind, Writer, kind};
 use rayon::prelude::*;
 
-use super::interrupts::Interrupts;
+use super::interrupts::{INTERRUPTED, Interrupts};
 use super::progress::Progress;
-use crate::INTERRUPTED;
 
 /// A table of a source's samples, with a name for each column.
 pub struct SampleTable<'a, F> {

@@ -6,8 +6,9 @@ use fall_line::bench::{BenchPlan, BenchRow};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::error::Error;
 
-use super::export::{Document, Settings};
+use super::export::Document;
 use super::sentences::{self, PLUS_MINUS};
+use super::settings::Settings;
 use super::table;
 use crate::output::progress::Progress;
 use crate::output::{line, notice};

@@ -6,7 +6,7 @@ use fall_line::bench::{BenchRow, label};
 use fall_line::engine::gpu::adapter::Info;
 use indicatif::DecimalBytes;
 
-use super::export::Settings;
+use super::settings::Settings;
 use crate::output::number;
 
 /// Quartiles further apart than this share of the median cause a warning.

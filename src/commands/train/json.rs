@@ -76,7 +76,7 @@ impl<'a> Result<'a> {
             schedule: setup.config.descent.schedule(),
             learning_rate: setup.learning_rate.map(|learning| learning.rate),
             learning_rate_limit: setup.learning_rate.and_then(|learning| learning.limit),
-            standardized: setup.is_standardized(),
+            standardized: setup.standardized,
             start: setup.start,
             data: &outcome.title,
             x,

@@ -70,7 +70,7 @@ fn loss(plan: &Plan, setup: &Setup) -> Result<(), Error> {
         y_scale,
         ..
     } = plan.scaling;
-    if setup.is_standardized() {
+    if setup.standardized {
         line(format!(
             "        standardised: (x − {x_center:?}) / {x_scale:?}; (y − {y_center:?} − trend) / {y_scale:?}",
         ))?;

@@ -119,7 +119,7 @@ pub fn descent(setup: &Setup) -> String {
         }
         None => text += ", cutting plane",
     }
-    if setup.is_standardized() {
+    if setup.standardized {
         text += ", standardised";
     }
     text

@@ -1,5 +1,6 @@
 //! The terminal that a run is watched from: a progress bar, notices, and Ctrl-C.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use fall_line::error::Error;
@@ -13,6 +14,7 @@ pub struct Terminal {
     quiet: bool,
     bar: Mutex<Option<Progress>>,
     interrupts: OnceLock<Interrupts>,
+    cancelled: AtomicBool,
 }
 
 impl Terminal {
@@ -21,6 +23,7 @@ impl Terminal {
             quiet,
             bar: Mutex::new(None),
             interrupts: OnceLock::new(),
+            cancelled: AtomicBool::new(false),
         }
     }
 
@@ -28,6 +31,11 @@ impl Terminal {
     pub fn listen(&self) -> Result<&Interrupts, Error> {
         let interrupts = Interrupts::listen()?;
         Ok(self.interrupts.get_or_init(|| interrupts))
+    }
+
+    /// Ends the descent after the epoch in hand.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Takes the progress bar away.
@@ -67,7 +75,7 @@ impl Monitor for Terminal {
     }
 
     fn notice(&self, told: &Notice) {
-        if self.quiet {
+        if self.quiet && !told.is_warning() {
             return;
         }
         let text = crate::output::advice::notice(told);
@@ -76,6 +84,7 @@ impl Monitor for Terminal {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.interrupts.get().is_some_and(Interrupts::interrupted)
+        self.cancelled.load(Ordering::Relaxed)
+            || self.interrupts.get().is_some_and(Interrupts::interrupted)
     }
 }

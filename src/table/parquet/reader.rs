@@ -9,8 +9,8 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::numbers::{self, Numbers};
-use super::pages::{Failure, guarded};
-use super::table::{Group, ParquetTable};
+use super::pages::{Chunk, Failure, guarded};
+use crate::table::shared::SharedFile;
 
 /// Reads a column of a row group in order.
 ///
@@ -69,31 +69,34 @@ impl ColumnReader {
 
 /// The pages of a row group.
 pub struct GroupPages<'a> {
+    /// The file.
+    pub file: &'a SharedFile,
     /// The file's footer.
-    pub table: &'a ParquetTable,
-    /// The row group.
-    pub group: &'a Group,
+    pub metadata: &'a ParquetMetaData,
+    /// The part of the footer about the row group.
+    pub group: &'a RowGroupMetaData,
     /// The place for failures of reading.
     pub failure: Failure,
 }
 
 impl RowGroups for GroupPages<'_> {
     fn num_rows(&self) -> usize {
-        self.group.rows as usize
+        self.group.num_rows() as usize
     }
 
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>, ParquetError> {
-        let (chunk, metadata) = self.table.chunk(self.group, column, self.failure.clone());
+        let metadata = self.group.column(column);
+        let chunk = Chunk::new(self.file.clone(), metadata, self.failure.clone());
         let pages = SerializedPageReader::new(chunk.into(), metadata, self.num_rows(), None)?;
         Ok(Box::new(OnePageReader(Some(Box::new(pages)))))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
-        Box::new(std::iter::once(self.table.row_group(self.group)))
+        Box::new(std::iter::once(self.group))
     }
 
     fn metadata(&self) -> &ParquetMetaData {
-        self.table.metadata()
+        self.metadata
     }
 }
 

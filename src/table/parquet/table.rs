@@ -156,8 +156,9 @@ impl ParquetTable {
         let column = &self.columns[column];
         let failure = Failure::default();
         let pages = GroupPages {
-            table: self,
-            group,
+            file: &self.file,
+            metadata: &self.metadata,
+            group: self.row_group(group),
             failure: failure.clone(),
         };
         let (skipped, left) = (row - group.first, group.first + group.rows - row);
@@ -198,7 +199,7 @@ impl ParquetTable {
     }
 
     /// Returns the pages of the column at this position of the file, and where they are.
-    pub fn chunk(
+    fn chunk(
         &self,
         group: &Group,
         column: usize,
@@ -208,13 +209,8 @@ impl ParquetTable {
         (Chunk::new(self.file.clone(), metadata, failure), metadata)
     }
 
-    /// Returns the footer.
-    pub fn metadata(&self) -> &ParquetMetaData {
-        &self.metadata
-    }
-
     /// Returns the part of the footer about a row group.
-    pub fn row_group(&self, group: &Group) -> &RowGroupMetaData {
+    fn row_group(&self, group: &Group) -> &RowGroupMetaData {
         self.metadata.row_group(group.place)
     }
 
