@@ -15,9 +15,12 @@ pub fn ending(path: &Path) -> String {
 
 /// Returns whether two paths lead to one existing file; `-` leads to standard input.
 pub fn same(one: &Path, other: &Path) -> bool {
-    let real = |path: &Path| match path == Path::new("-") {
-        true => Path::new("/dev/stdin").canonicalize(),
-        false => path.canonicalize(),
+    let real = |path: &Path| {
+        if path == Path::new("-") {
+            Path::new("/dev/stdin").canonicalize()
+        } else {
+            path.canonicalize()
+        }
     };
     match (real(one), real(other)) {
         (Ok(one), Ok(other)) => one == other,

@@ -58,8 +58,8 @@ pub enum Command {
     },
     /// Run the NumPy tutorial's script, digit by digit
     ///
-    /// 100 samples of y = 4 + 3x + noise by np.random.seed(20), 50 epochs of gradient descent on mse at a learning rate
-    /// of 0.1, every tenth of which is printed.
+    /// The script draws 100 samples of y = 4 + 3x + noise by np.random.seed(20). It runs 50 epochs of gradient descent on
+    /// mse at a learning rate of 0.1, and prints every tenth.
     Tutorial(Tutorial),
 }
 

@@ -3,11 +3,16 @@
 //! The text of each is one line that says what is wrong, where, and what to do. None names a flag of
 //! the program: that adds the flag that helps where it prints the error.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
+pub use self::file::*;
+pub use self::setting::Setting;
 use crate::model::Model;
+
+mod file;
+mod setting;
 
 /// A failure of the library.
 #[derive(Debug, thiserror::Error)]
@@ -193,12 +198,14 @@ pub enum Error {
     },
 
     /// No adapter can run the GPU engine, or none is the one that was asked for.
-    #[error("{}", no_adapter(.wanted.as_deref(), .adapters))]
+    #[error("{}", no_adapter(.wanted.as_deref(), .adapters, .backends.as_deref()))]
     NoAdapter {
         /// Part of the name, or the index, that was asked for.
         wanted: Option<String>,
         /// The adapters that there are, with their index.
         adapters: Vec<String>,
+        /// The value of `WGPU_BACKEND`, which leaves out adapters of other backends.
+        backends: Option<String>,
     },
     /// An adapter failed, computed wrong sums, or lacks a feature.
     #[error("{adapter}: {problem}")]
@@ -244,327 +251,6 @@ pub enum Error {
     /// Engines that hold the same samples computed different sums.
     #[error("{0}")]
     Disagree(String),
-}
-
-/// An option of a fit, of synthetic data, or of reading a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Setting {
-    /// The adapter of the GPU engine.
-    Adapter,
-    /// The interval between two checkpoints.
-    CheckpointEvery,
-    /// δ of the huber loss.
-    Delta,
-    /// The delimiter of a text file.
-    Delimiter,
-    /// The device memory for samples.
-    DeviceMemory,
-    /// The consent to a learning rate above its limit.
-    Force,
-    /// The generator of synthetic data.
-    Generator,
-    /// The header of a text file.
-    Header,
-    /// The learning rate.
-    LearningRate,
-    /// The loss.
-    Loss,
-    /// The standard deviation of synthetic noise.
-    Noise,
-    /// The optimizer.
-    Optimizer,
-    /// The share of synthetic outliers.
-    Outliers,
-    /// Epochs without improvement before a run ends.
-    Patience,
-    /// τ of the quantile loss.
-    Quantile,
-    /// The number of synthetic samples.
-    Samples,
-    /// The learning rate's schedule.
-    Schedule,
-    /// The seed of synthetic data.
-    Seed,
-    /// The standardising of samples.
-    Standardize,
-    /// The storage format of samples on a GPU.
-    Storage,
-    /// Epochs between two read-backs.
-    SyncEvery,
-    /// The relative improvement of the loss that counts.
-    Tolerance,
-    /// The column, or the file, of x.
-    X,
-    /// The range of synthetic x.
-    XRange,
-    /// The column, or the file, of y.
-    Y,
-}
-
-impl Display for Setting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Setting::Adapter => "the adapter",
-            Setting::CheckpointEvery => "the interval of checkpoints",
-            Setting::Delta => "the huber loss's δ",
-            Setting::Delimiter => "the delimiter",
-            Setting::DeviceMemory => "the device memory for samples",
-            Setting::Force => "ignoring the learning rate's limit",
-            Setting::Generator => "the generator",
-            Setting::Header => "the header option",
-            Setting::LearningRate => "the learning rate",
-            Setting::Loss => "the loss",
-            Setting::Noise => "the noise",
-            Setting::Optimizer => "the optimizer",
-            Setting::Outliers => "the share of outliers",
-            Setting::Patience => "the patience",
-            Setting::Quantile => "the quantile loss's τ",
-            Setting::Samples => "the number of samples",
-            Setting::Schedule => "the schedule",
-            Setting::Seed => "the seed",
-            Setting::Standardize => "standardising",
-            Setting::Storage => "the storage format",
-            Setting::SyncEvery => "the number of epochs between read-backs",
-            Setting::Tolerance => "the tolerance",
-            Setting::X => "the column of x",
-            Setting::XRange => "the range of x",
-            Setting::Y => "the column of y",
-        })
-    }
-}
-
-impl Setting {
-    /// Returns the error that this setting has a problem, worded for use after the setting's name.
-    pub fn error(self, problem: impl Into<String>) -> Error {
-        Error::Setting {
-            setting: self,
-            problem: problem.into(),
-        }
-    }
-}
-
-/// x or y.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
-    /// x.
-    X,
-    /// y.
-    Y,
-}
-
-impl Display for Axis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Axis::X => "x",
-            Axis::Y => "y",
-        })
-    }
-}
-
-/// One of the axes, or both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axes {
-    /// x alone.
-    X,
-    /// y alone.
-    Y,
-    /// x and y.
-    Both,
-}
-
-impl Axes {
-    fn as_str(self) -> &'static str {
-        match self {
-            Axes::X => "x",
-            Axes::Y => "y",
-            Axes::Both => "x and which is y",
-        }
-    }
-}
-
-/// Why a row can't be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// The value is missing: a null, or an empty field.
-    Missing,
-    /// The text is not a number.
-    NotANumber,
-    /// The value is NaN or infinite.
-    NotFinite,
-    /// The value is beyond the range of f32.
-    BeyondF32,
-    /// The row has more or fewer fields than the first one.
-    Fields,
-}
-
-impl Display for Reason {
-    /// Writes the reason, for use after the value: `is not a number`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Reason::Missing => "is missing",
-            Reason::NotANumber => "is not a number",
-            Reason::NotFinite => "is not finite",
-            Reason::BeyondF32 => "is beyond the range of f32 (3.4e38)",
-            Reason::Fields => "has another number of fields than the first row",
-        })
-    }
-}
-
-impl Reason {
-    /// Returns why a value can't be used, or `None` if it can.
-    pub fn of(value: f64) -> Option<Reason> {
-        if !value.is_finite() {
-            Some(Reason::NotFinite)
-        } else if !(value as f32).is_finite() {
-            Some(Reason::BeyondF32)
-        } else {
-            None
-        }
-    }
-}
-
-/// A row of a file that can't be used.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RowError {
-    /// The file.
-    pub file: String,
-    /// The place of the row.
-    pub row: Row,
-    /// The column, as the file names it: `column "speed"`; `None` if the fault is not in one column.
-    pub column: Option<String>,
-    /// The value as it stands in the file, quoted if it is text; empty if nothing stands there.
-    pub text: String,
-    /// Why it can't be used.
-    pub reason: Reason,
-    /// A remedy, with the separator that it begins with.
-    pub hint: Option<String>,
-}
-
-impl Display for RowError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RowError {
-            file,
-            row,
-            column,
-            text,
-            reason,
-            hint,
-        } = self;
-        write!(f, "{file}, {row}")?;
-        if let Some(column) = column {
-            write!(f, ", {column}")?;
-        }
-        match reason {
-            Reason::Fields => write!(f, ": {text}")?,
-            Reason::Missing if text.is_empty() => write!(f, ": the value {reason}")?,
-            Reason::Missing => write!(f, ": {text} stands for a missing value")?,
-            _ => write!(f, ": {text} {reason}")?,
-        }
-        if self.may_be_header() {
-            f.write_str("; the line may name the columns")?;
-        }
-        f.write_str(hint.as_deref().unwrap_or_default())
-    }
-}
-
-impl RowError {
-    /// Returns whether the row may be a header that was taken for a sample.
-    pub fn may_be_header(&self) -> bool {
-        self.row == Row::Line(1) && self.reason != Reason::Fields && self.hint.is_none()
-    }
-}
-
-/// The place of a row in a file, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Row {
-    /// A line of a text file.
-    Line(u64),
-    /// A row of a table.
-    Row(u64),
-}
-
-impl Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Row::Line(line) => write!(f, "line {line}"),
-            Row::Row(row) => write!(f, "row {row}"),
-        }
-    }
-}
-
-/// The byte between two columns of a text file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delimiter(pub u8);
-
-impl Display for Delimiter {
-    /// Writes `tab`, or the byte in quotes: `';'`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            b'\t' => f.write_str("tab"),
-            other => write!(f, "'{}'", char::from(other)),
-        }
-    }
-}
-
-/// A kind of file that holds columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TableKind {
-    /// Text with a delimiter between columns.
-    #[default]
-    Text,
-    /// Apache Parquet.
-    Parquet,
-    /// NumPy's NPY.
-    Npy,
-}
-
-/// A column of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedColumn {
-    /// Its name; empty if it has none.
-    pub name: String,
-    /// `true` if it holds numbers.
-    pub numeric: bool,
-}
-
-/// The columns of a file, for an error that lists them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ColumnList {
-    /// The columns, in the file's order.
-    pub columns: Vec<NamedColumn>,
-    /// Why they have positions and no names, for use after a comma: `without a header`; `None` if they have names.
-    pub unnamed: Option<&'static str>,
-    /// The kind of the file.
-    pub kind: TableKind,
-    /// A remedy, for the end of the list: `write decimals with points`.
-    pub note: Option<&'static str>,
-}
-
-impl Display for ColumnList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 20;
-        let why = self.unnamed.map(|why| format!(", {why}"));
-        write!(f, "its columns are{}: ", why.unwrap_or_default())?;
-        for (at, column) in self.columns.iter().enumerate().take(SHOWN) {
-            let comma = if at == 0 { "" } else { ", " };
-            write!(f, "{comma}{}", at + 1)?;
-            if self.unnamed.is_none() {
-                write!(f, " {:?}", column.name)?;
-            }
-            if !column.numeric {
-                f.write_str(" (not numeric)")?;
-            }
-        }
-        match self.columns.len().saturating_sub(SHOWN) {
-            0 => {}
-            more => write!(f, " and {more} more")?,
-        }
-        match self.note {
-            None => Ok(()),
-            Some(note) => write!(f, "; {note}"),
-        }
-    }
 }
 
 impl Error {
@@ -669,7 +355,7 @@ fn of_available(bytes: Option<u64>) -> String {
         .unwrap_or_default()
 }
 
-fn no_adapter(wanted: Option<&str>, adapters: &[String]) -> String {
+fn no_adapter(wanted: Option<&str>, adapters: &[String], backends: Option<&str>) -> String {
     const REMEDY: &str = "on Debian and Ubuntu, `apt-get install mesa-vulkan-drivers` brings a software adapter; \
          the CPU engine needs none";
     match (wanted, adapters) {
@@ -678,10 +364,9 @@ fn no_adapter(wanted: Option<&str>, adapters: &[String]) -> String {
             adapters.join("; ")
         ),
         _ => {
-            let narrowed = match std::env::var("WGPU_BACKEND") {
-                Ok(backend) => format!(" among those that WGPU_BACKEND={backend} leaves"),
-                Err(_) => String::new(),
-            };
+            let narrowed = backends.map_or(String::new(), |backends| {
+                format!(" among those that WGPU_BACKEND={backends} leaves")
+            });
             format!("no GPU adapter found{narrowed}; {REMEDY}")
         }
     }

@@ -47,12 +47,13 @@ pub use self::setup::{LearningRate, Setup};
 /// ```
 ///
 /// # Errors
-/// [`Error::Lengths`], [`Error::Empty`], [`Error::Value`] for a value that is not finite, [`Error::ConstantX`].
+/// [`Error::Lengths`], [`Error::Empty`], [`Error::Value`] for a value that is not finite, [`Error::ConstantX`] and
+/// [`Error::Data`] for an x that varies too little, and those of the GPU engine if there is a hardware GPU.
 pub fn fit<T: Copy + Into<f64> + Sync>(x: &[T], y: &[T]) -> Result<Outcome, Error> {
     Fit::new(Columns::new(x, y)?).run()
 }
 
-/// A fit to be: a source, options, and who is told of its progress.
+/// A fit that has not run yet: a source, options, and who is told of its progress.
 pub struct Fit<'a> {
     source: Box<dyn Source + 'a>,
     options: Options,
@@ -67,6 +68,23 @@ impl<'a> Fit<'a> {
     /// Returns a fit of `source` with the default options.
     pub fn new(source: impl Source + 'a) -> Self {
         Self::with(source, Options::default())
+    }
+
+    /// Returns a fit of a file with just two numeric columns: CSV, Parquet or NPY. [`table::open`](crate::table::open)
+    /// chooses among more columns.
+    ///
+    /// ```
+    /// let fit = fall_line::Fit::file("tests/data/cars.csv")?.run()?;
+    /// assert!((fit.model.w - 3.932409).abs() < 1e-5);
+    /// # Ok::<(), fall_line::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`table::open`](crate::table::open).
+    #[cfg(feature = "files")]
+    pub fn file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let file = crate::table::open(path.as_ref(), &Default::default(), &|_| {})?;
+        Ok(Self::new(file))
     }
 
     /// Returns a fit of `source` with these options.

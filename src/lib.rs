@@ -68,6 +68,7 @@ pub mod saved;
 pub mod table;
 pub mod train;
 
+pub use crate::data::host::Columns;
 pub use crate::error::Error;
 pub use crate::fit::{Fit, Outcome, fit};
 pub use crate::loss::Loss;

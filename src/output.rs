@@ -48,9 +48,12 @@ pub fn notice(text: impl Display) {
 
 /// Returns text on one line without control characters, whatever a file's name or header holds.
 pub fn printable(text: &str) -> String {
-    let escape = |c: char| match c.is_control() {
-        true => c.escape_default().collect(),
-        false => c.to_string(),
+    let escape = |c: char| {
+        if c.is_control() {
+            c.escape_default().collect()
+        } else {
+            c.to_string()
+        }
     };
     text.chars().map(escape).collect()
 }
@@ -72,13 +75,13 @@ pub fn refuse_to_replace<'a>(
     what: &str,
     read: impl IntoIterator<Item = &'a Path>,
 ) -> Result<(), Error> {
-    match read.into_iter().any(|read| atomic::same(path, read)) {
-        false => Ok(()),
-        true => Err(Error::Usage(format!(
+    if read.into_iter().any(|read| atomic::same(path, read)) {
+        return Err(Error::Usage(format!(
             "{flag} {} would replace {what}",
             path.display()
-        ))),
+        )));
     }
+    Ok(())
 }
 
 /// Returns how many rows were left out and why, if any were.

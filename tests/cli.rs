@@ -13,6 +13,90 @@ use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// One line a flag, within 60 lines of 80 columns; `--help` has more.
+#[test]
+fn the_short_help_fits_a_screen() {
+    let help = |args: &str, flag: &str| {
+        let output = fall_line()
+            .env("COLUMNS", "80")
+            .args(args.split_whitespace())
+            .arg(flag)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{args} {flag}: {output:?}");
+        stdout(&output)
+    };
+    for command in [
+        "", "train", "predict", "generate", "bench", "adapters", "tutorial",
+    ] {
+        let short = help(command, "-h");
+        assert!(short.lines().count() <= 60, "{command}:\n{short}");
+        for line in short.lines() {
+            assert!(line.chars().count() <= 80, "{command}: {line}");
+            // A description that goes on in the next line stands far to the right.
+            assert!(!line.starts_with(&" ".repeat(20)), "{command}: {line}");
+        }
+        if !["adapters", "tutorial"].contains(&command) {
+            assert!(short.contains("Examples:"), "{short}");
+        }
+        assert!(help(command, "--help").len() >= short.len(), "{command}");
+    }
+    let long = help("train", "--help");
+    for flag in ["--sync-every", "--checkpoint-every", "--log-every"] {
+        assert!(!help("train", "-h").contains(flag));
+        assert!(long.contains(flag));
+    }
+}
+
+/// The script's own lines on stdout, whatever the engine.
+#[test]
+fn the_tutorial_prints_what_the_script_prints() {
+    let golden: Value = serde_json::from_str(include_str!("golden/tutorial.json")).unwrap();
+    let mut cases = golden["cases"].as_array().unwrap().iter();
+    let case = cases.find(|case| case["seed"] == 20 && case["samples"] == 100);
+    let run = &case.unwrap()["runs"][0];
+    assert_eq!(run["loss"], "mse");
+    let mut expected = String::new();
+    for epoch in run["epochs"].as_array().unwrap() {
+        let [loss, w, b] = [1, 2, 3].map(|i| epoch[i].as_f64().unwrap());
+        expected += &format!(
+            "Epoch {}: Loss = {loss:.4}, w = {w:.4}, b = {b:.4}\n",
+            epoch[0]
+        );
+    }
+    let folder = TempDir::new().unwrap();
+    let plot = folder.path().join("loss.svg").display().to_string();
+    for engine in engines() {
+        assert_eq!(ran(&format!("tutorial {engine} --plot {plot}")), expected);
+        assert!(fs::read_to_string(&plot).unwrap().contains("<svg"));
+        fs::remove_file(&plot).unwrap();
+    }
+}
+
+/// A reader who has seen enough ends the descent, and loses nothing of it.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_leaves_the_line_and_the_checkpoint() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (line, checkpoint) = (at("line.json"), at("checkpoint.json"));
+    let mut child = fall_line()
+        .args("train --engine cpu --samples 1e5 --epochs 1e6 --log-every 1".split(' '))
+        .args(["--save", &line, "--checkpoint", &checkpoint])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    for file in [&line, &checkpoint] {
+        let text = fs::read_to_string(file).unwrap();
+        let saved: Value = serde_json::from_str(&text).unwrap();
+        assert!(saved.is_object(), "{file}");
+    }
+}
+
 /// The four decimals of the NumPy script, from golden/tutorial.py: seed 20, 100 samples.
 #[test]
 fn the_tutorial_comes_out_digit_by_digit_on_every_engine() {

@@ -116,7 +116,7 @@ pub struct Training {
     pub epochs: Option<u64>,
     /// Relative improvement of the loss below which an epoch counts as idle
     ///
-    /// The run ends after --patience idle epochs; at 0 it never ends early, except for a cutting plane that leaves no
+    /// The run ends after --patience idle epochs. At 0 it never ends early, except for a cutting plane that leaves no
     /// better line. [default: 0; 1e-9 for files]
     #[arg(long, value_name = "SHARE", value_parser = not_negative, hide_short_help = true)]
     pub tolerance: Option<f64>,

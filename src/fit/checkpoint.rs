@@ -152,7 +152,7 @@ impl Checkpoints {
     /// Called after each epoch, writes a checkpoint if one is due.
     ///
     /// # Errors
-    /// [`Error::Io`] if it can't be written. No reason to stop: the last one counts.
+    /// [`Error::Io`] if it can't be written. The run can go on: a later checkpoint replaces this one.
     pub fn tell(&mut self, walk: &Walk) -> Result<(), Error> {
         if self.path.is_none() || !walk.epochs().is_multiple_of(self.sync_every) {
             return Ok(());

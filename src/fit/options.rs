@@ -37,11 +37,12 @@ pub struct Options {
     pub patience: Option<u64>,
     /// Standardises the samples in f64 before they are cast to f32. Default: true; false for synthetic samples.
     pub standardize: Option<bool>,
-    /// w before the first epoch. Default: 0, or the robust start's; a normal draw for synthetic samples.
+    /// w before the first epoch. Default: 0, or the robust start's; a normal draw for samples that are not standardised.
     pub start_w: Option<f64>,
     /// Seed of the line before the first epoch, for one's own samples that are not standardised.
     pub seed: u64,
-    /// b before the first epoch. Default: the mean of y, or the robust start's; a normal draw for synthetic samples.
+    /// b before the first epoch. Default: the mean of y, or the robust start's; a normal draw for samples that are not
+    /// standardised.
     pub start_b: Option<f64>,
     /// Engine.
     pub engine: engine::Choice,

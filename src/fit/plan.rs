@@ -55,7 +55,8 @@ impl Prepared<'_> {
     /// Returns what the fit would do. Opens no device, and measures nothing.
     ///
     /// # Errors
-    /// [`Error::Gpu`] if the adapter can't do what the options ask for, [`Error::Setting`] if its memory is too small.
+    /// [`Error::Gpu`] if the adapter can't do what the options ask for, [`Error::Setting`] or [`Error::DeviceMemory`] if its
+    /// memory is too small.
     pub fn plan(&self) -> Result<Plan, Error> {
         let (source, setup) = (self.source(), &self.setup);
         let (engine, memory) = self.memory(source.samples())?;

@@ -33,9 +33,12 @@ pub struct Prepared<'a> {
 impl<'a> Fit<'a> {
     /// Chooses the engine, reads the samples' statistics as far as they are needed, and resolves the options.
     ///
+    /// A function set by [`Fit::on_epoch`] is for [`Fit::run`] alone: [`Loaded::descend`](super::Loaded::descend) takes its
+    /// own.
+    ///
     /// # Errors
-    /// Those of [`Options::choose_engine`], of the source, [`Error::Empty`], [`Error::ConstantX`], [`Error::Setting`] and
-    /// [`Error::LearningRate`].
+    /// Those of [`Options::choose_engine`], of the source, [`Error::Empty`], [`Error::ConstantX`], [`Error::Setting`],
+    /// [`Error::LearningRate`], and [`Error::Data`] for an x that varies too little.
     pub fn prepare(self) -> Result<Prepared<'a>, Error> {
         let chosen = self.options.choose_engine()?;
         self.prepare_for(chosen)

@@ -225,6 +225,7 @@ pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
                 .iter()
                 .map(|Adapter { info, .. }| format!("{} {info}", info.index))
                 .collect(),
+            backends: None,
         }),
     }
 }
@@ -234,6 +235,7 @@ pub fn none() -> Error {
     Error::NoAdapter {
         wanted: None,
         adapters: Vec::new(),
+        backends: std::env::var("WGPU_BACKEND").ok(),
     }
 }
 
