@@ -242,7 +242,7 @@ fn an_adapter_is_measured_once() {
     assert!(!train("--samples 4e6 --no-tune").contains("measured"));
     assert!(!kept.exists());
     let text = train("--samples 4e6");
-    assert!(text.contains("measured what suits"), "{text}");
+    assert!(text.contains("measured the best tuning for"), "{text}");
     assert!(text.contains(&kept.display().to_string()), "{text}");
     let first = fs::read(&kept).unwrap();
     assert!(!train("--samples 4e6").contains("measured"));
