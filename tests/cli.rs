@@ -327,7 +327,7 @@ fn an_adapter_is_measured_once() {
     assert!(!train("--samples 4e6 --no-tune").contains("measured"));
     assert!(!kept.exists());
     let text = train("--samples 4e6");
-    assert!(text.contains("measured what suits"), "{text}");
+    assert!(text.contains("measured the best tuning for"), "{text}");
     assert!(text.contains(&kept.display().to_string()), "{text}");
     let first = fs::read(&kept).unwrap();
     assert!(!train("--samples 4e6").contains("measured"));
@@ -741,18 +741,20 @@ fn a_set_passes_through_the_memory_it_is_given() {
     assert!(text.contains("not a size such as 100MB or 2GiB"), "{text}");
 }
 
-/// GL says nothing of a buffer that it has no memory for: its sums would be of zeros.
+/// GL doesn't report a buffer that it has no memory for: its sums would be of zeros.
 #[cfg(unix)]
 #[test]
 fn an_adapter_out_of_memory_streams_or_says_so_and_walks_no_wrong_line() {
+    const TIGHT: u32 = 1300;
     let mut streamed = 0;
     for adapter in json("adapters --format json").as_array().unwrap() {
         if adapter["software"] != true {
             println!("not limited: {}", adapter["name"]);
             continue;
         }
-        // 1.6 GB of buffers in an address space that is too small for them by much or by little.
-        for megabytes in [1000, 1900, 2500] {
+        // 1.6 GB of buffers in an address space that is too small for them by much or by little. In 1000 MB lavapipe itself
+        // may find no memory while it makes a device: it doesn't check for that, and crashes in vkCreateDevice.
+        for megabytes in [TIGHT, 1900, 2500] {
             let program = env!("CARGO_BIN_EXE_fall-line");
             let train = format!(
                 "train --samples 2e8 --epochs 1 --adapter {}",
@@ -771,15 +773,16 @@ fn an_adapter_out_of_memory_streams_or_says_so_and_walks_no_wrong_line() {
                 let off = result["final_loss"].as_f64().unwrap() - 19.8617;
                 assert!(off.abs() < 1e-3, "{adapter} in {megabytes} MB: {result}");
                 let streams = text.contains("samples don't fit the device's memory");
-                assert!(streams || megabytes > 1000, "{adapter}: {text}");
+                assert!(streams || megabytes > TIGHT, "{adapter}: {text}");
                 streamed += usize::from(streams);
             } else {
                 assert_eq!(stdout(&output), "", "{adapter} in {megabytes} MB");
                 assert!(
                     text.contains("error: "),
-                    "{adapter} in {megabytes} MB: {text}"
+                    "{adapter} in {megabytes} MB, {}: {text}",
+                    output.status
                 );
-                if megabytes == 1000 {
+                if megabytes == TIGHT {
                     assert_eq!(output.status.code(), Some(4), "{text}");
                     assert!(text.contains("not enough memory"), "{text}");
                 }

@@ -45,7 +45,7 @@ impl Device {
                 memory_hints: wgpu::MemoryHints::MemoryUsage,
                 ..Default::default()
             }))
-            .map_err(|error| adapter.failed(&format!("cannot be opened: {}", one_line(&error))))?;
+            .map_err(|error| not_opened(adapter, &one_line(&error)))?;
         let fault = Arc::new(Mutex::new(None));
         let first = Arc::clone(&fault);
         device.on_uncaptured_error(Arc::new(move |error| {
@@ -169,6 +169,20 @@ impl Device {
     }
 }
 
+/// Returns the error that an adapter can't be opened. wgpu says only in its text that memory ran out.
+fn not_opened(adapter: &Adapter, text: &str) -> Error {
+    if text.contains("Not enough memory") {
+        return Error::DeviceMemory {
+            adapter: adapter.info().to_string(),
+            needed: None,
+            available: None,
+            drawn: false,
+        };
+    }
+    adapter.failed(&format!("cannot be opened: {text}"))
+}
+
+/// Keeps a failure unless there is an earlier one.
 fn keep_first(kept: &Mutex<Option<Fault>>, fault: Fault) {
     kept.lock()
         .unwrap_or_else(PoisonError::into_inner)
