@@ -13,7 +13,7 @@
 // data give the same bits.
 //
 // f32 sums stay right by being short. In phase one a term is rounded at most 16 times in a short sum (RUN), 64 times
-// with the short sums of its invocation (LONGEST_SUM in tuning.rs gives it no more than 1024 loads), some times where
+// with the short sums of its invocation (LONGEST_SUM in src/engine/tuning.rs gives it no more than 1024 loads), some times where
 // the set is no whole number of turns, and 3 + log2 WORKGROUP_SIZE times in its workgroup's; in phase two once for every
 // WORKGROUP_SIZE partial sums, log2 WORKGROUP_SIZE times, and once a shard. For 1e9 samples that is some 60 times as
 // the work is cut by default, and 110 at the worst cut that can be measured to be fast.
