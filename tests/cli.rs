@@ -672,7 +672,7 @@ fn files_that_are_there_keep_their_place_and_rights() {
         "train --samples 100 --history {}",
         at("folder.csv").display()
     );
-    assert!(refused(1, &args).contains("no plain file"));
+    assert!(refused(1, &args).contains("not a plain file"));
     symlink(at("nowhere"), at("dangling.csv")).unwrap();
     let args = format!(
         "train --samples 100 --history {}",
@@ -697,7 +697,7 @@ fn a_set_passes_through_the_memory_it_is_given() {
         if engine == "--engine cpu" {
             let text = refused(2, &format!("{train} --device-memory 1GB"));
             assert!(
-                text.contains("--device-memory is for the GPU engine"),
+                text.contains("--device-memory is an option of the GPU engine"),
                 "{text}"
             );
             continue;

@@ -318,7 +318,7 @@ fn a_rate_above_the_limit_is_refused_and_auto_is_the_best() {
             2,
             &format!("train --samples {samples} --engine cpu --learning-rate 0.5"),
         );
-        assert!(text.contains("not below 4.5"), "{text}");
+        assert!(text.contains("too large: above 0.45"), "{text}");
     }
     // The default rate is no better than a given one.
     let text = refused(2, "train --samples 1e4 --x-range 0..10 --engine cpu");

@@ -163,9 +163,9 @@ fn what_is_no_model_or_no_data_is_said() {
         fs::write(&other, text).unwrap();
         format!("predict {} {cars}", other.display())
     };
-    assert!(refused(3, &with("{}")).contains("--save"));
-    assert!(refused(3, &with("speed,dist\n")).contains("no model"));
-    assert!(refused(3, &with(&good[..good.len() / 2])).contains("no model"));
+    assert!(refused(3, &with("{}")).contains("not a saved model"));
+    assert!(refused(3, &with("speed,dist\n")).contains("not a saved model"));
+    assert!(refused(3, &with(&good[..good.len() / 2])).contains("not a saved model"));
     assert!(refused(3, &with(&good.replace("model 1", "model 2"))).contains("model 2"));
     assert!(refused(3, &with(&good.replace("\"w\"", "\"v\""))).contains("damaged"));
     assert!(refused(1, &format!("predict nosuch.json {cars}")).contains("cannot read nosuch.json"));

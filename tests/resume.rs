@@ -348,7 +348,7 @@ fn the_history_goes_on_too() {
             "train --engine cpu --samples 1e4 --resume {checkpoint} --history {}",
             at(file)
         );
-        assert!(refused(3, &args).contains("no history"), "{args}");
+        assert!(refused(3, &args).contains("not a history"), "{args}");
         assert_eq!(fs::read_to_string(at(file)).unwrap(), "a file of mine\n");
     }
 }
