@@ -96,7 +96,7 @@ fn flags_that_contradict_each_other_are_refused() {
         (format!("{cars} --strict --tolerance 0"), "--strict"),
         ("--patience 3".to_owned(), "--patience"),
         (format!("{cars} --loss mae --force"), "--force"),
-        (format!("{cars} --learning-rate 1"), "not below 1.0000e0"),
+        (format!("{cars} --learning-rate 1"), "too large: above"),
         (
             format!("{cars} --optimizer cutting-plane --learning-rate auto"),
             "--learning-rate",

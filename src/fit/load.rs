@@ -41,6 +41,7 @@ impl Prepared<'_> {
             walk,
             history: Vec::new(),
             first_loss: None,
+            cancelled: false,
             load: self.start.elapsed(),
         })
     }

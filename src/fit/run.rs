@@ -24,6 +24,8 @@ pub struct Loaded<'p> {
     pub(super) checkpoints: Checkpoints,
     pub(super) history: Vec<Epoch>,
     pub(super) first_loss: Option<f64>,
+    /// `true` if the monitor ended the descent.
+    pub(super) cancelled: bool,
     pub(super) epochs_before: u64,
     pub(super) load: Duration,
 }
@@ -60,6 +62,7 @@ impl Loaded<'_> {
             checkpoints,
             history,
             first_loss,
+            cancelled,
             ..
         } = self;
         let Prepared {
@@ -86,6 +89,7 @@ impl Loaded<'_> {
                 ControlFlow::Continue(())
             }
         });
+        *cancelled = monitor.is_cancelled();
         trained.map_err(|error| {
             if let Err(error) = checkpoints.finish() {
                 monitor.notice(&Notice::Checkpoint(error));
@@ -117,7 +121,7 @@ impl Loaded<'_> {
             goodness: options.measure,
         };
         let mut quality = Quality::new(&measure, trained);
-        if !monitor.is_cancelled() {
+        if !self.cancelled {
             let measured = quality.measure(measure, trained);
             errors.extend(measured.err().filter(|_| !monitor.is_cancelled()));
         }

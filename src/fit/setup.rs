@@ -181,13 +181,19 @@ fn optimizer(options: &Options, own: bool) -> Result<Optimizer, Error> {
         Optimizer::Gd
     };
     let optimizer = options.optimizer.unwrap_or(default);
-    if optimizer == Optimizer::CuttingPlane && (options.asks_for_steps() || options.force) {
-        return Err(Setting::Optimizer.error(
-            "cutting-plane takes no steps along the gradient: leave out the learning rate, its schedule and limit, and \
-             batches of epochs, or choose another optimizer",
-        ));
+    let of_steps = [
+        (Setting::LearningRate, options.learning_rate.is_some()),
+        (Setting::Schedule, options.schedule.is_some()),
+        (Setting::SyncEvery, options.sync_every > 1),
+        (Setting::Force, options.force),
+    ];
+    match of_steps.into_iter().find(|(_, given)| *given) {
+        Some((setting, _)) if optimizer == Optimizer::CuttingPlane => Err(setting.error(
+            "goes with steps along the gradient, and the optimizer cutting-plane takes none: leave it out, or choose \
+             another optimizer",
+        )),
+        _ => Ok(optimizer),
     }
-    Ok(optimizer)
 }
 
 /// Returns the coordinates that engines see.
