@@ -31,9 +31,9 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  fall-line tutorial                                  gradient descent, as in the NumPy tutorial
-  fall-line train cars.csv --x speed --y dist         the line through two columns of a file
-  fall-line bench --samples 1e5,1e7                   the GPU against the CPU";
+  fall-line tutorial                           the NumPy tutorial
+  fall-line train cars.csv --x speed --y dist  the line through two columns
+  fall-line bench --samples 1e5,1e7            the GPU against the CPU";
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged, \
                           6 not converged (--strict), 7 engines disagree, 130 interrupted";
@@ -65,10 +65,10 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Tutorial {
-    /// Engine: auto (a hardware GPU, else the CPU), gpu, cpu
+    /// Engine: auto, gpu, cpu
     #[arg(long, default_value = "auto")]
     pub engine: Choice,
-    /// GPU adapter: part of its name, or its index in `fall-line adapters`
+    /// GPU adapter, by index or part of its name
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Option<String>,
     /// Draw the loss over the epochs to FILE.png or FILE.svg
@@ -87,7 +87,7 @@ pub enum Format {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Synthetic data")]
 pub struct Synthetic {
-    /// Number of samples: 1e8, 250k, 10M, 1_000_000
+    /// Samples: 1e8, 250k, 10M, 1_000_000
     #[arg(long, value_name = "N", default_value = "1e6", value_parser = count)]
     pub samples: u64,
     /// True w
@@ -96,7 +96,7 @@ pub struct Synthetic {
     /// True b
     #[arg(long, value_name = "B", default_value = "4", value_parser = finite, hide_short_help = true)]
     pub intercept: f64,
-    /// Standard deviation of the normal noise on y
+    /// Standard deviation of the noise on y
     #[arg(long, value_name = "SD", default_value = "1", value_parser = finite)]
     pub noise: f64,
     /// Range of x, uniform, without its end
@@ -107,7 +107,7 @@ pub struct Synthetic {
     /// The error is 20 standard deviations of the noise, upwards.
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = finite)]
     pub outliers: f64,
-    /// Generator of the samples: chacha, numpy, device
+    /// Generator: chacha, numpy, device
     #[arg(long, value_name = "NAME", default_value = "chacha")]
     pub generator: Generator,
     /// Seed of all draws
@@ -120,7 +120,7 @@ pub struct Synthetic {
 /// The loss of `train` and of `bench`.
 #[derive(Debug, Args)]
 pub struct LossChoice {
-    /// Loss: mse, mae, huber, log-cosh, quantile
+    /// mse, mae, huber, log-cosh, quantile
     #[arg(long = "loss", value_name = "LOSS", default_value = "mse", ignore_case = true, value_parser = PossibleValuesParser::new(Loss::ALL.map(Loss::name)).try_map(named))]
     pub named: Loss,
     /// δ of the huber loss, in units of y [default: 1]
@@ -128,7 +128,7 @@ pub struct LossChoice {
     /// The loss is quadratic for residuals up to δ, and linear beyond.
     #[arg(long, value_name = "DELTA", value_parser = positive_in_f32)]
     pub delta: Option<f64>,
-    /// τ of the quantile loss, between 0 and 1 [default: 0.5]
+    /// τ of the quantile loss, in (0, 1) [default: 0.5]
     #[arg(long, value_name = "TAU", value_parser = share)]
     pub quantile: Option<f64>,
 }

@@ -30,20 +30,22 @@ pub struct Bench {
     pub samples: Vec<u64>,
     #[command(flatten)]
     pub loss: LossChoice,
-    /// Engines to time: cpu-1, cpu, gpu, gpu-batched [default: all]
+    /// cpu-1, cpu, gpu, gpu-batched [default: all]
     ///
     /// cpu-1 runs on one thread, cpu on as many as help. gpu submits one epoch at a time. gpu-batched keeps the line on
     /// the device. Without an adapter, only the CPU engines are timed by default.
     #[arg(long, value_name = "ENGINE,...", value_delimiter = ',')]
     pub engines: Vec<Contestant>,
-    /// GPU adapter: part of its name, or its index in `fall-line adapters` [default: the best]
+    /// GPU adapter, by index or name [default: best]
     ///
     /// May be given several times.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Vec<String>,
     #[command(flatten)]
     pub on_gpu: OnGpu,
-    /// Threads for drawing and for the cpu engine, up to 1024 [default: all cores]
+    /// Threads, up to 1024 [default: all cores]
+    ///
+    /// The cpu engine and the generator run on them.
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Generator of the samples, on the CPU
@@ -63,9 +65,9 @@ pub struct Bench {
         hide_short_help = true
     )]
     pub seed: u64,
-    /// Minimum time for each engine and size: 500ms, 2s, 1m
+    /// Time for each engine and size
     ///
-    /// Each is timed at least five times.
+    /// At least so long, such as 500ms, 2s or 1m. Each is timed at least five times.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub min_time: Duration,
     /// Epochs of the time to an answer
@@ -81,13 +83,13 @@ pub struct Files {
     /// Write everything to FILE.json
     #[arg(long, value_name = "FILE")]
     pub export_json: Option<PathBuf>,
-    /// Write a line for each engine and size to FILE.csv
+    /// Write a line per engine and size to FILE.csv
     #[arg(long, value_name = "FILE")]
     pub export_csv: Option<PathBuf>,
     /// Write the tables and the summary to FILE.md
     #[arg(long, value_name = "FILE")]
     pub export_markdown: Option<PathBuf>,
-    /// Draw the time of an epoch over the sample count to FILE.png or FILE.svg
+    /// Draw epoch time over size to FILE.png or .svg
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
 }

@@ -28,7 +28,7 @@ pub struct Predict {
     pub data: Option<PathBuf>,
     #[command(flatten)]
     pub columns: Columns,
-    /// Write the predictions to FILE.csv, FILE.parquet or FILE.npy
+    /// Write to FILE.csv, FILE.parquet or FILE.npy
     ///
     /// Columns: x, y if --y names it, and the prediction. Without --output they go to standard output as CSV.
     #[arg(long, short, value_name = "FILE")]

@@ -41,9 +41,9 @@ Examples:
     mut_arg("y", |y| y.conflicts_with_all(SYNTHETIC)),
 )]
 pub struct Train {
-    /// CSV, TSV, Parquet or NPY file; - reads standard input [default: synthetic data]
+    /// CSV, Parquet or NPY file; - is standard input [default: synthetic]
     ///
-    /// Text may be packed by gzip or zstd. The format is detected from the file's first bytes.
+    /// TSV is read too. Text may be packed by gzip or zstd. The format is detected from the file's first bytes.
     #[arg(value_name = "DATA", conflicts_with_all = SYNTHETIC)]
     pub data: Option<PathBuf>,
 
@@ -111,7 +111,7 @@ pub enum HeaderChoice {
 pub struct Training {
     #[command(flatten)]
     pub loss: LossChoice,
-    /// Maximum number of passes over the data [default: 50; 2000 for files]
+    /// Maximum passes over the data [default: 50; files: 2000]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub epochs: Option<u64>,
     /// Relative improvement of the loss below which an epoch counts as idle
@@ -148,9 +148,9 @@ pub struct Training {
     /// [default: a normal draw; the mean of y for standardised data]
     #[arg(long, value_name = "B", value_parser = finite, hide_short_help = true)]
     pub init_b: Option<f64>,
-    /// Show what a run would do and what memory it would take, and stop
+    /// Show what a run would do and take, and stop
     ///
-    /// Reads the data for their statistics.
+    /// Reads the data for their statistics, and says what memory a run would take.
     #[arg(long, conflicts_with = "resume")]
     pub plan: bool,
 }
@@ -164,7 +164,9 @@ pub struct Descent {
     /// --sync-every is given]
     #[arg(long, value_name = "NAME")]
     pub optimizer: Option<Optimizer>,
-    /// Learning rate; auto: the best constant rate [default: 0.1; auto for files]
+    /// Rate, or auto [default: 0.1; files: auto]
+    ///
+    /// auto is the best constant learning rate that the data allow.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub learning_rate: Option<Rate>,
     /// Schedule of the learning rate
@@ -185,10 +187,14 @@ pub struct Descent {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct Engine {
-    /// Engine: auto (a hardware GPU, else the CPU), gpu, cpu
+    /// Engine: auto, gpu, cpu
+    ///
+    /// auto is a hardware GPU if there is one, else the CPU.
     #[arg(long, default_value = "auto")]
     pub engine: Choice,
-    /// GPU adapter: part of its name, or its index in `fall-line adapters`
+    /// GPU adapter, by index or part of its name
+    ///
+    /// `fall-line adapters` lists them. A name may also be a backend or a kind.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Option<String>,
     #[command(flatten)]
