@@ -25,7 +25,9 @@ Examples:
     allow_negative_numbers = true
 )]
 pub struct Bench {
-    /// Sample counts, separated by commas
+    /// Samples
+    ///
+    /// Sizes to time at, separated by commas.
     #[arg(long, value_name = "N,N,...", default_value = "1e3,1e4,1e5,1e6,1e7,1e8", value_delimiter = ',', value_parser = at_least_one)]
     pub samples: Vec<u64>,
     #[command(flatten)]

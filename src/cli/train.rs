@@ -89,9 +89,9 @@ pub struct Columns {
     /// [default: a comma, or tab if the file's name ends in .tsv]
     #[arg(long, value_name = "CHAR", value_parser = delimiter, requires = "data", hide_short_help = true)]
     pub delimiter: Option<u8>,
-    /// Leave out rows that can't be used, and count them by reason
+    /// Leave out rows that can't be used
     ///
-    /// Without it, the first such row is an error that names it.
+    /// They are counted by reason. Without it, the first such row is an error that names it.
     #[arg(long)]
     pub skip_bad: bool,
 }
