@@ -32,6 +32,17 @@ pub enum Chosen {
     },
 }
 
+impl Chosen {
+    /// Returns whether this is the GPU engine.
+    pub fn is_gpu(&self) -> bool {
+        match self {
+            #[cfg(feature = "gpu")]
+            Chosen::Gpu(_) => true,
+            Chosen::Cpu { .. } => false,
+        }
+    }
+}
+
 /// Why [`Choice::Auto`] chose the CPU engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CpuReason {

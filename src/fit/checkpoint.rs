@@ -90,6 +90,7 @@ impl Checkpoint {
     }
 
     /// Returns how the work was divided on the adapter.
+    #[cfg(feature = "gpu")]
     pub(super) fn tuning(&self) -> Option<Tuning> {
         self.content.tuning
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::checkpoint::{Checkpoint, Checkpoints, Fingerprint};
+use super::checkpoint::{Checkpoints, Fingerprint};
 use super::monitor::{Notice, Phase};
 use super::prepare::Prepared;
 use super::run::Loaded;
@@ -95,6 +95,7 @@ mod gpu {
     use crate::engine::gpu::plan::plan;
     use crate::engine::gpu::tune::cache;
     use crate::engine::gpu::{GpuEngine, Options};
+    use crate::fit::checkpoint::Checkpoint;
 
     impl Prepared<'_> {
         pub(super) fn gpu_engine(

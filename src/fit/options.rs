@@ -112,7 +112,7 @@ impl Options {
     /// [`Error::NoAdapter`] if no adapter fits, [`Error::Setting`] for an option that the engine can't follow.
     pub fn choose_engine(&self) -> Result<Chosen, Error> {
         let chosen = engine::choose(self.engine, self.adapter.as_deref())?;
-        if let Chosen::Cpu { .. } = chosen {
+        if !chosen.is_gpu() {
             let refused = if self.sync_every > 1 {
                 Setting::SyncEvery
             } else if self.storage == Storage::F16 {
@@ -142,7 +142,7 @@ impl Options {
 
 /// Returns whether the GPU is to draw the samples of this source itself.
 pub fn is_drawn_on_the_device(source: &dyn Source, chosen: &Chosen) -> bool {
-    matches!(chosen, Chosen::Gpu(_))
+    chosen.is_gpu()
         && source
             .synthetic()
             .is_some_and(|synthetic| synthetic.generator == Generator::Device)

@@ -118,7 +118,7 @@ impl Prepared<'_> {
 ///
 /// That is standardising, the check of one's own x, and the rate's limit for few synthetic samples.
 fn statistics_before(
-    source: &Box<dyn Source + '_>,
+    source: &dyn Source,
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<Option<Statistics>, Error> {

@@ -104,7 +104,7 @@ pub fn descent(setup: &Setup) -> String {
     match setup.learning_rate {
         Some(learning_rate) => {
             if setup.config.descent.optimizer() != Optimizer::Gd {
-                text += &format!(", {}", setup.config.descent.optimizer().to_string());
+                text += &format!(", {}", setup.config.descent.optimizer());
             }
             text += &if learning_rate.auto {
                 format!(", learning rate {} (auto)", number(learning_rate.rate))
@@ -114,7 +114,7 @@ pub fn descent(setup: &Setup) -> String {
             if let Some(schedule) = setup.config.descent.schedule()
                 && schedule != Schedule::Constant
             {
-                text += &format!(", {}", schedule.to_string());
+                text += &format!(", {}", schedule);
             }
         }
         None => text += ", cutting plane",
