@@ -1,6 +1,6 @@
 //! Fits: from samples and options to a line, how good it is, and how it was found.
 //!
-//! [`fit`] fits two slices. [`Fit`] fits any [`Source`] with any [`Options`]: [`Fit::run`] does all of it; whoever wants
+//! [`fit()`] fits two slices. [`Fit`] fits any [`Source`] with any [`Options`]: [`Fit::run`] does all of it; whoever wants
 //! to look in between takes its four steps one by one: [`Fit::prepare`], [`Prepared::load`], [`Loaded::descend`],
 //! [`Loaded::conclude`].
 

@@ -1,6 +1,6 @@
 //! Fits `y = w*x + b` to very many samples by full-batch gradient descent.
 //!
-//! [`fit`] fits two slices, [`Fit`] fits any source of samples with any options:
+//! [`fit()`] fits two slices, [`Fit`] fits any source of samples with any options:
 //!
 //! ```
 //! use fall_line::data::synthetic::{ChaCha, Recipe};

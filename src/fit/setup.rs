@@ -73,7 +73,7 @@ pub(super) struct PlaneSize {
 }
 
 impl Setup {
-    /// Resolves the options for a source. `robust` is given if [`wants_robust_start`] says so.
+    /// Resolves the options for a source. `robust` is given if `wants_robust_start` says so.
     ///
     /// # Errors
     /// [`Error::Setting`] for options that contradict each other, [`Error::LearningRate`] for a rate above the limit, and

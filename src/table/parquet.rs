@@ -1,6 +1,6 @@
 //! Two columns of a Parquet file.
 //!
-//! Only the footer stays in memory. [`Cursor`]s stand at a row of the file and continue from page to page.
+//! Only the footer stays in memory. `Cursor`s stand at a row of the file and continue from page to page.
 //! [`Rows::read`] takes the one that stands at the block it is asked for, or else opens another.
 
 use std::fmt;
