@@ -4,10 +4,11 @@
 //!
 //! ```
 //! use fall_line::data::synthetic::{ChaCha, Recipe};
+//! use fall_line::train::Optimizer;
 //! use fall_line::{Fit, Loss};
 //!
 //! let source = ChaCha::new(Recipe { samples: 100_000, outliers: 0.1, ..Recipe::default() })?;
-//! let fit = Fit::new(source).loss(Loss::Mae).standardize(true).run()?;
+//! let fit = Fit::new(source).loss(Loss::Mae).optimizer(Optimizer::CuttingPlane).run()?;
 //! assert!((fit.model.w - 3.0).abs() < 0.1);
 //! # Ok::<(), fall_line::Error>(())
 //! ```
