@@ -70,49 +70,35 @@ pub trait Source: Sync {
     }
 }
 
-impl<S: Source + ?Sized> Source for &S {
-    fn samples(&self) -> u64 {
-        (**self).samples()
-    }
+/// Makes a pointer to a source a source.
+macro_rules! forward_source {
+    ($pointer:ty) => {
+        impl<S: Source + ?Sized> Source for $pointer {
+            fn samples(&self) -> u64 {
+                (**self).samples()
+            }
 
-    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
-        (**self).read(index, block)
-    }
+            fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
+                (**self).read(index, block)
+            }
 
-    fn title(&self) -> String {
-        (**self).title()
-    }
+            fn title(&self) -> String {
+                (**self).title()
+            }
 
-    fn names(&self) -> [String; 2] {
-        (**self).names()
-    }
+            fn names(&self) -> [String; 2] {
+                (**self).names()
+            }
 
-    fn synthetic(&self) -> Option<Synthetic> {
-        (**self).synthetic()
-    }
+            fn synthetic(&self) -> Option<Synthetic> {
+                (**self).synthetic()
+            }
+        }
+    };
 }
 
-impl<S: Source + ?Sized> Source for Box<S> {
-    fn samples(&self) -> u64 {
-        (**self).samples()
-    }
-
-    fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
-        (**self).read(index, block)
-    }
-
-    fn title(&self) -> String {
-        (**self).title()
-    }
-
-    fn names(&self) -> [String; 2] {
-        (**self).names()
-    }
-
-    fn synthetic(&self) -> Option<Synthetic> {
-        (**self).synthetic()
-    }
-}
+forward_source!(&S);
+forward_source!(Box<S>);
 
 /// Returns the number of blocks of a source.
 ///

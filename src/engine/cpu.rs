@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Description, Engine};
 use crate::data::host::{self, Columns, Memory};
 use crate::data::{self, BLOCK, Block, OnLoad, Source};
-use crate::error::Error;
+use crate::error::{Error, counted};
 use crate::loss::{Loss, Terms, TermsVisitor};
 use crate::model::{Model, Sums};
 
@@ -46,8 +46,7 @@ pub fn plan(samples: u64) -> CpuPlan {
 
 /// Describes the CPU engine on so many threads, with so many samples.
 pub fn description(threads: usize, samples: u64) -> Description {
-    let plural = if threads == 1 { "" } else { "s" };
-    Description::on_host(format!("{threads} thread{plural}"), samples)
+    Description::on_host(counted(threads as u64, "thread"), samples)
 }
 
 /// The CPU engine, with all samples in f32 in host memory: 8 bytes a sample.

@@ -10,7 +10,7 @@ use indicatif::{DecimalBytes, HumanCount};
 
 use super::report::{batches, data, descent, named};
 use crate::cli::{Format, Train};
-use crate::output::number::number;
+use crate::output::number::{counted, number};
 use crate::output::{json, line};
 
 /// Prints the plan.
@@ -110,10 +110,4 @@ fn device(plan: &GpuPlan, fits: Option<bool>, drawn: bool) -> Result<(), Error> 
         _ => "fits:   not known before it is tried; what doesn't fit is uploaded again each epoch"
             .to_owned(),
     })
-}
-
-/// `1 shard`, `2 shards`.
-fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", HumanCount(count))
 }
