@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 pub use super::request::Request;
 use super::store::Store;
-use crate::data::{BLOCK, Block, Source};
+use crate::data::{BLOCK, Block, Source, all_fit};
 pub use crate::error::{Axis, Reason};
 use crate::error::{Error, RowError};
 
@@ -85,14 +85,8 @@ pub trait Rows: Sync {
 /// positions, in order, of missing values.
 pub fn judge(block: &Block, x_missing: &[usize], y_missing: &[usize], bad: &mut Vec<Bad>) {
     bad.clear();
-    // Nearly always all rows are good. Without a branch a value, seeing that costs next to nothing.
-    let all_finite = |values: &[f64]| {
-        values
-            .iter()
-            .fold(true, |all, value| all & (*value as f32).is_finite())
-    };
     let none_missing = x_missing.is_empty() && y_missing.is_empty();
-    if none_missing && all_finite(&block.x) && all_finite(&block.y) {
+    if none_missing && all_fit(&block.x) && all_fit(&block.y) {
         return;
     }
     let reason = |values: &[f64], missing: &[usize], at| match missing.binary_search(&at) {

@@ -1,12 +1,15 @@
 //! The types of a Parquet file's columns, and the numbers that their values stand for.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef};
-use arrow_cast::cast;
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type,
+    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, Float64Array, downcast_temporal_array};
 use arrow_schema::{ArrowError, DataType, FieldRef, Fields, TimeUnit};
 use parquet::arrow::{
     FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema,
@@ -77,25 +80,17 @@ pub struct Numbers {
 }
 
 /// Adds the numbers of a column that was read as its [`levels`], and that may be nested in structs.
-pub fn append(column: &[ArrayRef], numbers: &mut Numbers) -> Result<(), ArrowError> {
+pub fn append(column: Vec<ArrayRef>, numbers: &mut Numbers) -> Result<(), ArrowError> {
     let Numbers { values, missing } = numbers;
     let first = values.len();
-    let leaves: Vec<&ArrayRef> = column.iter().map(leaf).collect();
-    match leaves[..] {
-        [nanoseconds, seconds] => append_both(nanoseconds, seconds, values)?,
-        [array] => match array.data_type() {
-            DataType::Time32(unit) | DataType::Time64(unit) | DataType::Timestamp(unit, _) => {
-                let mut scaled = Scaled::new(power(*unit));
-                let times = cast(array, &DataType::Int64)?;
-                let times = times.as_primitive::<Int64Type>().values();
-                values.extend(times.iter().map(|&time| scaled.number(time.into())));
-            }
-            DataType::Date32 => append_floats(&cast(array, &DataType::Int32)?, values)?,
-            _ => append_floats(array, values)?,
-        },
+    let absent = column.first().map(absent).unwrap_or_default();
+    let mut leaves = column.into_iter().map(leaf);
+    match (leaves.next(), leaves.next()) {
+        (Some(nanoseconds), Some(seconds)) => append_both(&nanoseconds, &seconds, values),
+        (Some(array), None) => append_array(array, values)?,
         _ => {}
     }
-    for at in column.first().map(absent).unwrap_or_default() {
+    for at in absent {
         missing.push(first + at);
         values[first + at] = f64::NAN;
     }
@@ -103,10 +98,9 @@ pub fn append(column: &[ArrayRef], numbers: &mut Numbers) -> Result<(), ArrowErr
 }
 
 /// Returns the only field of nested structs.
-fn leaf(array: &ArrayRef) -> &ArrayRef {
-    array
-        .as_struct_opt()
-        .map_or(array, |nested| leaf(nested.column(0)))
+fn leaf(array: ArrayRef) -> ArrayRef {
+    let inner = array.as_struct_opt().map(|nested| nested.column(0).clone());
+    inner.map_or(array, leaf)
 }
 
 /// Returns the positions, in order, of values that are missing themselves or with a struct that they are nested in.
@@ -122,33 +116,89 @@ fn absent(array: &ArrayRef) -> Vec<usize> {
     all
 }
 
-fn append_floats(array: &ArrayRef, values: &mut Vec<f64>) -> Result<(), ArrowError> {
-    let floats = cast(array, &DataType::Float64)?;
-    values.extend_from_slice(floats.as_primitive::<Float64Type>().values());
+/// Adds the numbers of an array, and any number for a missing one.
+///
+/// arrow-cast rounds long decimals twice, and brings hundreds of conversions that no column needs.
+fn append_array(array: ArrayRef, values: &mut Vec<f64>) -> Result<(), ArrowError> {
+    match array.data_type() {
+        DataType::Boolean => {
+            let flags = array.as_boolean().values().iter();
+            values.extend(flags.map(|flag| f64::from(u8::from(flag))));
+        }
+        DataType::Int8 => append_exact::<Int8Type>(&array, values),
+        DataType::Int16 => append_exact::<Int16Type>(&array, values),
+        DataType::Int32 => append_exact::<Int32Type>(&array, values),
+        DataType::UInt8 => append_exact::<UInt8Type>(&array, values),
+        DataType::UInt16 => append_exact::<UInt16Type>(&array, values),
+        DataType::UInt32 => append_exact::<UInt32Type>(&array, values),
+        DataType::Float16 => append_exact::<Float16Type>(&array, values),
+        DataType::Float32 => append_exact::<Float32Type>(&array, values),
+        // The values are moved, not copied, because nothing else holds the array any more.
+        DataType::Float64 if values.is_empty() => {
+            let data = array.to_data();
+            drop(array);
+            *values = Float64Array::from(data).into_parts().1.into();
+        }
+        DataType::Float64 => append_exact::<Float64Type>(&array, values),
+        DataType::Date32 => append_exact::<Date32Type>(&array, values),
+        DataType::Int64 => {
+            let integers = array.as_primitive::<Int64Type>().values();
+            values.extend(integers.iter().map(|&integer| integer as f64));
+        }
+        DataType::UInt64 => {
+            let integers = array.as_primitive::<UInt64Type>().values();
+            values.extend(integers.iter().map(|&integer| integer as f64));
+        }
+        DataType::Decimal128(_, digits) => {
+            let mut scaled = Scaled::new(*digits);
+            let integers = array.as_primitive::<Decimal128Type>().values();
+            values.extend(integers.iter().map(|&integer| scaled.number(integer)));
+        }
+        DataType::Decimal256(_, digits) => {
+            let mut scaled = Scaled::new(*digits);
+            let integers = array.as_primitive::<Decimal256Type>().values();
+            values.extend(integers.iter().map(|integer| match integer.to_i128() {
+                Some(integer) => scaled.number(integer),
+                None => scaled.rounded(integer),
+            }));
+        }
+        DataType::Time32(unit) | DataType::Time64(unit) | DataType::Timestamp(unit, _) => {
+            let mut scaled = Scaled::new(digits(*unit));
+            let times = &array;
+            downcast_temporal_array!(
+                times => values.extend(times.values().iter().map(|&time| scaled.number(time.into()))),
+                other => return Err(unexpected(other))
+            );
+        }
+        other => return Err(unexpected(other)),
+    }
     Ok(())
 }
 
+/// Adds numbers that f64 holds exactly.
+fn append_exact<T: ArrowPrimitiveType<Native: Into<f64>>>(array: &ArrayRef, values: &mut Vec<f64>) {
+    let numbers = array.as_primitive::<T>().values();
+    values.extend(numbers.iter().map(|&number| number.into()));
+}
+
+fn unexpected(data_type: &DataType) -> ArrowError {
+    ArrowError::CastError(format!("{data_type} is not numeric"))
+}
+
 /// Adds timestamps in seconds, of which `nanoseconds` has the digits and `seconds` the range.
-fn append_both(
-    nanoseconds: &ArrayRef,
-    seconds: &ArrayRef,
-    values: &mut Vec<f64>,
-) -> Result<(), ArrowError> {
-    let nanoseconds = cast(nanoseconds, &DataType::Int64)?;
-    let seconds = cast(seconds, &DataType::Int64)?;
-    let nanoseconds = nanoseconds.as_primitive::<Int64Type>().values();
-    let seconds = seconds.as_primitive::<Int64Type>().values();
+fn append_both(nanoseconds: &ArrayRef, seconds: &ArrayRef, values: &mut Vec<f64>) {
+    let nanoseconds = nanoseconds.as_primitive::<TimestampNanosecondType>();
+    let seconds = seconds.as_primitive::<TimestampSecondType>();
     let mut scaled = Scaled::new(9);
-    let both = nanoseconds.iter().zip(seconds);
+    let both = nanoseconds.values().iter().zip(seconds.values());
     values.extend(both.map(|(&nanoseconds, &seconds)| {
         let rest = nanoseconds.wrapping_sub(seconds.wrapping_mul(NANOSECONDS));
         scaled.number(i128::from(seconds) * i128::from(NANOSECONDS) + i128::from(rest))
     }));
-    Ok(())
 }
 
-/// Returns the power of ten of these units that make a second.
-fn power(unit: TimeUnit) -> u32 {
+/// Returns the decimal digits of a second in these units.
+fn digits(unit: TimeUnit) -> i8 {
     match unit {
         TimeUnit::Second => 0,
         TimeUnit::Millisecond => 3,
@@ -157,32 +207,63 @@ fn power(unit: TimeUnit) -> u32 {
     }
 }
 
-/// Turns times into seconds that are rounded once.
+/// Divides integers by a power of ten, and rounds once.
 struct Scaled {
-    /// The power of ten that makes a second.
-    power: u32,
-    divisor: f64,
+    /// The digits behind the decimal point.
+    digits: i8,
+    /// The power of ten, if f64 holds it exactly.
+    divisor: Option<f64>,
     text: String,
 }
 
 impl Scaled {
-    fn new(power: u32) -> Self {
+    fn new(digits: i8) -> Self {
         Scaled {
-            power,
-            divisor: 10_u64.pow(power) as f64,
+            digits,
+            divisor: (0..=22)
+                .contains(&digits)
+                .then(|| 10_f64.powi(digits.into())),
             text: String::new(),
         }
     }
 
     /// Returns the nearest f64.
-    fn number(&mut self, time: i128) -> f64 {
-        // f64 holds both exactly, and their quotient is rounded once.
-        if time.unsigned_abs() <= 1 << 53 {
-            return time as f64 / self.divisor;
+    fn number(&mut self, integer: i128) -> f64 {
+        match self.divisor {
+            // f64 holds both exactly, and their quotient is rounded once.
+            Some(divisor) if integer.unsigned_abs() <= 1 << 53 => integer as f64 / divisor,
+            _ => self.rounded(integer),
         }
+    }
+
+    /// Returns the nearest f64 of an integer of any size.
+    fn rounded(&mut self, integer: impl Display) -> f64 {
         self.text.clear();
         // A string takes any text, and the parser any integer.
-        let _ = write!(self.text, "{time}e-{}", self.power);
+        let _ = write!(self.text, "{integer}e{}", -i16::from(self.digits));
         self.text.parse().unwrap_or(f64::NAN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_rounded_once() {
+        for (integer, digits, expected) in [
+            (12_345, 2, 123.45),
+            // As an f64, this integer is 2^53, and a tenth of that another number.
+            ((1 << 53) + 1, 1, 900_719_925_474_099.3),
+            (-(10_i128.pow(30)), 30, -1.0),
+            (3, 23, 3e-23),
+            (7, -2, 700.0),
+        ] {
+            assert_eq!(
+                Scaled::new(digits).number(integer),
+                expected,
+                "{integer}e-{digits}"
+            );
+        }
     }
 }

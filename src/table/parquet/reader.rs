@@ -1,5 +1,7 @@
 //! A column of a row group, read block after block.
 
+use std::mem;
+
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::ArrowError;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
@@ -55,12 +57,13 @@ impl ColumnReader {
                 let slices = self.pending.iter().map(|array| array.slice(from, length));
                 slices.collect::<Vec<_>>()
             };
-            numbers::append(&slice(0, taken), out)?;
-            self.pending = if taken < decoded {
-                slice(taken, decoded - taken)
+            let (next, rest) = if taken < decoded {
+                (slice(0, taken), slice(taken, decoded - taken))
             } else {
-                Vec::new()
+                (mem::take(&mut self.pending), Vec::new())
             };
+            self.pending = rest;
+            numbers::append(next, out)?;
             left -= taken;
         }
         Ok(true)
