@@ -8,7 +8,7 @@
 //! 2. Fill in the arms that the compiler then asks for, all in this file. Nothing else matches over losses: other modules
 //!    ask for properties such as [`Loss::degree`] or [`Loss::has_corners`], or iterate over [`Loss::ALL`].
 //! 3. Write its formulas three times: in f64 in `Loss::terms`, in f32 without branches as a function below, and in WGSL as
-//!    `shaders/loss/NAME.wgsl`. The unit tests and `tests/engines.rs` compare them.
+//!    `shaders/loss/NAME.wgsl`. The unit tests and `tests/suite/engines.rs` compare them.
 
 use std::fmt;
 

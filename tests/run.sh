@@ -132,7 +132,7 @@ step_tests() {
     # these have 4 and 16.
     for width in 128 512; do
         echo "-- registers of $width bits"
-        LP_NATIVE_VECTOR_WIDTH=$width WGPU_BACKEND=vulkan cargo test --locked --test batches
+        LP_NATIVE_VECTOR_WIDTH=$width WGPU_BACKEND=vulkan cargo test --locked --test suite batches::
     done
 }
 

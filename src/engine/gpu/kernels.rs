@@ -321,7 +321,7 @@ pub fn module(
     }
     // SAFETY: all loops count to a bound, and no access is out of bounds. A test runs the phases with loads that report
     // a place beyond the end (gpu/tests.rs). Another one runs every variant with and without the checks, at sizes around
-    // each boundary (tests/batches.rs).
+    // each boundary (tests/suite/batches.rs).
     unsafe { gpu.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
 }
 

@@ -1,0 +1,506 @@
+//! `fall-line bench`, run as a user would.
+
+use crate::common::program;
+use std::fs;
+use std::process::{Command, Stdio};
+
+use fall_line::loss::Loss;
+use program::{fall_line, interrupt, run};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Runs the program, which has to succeed, and returns what it prints.
+fn ran(args: &str) -> String {
+    let output = run(args);
+    assert!(output.status.success(), "{args}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Returns all adapters and prints them. Fails if there are none.
+fn adapters() -> Vec<Value> {
+    let adapters: Vec<Value> = serde_json::from_str(&ran("adapters --format json")).unwrap();
+    assert!(!adapters.is_empty());
+    for adapter in &adapters {
+        println!("adapter {} {}", adapter["name"], adapter["backend"]);
+    }
+    adapters
+}
+
+/// Returns `--adapter I` for each adapter.
+fn on_all(adapters: &[Value]) -> String {
+    let flags = adapters
+        .iter()
+        .map(|adapter| format!("--adapter {} ", adapter["index"]));
+    flags.collect()
+}
+
+fn above_0(value: &Value) -> bool {
+    value.as_f64().is_some_and(|value| value > 0.0)
+}
+
+#[test]
+fn every_engine_at_every_size_is_in_every_export() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let adapters = adapters();
+    let stdout = ran(&format!(
+        "bench --samples 1e4,100,1e4 --min-time 10ms --epochs 7 {} --export-json {} --export-csv {} \
+         --export-markdown {} --plot {}",
+        on_all(&adapters),
+        at("bench.json").display(),
+        at("bench.csv").display(),
+        at("bench.md").display(),
+        at("bench.svg").display(),
+    ));
+
+    let json: Value = serde_json::from_str(&fs::read_to_string(at("bench.json")).unwrap()).unwrap();
+    assert_eq!(json["schema"], "fall-line bench 1");
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    assert!(json["machine"]["cpu"].is_string() && json["machine"]["os"].is_string());
+    assert!(above_0(&json["machine"]["cores"]) && above_0(&json["machine"]["memory_bytes"]));
+    let settings = &json["settings"];
+    assert_eq!(settings["samples"], Value::from(vec![100, 10_000]));
+    assert_eq!(
+        (&settings["loss"], &settings["seed"]),
+        (&"mse".into(), &20.into())
+    );
+    assert_eq!(settings["loss_parameter"], Value::Null);
+    assert_eq!(settings["generator"], "chacha");
+    assert_eq!(settings["storage"], "f32");
+    assert_eq!(settings["min_time_seconds"], 0.01);
+    assert_eq!(settings["epochs_to_answer"], 7);
+    assert_eq!(
+        (&settings["model"]["w"], &settings["model"]["b"]),
+        (&(-1.5).into(), &0.5.into())
+    );
+    assert_eq!(json["adapters"].as_array().unwrap().len(), adapters.len());
+    for (there, adapter) in json["adapters"].as_array().unwrap().iter().zip(&adapters) {
+        for field in ["index", "name", "backend", "kind", "software", "driver"] {
+            assert_eq!(there[field], adapter[field]);
+        }
+    }
+
+    let rows = json["rows"].as_array().unwrap();
+    let on_adapters = 2 * adapters.len();
+    assert_eq!(rows.len(), 2 * (2 + on_adapters));
+    for (at, row) in rows.iter().enumerate() {
+        let (size, engine) = (at / (2 + on_adapters), at % (2 + on_adapters));
+        let samples = [100, 10_000][size];
+        assert_eq!(row["samples"], samples);
+        let (name, adapter, threads) = match engine {
+            0 => ("cpu-1", Value::Null, Value::from(1)),
+            1 => ("cpu", Value::Null, Value::from(1)),
+            _ => {
+                let (kind, adapter) =
+                    ((engine - 2) / adapters.len(), (engine - 2) % adapters.len());
+                let index = adapters[adapter]["index"].clone();
+                (["gpu", "gpu-batched"][kind], index, Value::Null)
+            }
+        };
+        assert_eq!(row["engine"], name);
+        assert_eq!((&row["adapter"], &row["threads"]), (&adapter, &threads));
+        assert_eq!(row["storage"], "f32");
+        assert_eq!(row["agrees"], true, "{row}");
+        assert_eq!(
+            (&row["disagreement"], &row["failure"]),
+            (&Value::Null, &Value::Null)
+        );
+        // For y = 4 + 3x + N(0, 1) at w = -1.5, b = 0.5, the mean of (3.5 + 4.5x + noise)² is 71.75.
+        let loss = row["evaluation"]["loss"].as_f64().unwrap();
+        assert!((60.0..85.0).contains(&loss), "{row}");
+        for derivative in ["dw", "db"] {
+            let value = row["evaluation"][derivative].as_f64().unwrap();
+            assert!((-25.0..-10.0).contains(&value), "{row}");
+        }
+        let times = &row["epoch_seconds"];
+        let [min, q1, median, q3] =
+            ["min", "q1", "median", "q3"].map(|name| times[name].as_f64().unwrap());
+        assert!(
+            0.0 < min && min <= q1 && q1 <= median && median <= q3,
+            "{row}"
+        );
+        let epochs = times["epochs"].as_u64().unwrap();
+        assert!(epochs >= 5, "{row}");
+        let near =
+            |value: &Value, expected: f64| (value.as_f64().unwrap() / expected - 1.0).abs() < 1e-9;
+        assert!(near(
+            &row["samples_per_second"],
+            f64::from(samples) / median
+        ));
+        assert!(near(
+            &row["bytes_per_second"],
+            8.0 * f64::from(samples) / median
+        ));
+        let phases = &row["phases"];
+        // One workgroup that trains alone is faster than reading, so it has no roof.
+        assert_eq!(row["roof"].is_null(), name == "gpu-batched", "{row}");
+        if engine < 2 {
+            assert!(above_0(&row["roof"]["read_bytes_per_second"]), "{row}");
+            let share = row["roof"]["share_of_read"].as_f64().unwrap();
+            assert!((0.01..3.0).contains(&share), "{row}");
+        } else {
+            for number in [
+                "read_bytes_per_second",
+                "copy_bytes_per_second",
+                "share_of_copy",
+            ] {
+                assert!(
+                    row["roof"].is_null() || above_0(&row["roof"][number]),
+                    "{row}"
+                );
+            }
+            assert!(row["kernel_seconds"].is_null() || above_0(&row["kernel_seconds"]));
+            let parts = ["device_start", "compile", "load"].map(|part| &phases[part]);
+            assert!(parts.iter().all(|part| above_0(part)), "{row}");
+            let sum: f64 = parts.iter().map(|part| part.as_f64().unwrap()).sum();
+            assert!(near(&phases["setup"], sum), "{row}");
+            assert!(above_0(&phases["readback"]) && above_0(&phases["load_bytes_per_second"]));
+        }
+        let [draw, setup] = ["draw", "setup"].map(|name| phases[name].as_f64().unwrap());
+        assert!(draw > 0.0 && (setup > 0.0) == (engine >= 2), "{row}");
+        assert!(near(&phases["answer"], draw + setup + 7.0 * median));
+    }
+    let page = include_str!("../../docs/bench.md");
+    for key in keys(&json) {
+        assert!(
+            page.contains(&format!("`{key}`")),
+            "{key} is not in docs/bench.md"
+        );
+    }
+    let fastest = &json["speedups"][0];
+    assert!(fastest["faster"].as_str().unwrap().starts_with("cpu"));
+    assert!(fastest["ratio"].as_f64().unwrap() >= 1.0 && fastest["plus_minus"].is_f64());
+    assert_eq!(
+        json["speedups"].as_array().unwrap().len(),
+        2 * (1 + on_adapters)
+    );
+    let break_even = &json["break_even"];
+    assert_eq!(
+        break_even["per_epoch"].as_array().unwrap().len(),
+        on_adapters
+    );
+    assert_eq!(
+        break_even["to_answer"].as_array().unwrap().len(),
+        2 * on_adapters
+    );
+
+    // The CSV holds the same, under the names of the fields.
+    let mut csv = csv::Reader::from_path(at("bench.csv")).unwrap();
+    let columns = csv.headers().unwrap().clone();
+    for column in [
+        "samples",
+        "evaluation_dw",
+        "epoch_seconds_q3",
+        "phases_answer",
+    ] {
+        assert!(columns.iter().any(|there| there == column), "{columns:?}");
+    }
+    let lines: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+    assert_eq!(lines.len(), rows.len());
+    for (line, row) in lines.iter().zip(rows) {
+        let mut fields = 0;
+        let mut leaf = |name: String, value: &Value| {
+            let at = columns.iter().position(|column| column == name);
+            let text = &line[at.unwrap_or_else(|| panic!("no column {name}"))];
+            fields += 1;
+            match value {
+                Value::Null => assert_eq!(text, ""),
+                Value::String(value) => assert_eq!(text, value),
+                value => assert_eq!(text, value.to_string()),
+            }
+        };
+        for (name, value) in row.as_object().unwrap() {
+            match value.as_object() {
+                Some(inner) => {
+                    for (inner, value) in inner {
+                        leaf(format!("{name}_{inner}"), value);
+                    }
+                }
+                None if name == "roof" => {}
+                None => leaf(name.clone(), value),
+            }
+        }
+        assert_eq!(
+            fields,
+            columns.len() - if row["roof"].is_null() { 4 } else { 0 }
+        );
+    }
+
+    // The terminal, Markdown and the plot hold it for people.
+    let markdown = fs::read_to_string(at("bench.md")).unwrap();
+    let svg = fs::read_to_string(at("bench.svg")).unwrap();
+    let words: String = svg.lines().filter(|line| !line.starts_with('<')).collect();
+    // Lines of 2 pixels are one curve for each engine; the blue one is joined by its line in the legend.
+    let is_blue = |line: &&str| line.contains("#0072B2") && line.contains("stroke-width=\"20\"");
+    assert_eq!(svg.lines().filter(is_blue).count(), 2, "{svg}");
+    assert!(words.contains("Time of an epoch, mse") && words.contains("samples"));
+    for row in rows {
+        let label = match row["adapter"].as_u64() {
+            Some(index) => format!("{} {index}", row["engine"].as_str().unwrap()),
+            None => row["engine"].as_str().unwrap().to_owned(),
+        };
+        assert!(words.contains(&label), "{label}: {words}");
+        let samples = ["100", "1e4"][usize::from(row["samples"] == 10_000)];
+        let line = |line: &str| {
+            let mut fields = line.split(&[' ', '|']).filter(|field| !field.is_empty());
+            fields.next() == Some(samples) && line.contains(&format!(" {label} "))
+        };
+        assert!(stdout.lines().any(line), "{label} at {samples}: {stdout}");
+        assert!(
+            markdown.lines().any(line),
+            "{label} at {samples}: {markdown}"
+        );
+    }
+    for text in [&stdout, &markdown] {
+        assert!(text.contains(" times faster than "), "{text}");
+        assert!(text.contains("To the answer of 7 epochs"), "{text}");
+        for adapter in &adapters {
+            let wins = format!("gpu {} wins per epoch ", adapter["index"]);
+            assert!(text.contains(&wins), "{text}");
+            assert!(text.contains(adapter["name"].as_str().unwrap()), "{text}");
+            let mark = "software adapter; says nothing about GPU speed";
+            assert!(
+                text.contains(mark) || adapter["software"] == false,
+                "{text}"
+            );
+        }
+    }
+    // The first lines name the machine and its adapters, whose names may be long.
+    let mut figures = stdout.lines().skip_while(|line| !line.is_empty());
+    assert!(figures.all(|line| line.chars().count() <= 100), "{stdout}");
+}
+
+#[test]
+fn losses_and_generators_are_those_of_train() {
+    let folder = TempDir::new().unwrap();
+    let json = folder.path().join("b.json");
+    for (loss, flags, parameter) in Loss::ALL
+        .map(|loss| (loss.name(), String::new(), loss.parameter()))
+        .into_iter()
+        .chain([
+            ("huber", "--delta 2".to_owned(), Some(2.0)),
+            (
+                "quantile",
+                "--quantile 0.9 --generator numpy".to_owned(),
+                Some(0.9),
+            ),
+        ])
+    {
+        ran(&format!(
+            "bench --samples 70k --min-time 0s --engines gpu --loss {loss} {flags} --seed 7 --export-json {}",
+            json.display()
+        ));
+        let json: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+        assert_eq!(json["settings"]["loss"], loss);
+        assert_eq!(
+            json["settings"]["loss_parameter"],
+            serde_json::json!(parameter)
+        );
+        assert_eq!(json["rows"][0]["agrees"], true);
+        assert_eq!(json["rows"].as_array().unwrap().len(), 1);
+        // The first epoch of `train` is at the same line, over the same samples.
+        let trained = ran(&format!(
+            "train --samples 70k --engine cpu --loss {loss} {flags} --seed 7 --init-w -1.5 --init-b 0.5 \
+             --epochs 1 --log-every 1"
+        ));
+        let of_train = trained.split_once("epoch 1: loss = ").unwrap().1;
+        let of_train: f64 = of_train.split_once(',').unwrap().0.parse().unwrap();
+        let of_bench = json["rows"][0]["evaluation"]["loss"].as_f64().unwrap();
+        assert!((of_train - of_bench).abs() < 1e-3, "{of_train} {of_bench}");
+    }
+}
+
+/// Returns every key of the JSON export except those of an adapter, which `adapters` has too.
+fn keys(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(object) => object
+            .iter()
+            .filter(|(key, _)| *key != "adapters")
+            .flat_map(|(key, value)| [vec![key.clone()], keys(value)].concat())
+            .collect(),
+        Value::Array(values) => values.iter().flat_map(keys).collect(),
+        _ => vec![],
+    }
+}
+
+#[test]
+fn one_thread_is_one_and_all_are_all() {
+    let folder = TempDir::new().unwrap();
+    let json = folder.path().join("b.json");
+    // From 8e6 samples on, two threads are always faster than one.
+    ran(&format!(
+        "bench --samples 8e6 --engines cpu-1,cpu --threads 2 --min-time 0s --export-json {}",
+        json.display()
+    ));
+    let json: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!(
+        (&json["rows"][0]["threads"], &json["rows"][1]["threads"]),
+        (&1.into(), &2.into())
+    );
+    // The CPU engine's sums have the same bits for any number of threads.
+    assert_eq!(json["rows"][0]["evaluation"], json["rows"][1]["evaluation"]);
+    assert_eq!(json["break_even"]["per_epoch"], Value::Array(vec![]));
+}
+
+#[test]
+fn wrong_calls_end_before_anything_runs() {
+    for (code, args, part) in [
+        (2, "--samples 0", "at least 1"),
+        (2, "--samples 1e3,ten", "not a count"),
+        (2, "--engines tpu", "cpu-1"),
+        (2, "--engines cpu --adapter 0", "--engines gpu"),
+        (2, "--min-time soon", "250ms"),
+        (2, "--min-time=-1s", "250ms"),
+        (2, "--epochs 0", "at least 1"),
+        (2, "--loss mae --delta 2", "--loss huber"),
+        (
+            2,
+            "--export-json b.txt",
+            "--export-json b.txt must end in .json",
+        ),
+        (2, "--export-csv b.json", ".csv"),
+        (2, "--export-markdown b.html", ".md or .markdown"),
+        (2, "--plot b.gif", ".png or .svg"),
+        (2, "--generator numpy --seed 4294967296", "--seed"),
+        (
+            1,
+            "--export-json no/such/folder/b.json",
+            "no/such/folder/b.json",
+        ),
+        (1, "--plot no/such/folder/b.svg", "no/such/folder/b.svg"),
+        (1, "--engines cpu --samples 1e3,1e15", "8000000000 MB"),
+        (4, "--adapter nosuch", "no adapter matches"),
+    ] {
+        let output = run(&format!("bench {args}"));
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args}: {errors}");
+        assert!(errors.contains(part), "{args}: {errors}");
+        let stdout = text(&output.stdout);
+        let row = |line: &str| line.trim_start().starts_with("1e3 ");
+        assert!(!stdout.lines().any(row), "{args}: {stdout}");
+    }
+}
+
+#[test]
+fn without_an_adapter_the_cpu_engines_are_timed_and_a_notice_says_so() {
+    let run = |args: &str| {
+        let mut command = fall_line();
+        command
+            .args(["bench", "--samples", "100", "--min-time", "0s"])
+            .args(args.split_whitespace())
+            .env("WGPU_BACKEND", "vulkan")
+            .env("VK_DRIVER_FILES", "/nonexistent")
+            .env("VK_ICD_FILENAMES", "/nonexistent");
+        command.output().unwrap()
+    };
+    let output = run("");
+    assert_eq!(output.status.code(), Some(0));
+    let errors = text(&output.stderr);
+    assert!(
+        errors.contains("no GPU engine is timed: no GPU adapter found"),
+        "{errors}"
+    );
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains("times faster than cpu"), "{stdout}");
+    assert!(!stdout.contains("gpu"), "{stdout}");
+    for asked_for in ["--engines gpu", "--adapter 0"] {
+        let output = run(asked_for);
+        assert_eq!(output.status.code(), Some(4));
+        assert!(text(&output.stderr).contains("mesa-vulkan-drivers"));
+    }
+}
+
+/// The address space is too small by much, too small by little, or just large enough.
+#[cfg(target_os = "linux")]
+#[test]
+fn finished_rows_are_exported_if_memory_runs_out_later() {
+    let folder = TempDir::new().unwrap();
+    let mut codes = Vec::new();
+    for adapter in adapters()
+        .iter()
+        .filter(|adapter| adapter["software"] == true)
+    {
+        for megabytes in [1200, 1500, 1700, 9000] {
+            let json = folder.path().join(format!("{megabytes}.json"));
+            let output = Command::new("sh")
+                .arg("-c")
+                .arg(format!(
+                    "ulimit -v {megabytes}000; exec {} bench --samples 1e3,3e7 --min-time 0s --no-tune --engines cpu-1,cpu,gpu --adapter {} \
+                     --export-json {}",
+                    env!("CARGO_BIN_EXE_fall-line"),
+                    adapter["index"],
+                    json.display()
+                ))
+                .output()
+                .unwrap();
+            let errors = text(&output.stderr);
+            let code = output.status.code().unwrap();
+            codes.push(code);
+            let Ok(json) = fs::read_to_string(&json) else {
+                assert_eq!(
+                    (code, text(&output.stdout).contains("1e3 ")),
+                    (1, false),
+                    "{errors}"
+                );
+                continue;
+            };
+            let json: Value = serde_json::from_str(&json).unwrap();
+            let rows = json["rows"].as_array().unwrap();
+            match code {
+                0 => assert!(rows.len() == 6 && rows.iter().all(|row| row["agrees"] == true)),
+                1 => {
+                    assert_eq!(rows.len(), 3, "{errors}");
+                    let warnings = json["warnings"].to_string();
+                    assert!(warnings.contains("it ended early: 30000000 samples need 240 MB"));
+                }
+                4 => {
+                    let failed = rows.iter().find(|row| row["failure"].is_string()).unwrap();
+                    let why = failed["failure"].as_str().unwrap();
+                    assert!(errors.contains(why) && text(&output.stdout).contains(why));
+                    assert_eq!(failed["epoch_seconds"], Value::Null);
+                    assert!(above_0(&rows[1]["epoch_seconds"]["median"]));
+                }
+                _ => panic!("{code}: {errors}"),
+            }
+        }
+    }
+    println!("exit codes: {codes:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_the_run_at_once_and_leaves_no_file() {
+    use std::io::{BufRead, BufReader};
+    let folder = TempDir::new().unwrap();
+    let mut child = fall_line()
+        .args("bench --engines cpu-1,cpu --samples 1e7 --min-time 3s --export-json".split(' '))
+        .arg(folder.path().join("b.json"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("cpu-1 ")));
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_closed_pipe_is_not_a_panic() {
+    let mut child = fall_line()
+        .args("bench --engines cpu --samples 100 --min-time 0s".split(' '))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!text(&output.stderr).contains("fault"));
+}

@@ -1,0 +1,973 @@
+//! The program as a user runs it.
+
+use crate::common::program;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use fall_line::loss::Loss;
+use program::{engines, fall_line, interrupt, json, ran, refused, run, stderr, stdout};
+use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// One line a flag, within 60 lines of 80 columns; `--help` has more.
+#[test]
+fn the_short_help_fits_a_screen() {
+    let help = |args: &str, flag: &str| {
+        let output = fall_line()
+            .env("COLUMNS", "80")
+            .args(args.split_whitespace())
+            .arg(flag)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{args} {flag}: {output:?}");
+        stdout(&output)
+    };
+    for command in [
+        "", "train", "predict", "generate", "bench", "adapters", "tutorial",
+    ] {
+        let short = help(command, "-h");
+        assert!(short.lines().count() <= 60, "{command}:\n{short}");
+        for line in short.lines() {
+            assert!(line.chars().count() <= 80, "{command}: {line}");
+            // A description that goes on in the next line stands far to the right.
+            assert!(!line.starts_with(&" ".repeat(20)), "{command}: {line}");
+        }
+        if !["adapters", "tutorial"].contains(&command) {
+            assert!(short.contains("Examples:"), "{short}");
+        }
+        assert!(help(command, "--help").len() >= short.len(), "{command}");
+    }
+    let long = help("train", "--help");
+    for flag in ["--sync-every", "--checkpoint-every", "--log-every"] {
+        assert!(!help("train", "-h").contains(flag));
+        assert!(long.contains(flag));
+    }
+}
+
+/// The script's own lines on stdout, whatever the engine.
+#[test]
+fn the_tutorial_prints_what_the_script_prints() {
+    let golden: Value = serde_json::from_str(include_str!("../golden/tutorial.json")).unwrap();
+    let mut cases = golden["cases"].as_array().unwrap().iter();
+    let case = cases.find(|case| case["seed"] == 20 && case["samples"] == 100);
+    let run = &case.unwrap()["runs"][0];
+    assert_eq!(run["loss"], "mse");
+    let mut expected = String::new();
+    for epoch in run["epochs"].as_array().unwrap() {
+        let [loss, w, b] = [1, 2, 3].map(|i| epoch[i].as_f64().unwrap());
+        expected += &format!(
+            "Epoch {}: Loss = {loss:.4}, w = {w:.4}, b = {b:.4}\n",
+            epoch[0]
+        );
+    }
+    let folder = TempDir::new().unwrap();
+    let plot = folder.path().join("loss.svg").display().to_string();
+    for engine in engines() {
+        assert_eq!(ran(&format!("tutorial {engine} --plot {plot}")), expected);
+        assert!(fs::read_to_string(&plot).unwrap().contains("<svg"));
+        fs::remove_file(&plot).unwrap();
+    }
+}
+
+/// A reader who has seen enough ends the descent, and loses nothing of it.
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_leaves_the_line_and_the_checkpoint() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (line, checkpoint) = (at("line.json"), at("checkpoint.json"));
+    let mut child = fall_line()
+        .args("train --engine cpu --samples 1e5 --epochs 1e6 --log-every 1".split(' '))
+        .args(["--save", &line, "--checkpoint", &checkpoint])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("epoch 3:")));
+    drop(lines);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    for file in [&line, &checkpoint] {
+        let text = fs::read_to_string(file).unwrap();
+        let saved: Value = serde_json::from_str(&text).unwrap();
+        assert!(saved.is_object(), "{file}");
+    }
+}
+
+/// The four decimals of the NumPy script, from golden/tutorial.py: seed 20, 100 samples.
+#[test]
+fn the_tutorial_comes_out_digit_by_digit_on_every_engine() {
+    let golden: Value = serde_json::from_str(include_str!("../golden/tutorial.json")).unwrap();
+    let cases = golden["cases"].as_array().unwrap();
+    for seed in [20, 42] {
+        let case = cases
+            .iter()
+            .find(|case| case["seed"] == seed && case["samples"] == 100)
+            .unwrap();
+        let run = &case["runs"][0];
+        assert_eq!(run["loss"], "mse");
+        let mut expected: Vec<String> = run["epochs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|epoch| {
+                let [loss, w, b] = [1, 2, 3].map(|i| epoch[i].as_f64().unwrap());
+                format!(
+                    "epoch {}: loss = {loss:.4}, w = {w:.4}, b = {b:.4}",
+                    epoch[0]
+                )
+            })
+            .collect();
+        let last = &run["epochs"][4];
+        expected.push(format!(
+            "w = {:.4}, b = {:.4}, loss = {:.4}",
+            last[2].as_f64().unwrap(),
+            last[3].as_f64().unwrap(),
+            run["final_loss"].as_f64().unwrap()
+        ));
+        for engine in engines() {
+            let text = ran(&format!(
+                "train --generator numpy --samples 100 --seed {seed} {engine}"
+            ));
+            let lines: Vec<&str> = text
+                .lines()
+                .filter(|line| line.starts_with("epoch ") || line.starts_with("w = "))
+                .collect();
+            assert_eq!(lines, expected, "{engine}");
+        }
+    }
+}
+
+#[test]
+fn train_alone_says_what_ran_and_finds_the_line() {
+    let text = ran("train --epochs 300 --log-every 100");
+    for part in [
+        "engine: ",
+        "1,000,000 samples, 8.00 MB",
+        "loss:   mse, learning rate 0.1",
+        "\nepoch 100: loss = ",
+        "\nepoch 300: loss = ",
+        " per epoch, ",
+        " GB/s",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let result = json("train --epochs 300 --format json");
+    assert!((result["w"].as_f64().unwrap() - 3.0).abs() < 0.01);
+    assert!((result["b"].as_f64().unwrap() - 4.0).abs() < 0.01);
+    assert!((result["final_loss"].as_f64().unwrap() - 1.0).abs() < 0.01);
+}
+
+#[test]
+fn json_is_one_object_with_what_was_promised() {
+    for engine in engines() {
+        let result = json(&format!(
+            "train --samples 10k --loss huber --delta 2 --seed 7 --epochs 3 --format json {engine}"
+        ));
+        let cpu = engine == "--engine cpu";
+        assert_eq!(result["engine"]["kind"], if cpu { "cpu" } else { "gpu" });
+        assert!(result["engine"]["name"].is_string());
+        assert_eq!(result["engine"]["backend"].is_string(), !cpu);
+        assert!(result["engine"]["software"].is_boolean());
+        assert_eq!(result["loss"], "huber");
+        assert_eq!(result["loss_parameter"], 2.0);
+        assert_eq!(result["learning_rate"], 0.1);
+        assert_eq!(result["data"], "y = 4 + 3x + N(0, 1)");
+        assert!(result["start"]["w"].is_f64());
+        assert_eq!(result["generator"], "chacha");
+        assert_eq!(result["epochs"], 3);
+        assert_eq!(result["samples"], 10_000);
+        assert_eq!(result["seed"], 7);
+        assert_eq!(result["version"], env!("CARGO_PKG_VERSION"));
+        for number in ["w", "b", "final_loss"] {
+            assert!(result[number].is_f64(), "{result}");
+        }
+        for number in ["load", "train"] {
+            assert!(
+                result["seconds"][number].as_f64().unwrap() > 0.0,
+                "{result}"
+            );
+        }
+    }
+}
+
+#[test]
+fn losses_run_on_every_engine_from_every_source() {
+    let folder = TempDir::new().unwrap();
+    let csv = folder.path().join("line.csv");
+    let samples: String = (0..100)
+        .map(|i| format!("{},{}\n", i % 10, 2 * (i % 10) + 1))
+        .collect();
+    fs::write(&csv, samples).unwrap();
+    for engine in engines() {
+        for loss in Loss::ALL.map(Loss::name) {
+            for data in [
+                "--samples 1000",
+                "--samples 1000 --generator numpy --outliers 0.1",
+                csv.to_str().unwrap(),
+            ] {
+                let args = format!(
+                    "train {data} --loss {loss} {engine} --learning-rate 0.005 --format json"
+                );
+                let result = json(&args);
+                let first = json(&format!("{args} --epochs 1"));
+                let loss = |result: &Value| result["final_loss"].as_f64().unwrap();
+                assert!(loss(&result) < loss(&first), "{args}");
+            }
+        }
+    }
+}
+
+/// Every epoch is printed and kept as the host loop does, from batches of any size.
+#[test]
+fn batches_come_to_the_same_line_and_the_same_history() {
+    let folder = TempDir::new().unwrap();
+    for engine in engines() {
+        if engine == "--engine cpu" {
+            continue;
+        }
+        for data in ["--samples 1000", "--samples 50k --generator numpy"] {
+            let run = |batch: &str| {
+                let history = folder.path().join("h.csv");
+                let result = json(&format!(
+                    "train {data} {engine} --epochs 95 --format json --history {} {batch}",
+                    history.display()
+                ));
+                (result, fs::read_to_string(history).unwrap())
+            };
+            let (known, epochs) = run("");
+            assert_eq!(known["sync_every"], 1);
+            for (batch, size) in [("--sync-every 10", 10), ("--sync-every 1000", 1000)] {
+                let (result, history) = run(batch);
+                assert_eq!(result["sync_every"], size);
+                assert_eq!(result["epochs"], 95);
+                for number in ["w", "b", "final_loss"] {
+                    let [is, right] = [&result, &known].map(|r| r[number].as_f64().unwrap());
+                    assert!((is - right).abs() < 1e-5, "{engine} {batch}: {is}, {right}");
+                }
+                assert_eq!(history.lines().count(), epochs.lines().count());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_only_a_gpu_can_is_refused_on_the_cpu() {
+    for flags in ["--sync-every 2", "--storage f16"] {
+        let text = refused(2, &format!("train --engine cpu {flags}"));
+        assert!(text.contains("choose the GPU engine"), "{text}");
+    }
+    for engine in engines() {
+        if engine != "--engine cpu" {
+            let args = format!("train {engine} --storage f16 --generator device");
+            assert!(refused(2, &args).contains("another generator"));
+        }
+    }
+    assert!(refused(2, "train --sync-every 0").contains("at least 1"));
+    assert!(refused(2, "train --sync-every 1e7").contains("at most 1,000,000"));
+}
+
+/// The same samples, drawn by the adapter and by the twin on the CPU; and half the bytes.
+#[test]
+fn drawing_on_the_device_and_f16_find_the_line() {
+    let known = json("train --engine cpu --generator device --format json");
+    for engine in engines() {
+        let mut runs = vec!["--generator device"];
+        if engine != "--engine cpu" {
+            runs.push("--generator device --sync-every 25");
+        }
+        for run in runs {
+            let result = json(&format!("train {engine} {run} --format json"));
+            for number in ["w", "b", "final_loss"] {
+                let [is, right] = [&result, &known].map(|r| r[number].as_f64().unwrap());
+                assert!((is - right).abs() < 1e-5, "{engine} {run}: {is}, {right}");
+            }
+        }
+        if engine != "--engine cpu" {
+            let args = format!("train {engine} --epochs 300 --storage f16 --format json");
+            let [half, whole] = [json(&args), json(&args.replace("f16", "f32"))];
+            assert_eq!(half["engine"]["storage"], "f16");
+            assert_eq!(whole["engine"]["storage"], "f32");
+            for number in ["w", "b", "final_loss"] {
+                let [half, whole] = [&half, &whole].map(|r| r[number].as_f64().unwrap());
+                assert!((half - whole).abs() < 1e-4, "{engine}: {half}, {whole}");
+            }
+        }
+    }
+}
+
+/// Large sets are measured once for an adapter; what that found is kept, and small ones don't ask.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_adapter_is_measured_once() {
+    let folder = TempDir::new().unwrap();
+    let kept = folder.path().join("fall-line/tuning.json");
+    let train = |args: &str| {
+        let output = fall_line()
+            .env("XDG_CACHE_HOME", folder.path())
+            .args([
+                "train",
+                "--engine",
+                "gpu",
+                "--epochs",
+                "1",
+                "--log-every",
+                "0",
+            ])
+            .args(args.split_whitespace())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    assert!(!train("--samples 1e6").contains("measured"));
+    assert!(!train("--samples 4e6 --no-tune").contains("measured"));
+    assert!(!kept.exists());
+    let text = train("--samples 4e6");
+    assert!(text.contains("measured the best tuning for"), "{text}");
+    assert!(text.contains(&kept.display().to_string()), "{text}");
+    let first = fs::read(&kept).unwrap();
+    assert!(!train("--samples 4e6").contains("measured"));
+    assert_eq!(fs::read(&kept).unwrap(), first);
+    // A file that can't be read is measured anew, a folder that can't be written is no error.
+    fs::write(&kept, "{\"half").unwrap();
+    assert!(train("--samples 4e6").contains("measured"));
+    fs::remove_dir_all(folder.path().join("fall-line")).unwrap();
+    fs::write(folder.path().join("fall-line"), "no folder").unwrap();
+    assert!(train("--samples 4e6").contains("not kept in your cache folder"));
+}
+
+/// `--engine cpu` is not slowed down by a driver, nor brought down by one.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_cpu_engine_touches_no_driver() {
+    let files = |engine: &str| {
+        let output = fall_line()
+            .env("LD_DEBUG", "files")
+            .args(["train", "--samples", "1000", "--quiet", "--engine", engine])
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        stderr(&output)
+    };
+    let driver = |text: &str| text.contains("libvulkan") || text.contains("libEGL");
+    assert!(!driver(&files("cpu")));
+    // The control.
+    assert!(driver(&files("gpu")));
+}
+
+/// One-sided gross errors pull the mean up and leave the median where it is.
+#[test]
+fn outliers_tell_mse_and_mae_apart() {
+    let b = |loss| {
+        let args = "train --samples 1e5 --outliers 0.1 --noise 0.1 --slope 0 --init-w 0 --init-b 4 \
+                    --x-range -1..1 --epochs 500 --format json --loss";
+        json(&format!("{args} {loss}"))["b"].as_f64().unwrap()
+    };
+    // A tenth of the samples is 20 · 0.1 too high.
+    assert!((b("mse") - 4.2).abs() < 0.02);
+    assert!((b("mae") - 4.0).abs() < 0.05);
+}
+
+#[test]
+fn a_csv_trains_by_column_names_and_from_stdin() {
+    // Ezekiel (1930), as R's `cars`; lm(dist ~ speed) gives −17.5791 and 3.9324.
+    let csv = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cars.csv");
+    for engine in engines() {
+        let args = format!("--x speed --y dist --format json {engine}");
+        let result = json(&format!("train {} {args}", csv.display()));
+        assert_eq!(result["samples"], 50);
+        let near = |name: &str, value: f64| (result[name].as_f64().unwrap() - value).abs() < 1e-4;
+        assert!(near("w", 3.9324) && near("b", -17.5791), "{result}");
+        let piped = fall_line()
+            .arg("train")
+            .arg("-")
+            .args(args.split_whitespace())
+            .stdin(fs::File::open(&csv).unwrap())
+            .output()
+            .unwrap();
+        let piped: Value = serde_json::from_slice(&piped.stdout).unwrap();
+        assert_eq!([&piped["w"], &piped["b"]], [&result["w"], &result["b"]]);
+    }
+}
+
+#[test]
+fn history_holds_every_epoch() {
+    let folder = TempDir::new().unwrap();
+    let train = |file: &str| {
+        let path = folder.path().join(file);
+        ran(&format!(
+            "train --samples 1000 --epochs 7 --history {}",
+            path.display()
+        ));
+        fs::read_to_string(path).unwrap()
+    };
+    let csv = train("history.csv");
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "epoch,loss,w,b,dw,db");
+    assert_eq!(lines.len(), 8);
+    let json: Value = serde_json::from_str(&train("history.JSON")).unwrap();
+    for (i, epoch) in json.as_array().unwrap().iter().enumerate() {
+        let names = ["epoch", "loss", "w", "b", "dw", "db"];
+        let line: Vec<f64> = names
+            .iter()
+            .map(|name| epoch[name].as_f64().unwrap())
+            .collect();
+        let of_csv: Vec<f64> = lines[i + 1]
+            .split(',')
+            .map(|field| field.parse().unwrap())
+            .collect();
+        assert_eq!(line, of_csv);
+        assert_eq!(line[0], i as f64 + 1.0);
+    }
+    // Whoever may read the folder's other files may read this one.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        let plain = folder.path().join("plain");
+        fs::write(&plain, "").unwrap();
+        assert_eq!(mode(&folder.path().join("history.csv")), mode(&plain));
+    }
+}
+
+#[test]
+fn plots_are_pictures_with_their_words() {
+    let folder = TempDir::new().unwrap();
+    for extra in [
+        "",
+        "--epochs 1",
+        "--epochs 5000",
+        "--noise 0 --init-w 3 --init-b 4",
+    ] {
+        let (svg, png) = (
+            folder.path().join("loss.svg"),
+            folder.path().join("loss.png"),
+        );
+        for path in [&svg, &png] {
+            ran(&format!(
+                "train --samples 1000 --plot {} {extra}",
+                path.display()
+            ));
+        }
+        let svg = fs::read_to_string(svg).unwrap();
+        let words: String = svg.lines().filter(|line| !line.starts_with('<')).collect();
+        for word in ["epoch", "loss", "mse, y = 4 + 3x"] {
+            assert!(words.contains(word), "{word}: {words}");
+        }
+        // One path for the curve, or one mark for a single epoch.
+        assert_eq!(svg.matches("#1F77B4").count(), 1, "{svg}");
+        assert!(!svg.contains("stroke=\"#FFFFFF\""), "{svg}");
+        let png = Pixmap::decode_png(&fs::read(png).unwrap()).unwrap();
+        assert_eq!((png.width(), png.height()), (1920, 1080));
+        // The curve's blue is there.
+        let blue = |pixel: &PremultipliedColorU8| {
+            [pixel.red(), pixel.green(), pixel.blue()] == [31, 119, 180]
+        };
+        assert!(png.pixels().iter().any(blue));
+    }
+}
+
+#[test]
+fn quiet_leaves_the_result_alone() {
+    let output = run("train --samples 1000 --quiet --engine cpu");
+    assert_eq!(stderr(&output), "");
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.starts_with("w = "), "{text}");
+}
+
+#[test]
+fn auto_says_so_where_it_falls_back() {
+    let output = run("train --samples 1000 --epochs 1");
+    let adapters = json("adapters --format json");
+    if adapters[0]["software"] == true {
+        let text = stderr(&output);
+        assert!(
+            text.contains("no hardware GPU: using the CPU engine"),
+            "{text}"
+        );
+        assert!(
+            text.contains(adapters[0]["name"].as_str().unwrap()),
+            "{text}"
+        );
+        assert!(stdout(&output).starts_with("engine: cpu"));
+    } else {
+        assert!(stdout(&output).starts_with("engine: gpu"));
+    }
+}
+
+#[test]
+fn adapters_are_chosen_by_index_and_by_part_of_the_name() {
+    let adapters = json("adapters --format json");
+    let text = ran("adapters");
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap().split_whitespace().collect();
+    assert_eq!(header.join(" "), "index name backend kind shard limit");
+    for adapter in adapters.as_array().unwrap() {
+        let name = adapter["name"].as_str().unwrap();
+        let start = format!(
+            "{} {name} {}",
+            adapter["index"],
+            adapter["backend"].as_str().unwrap()
+        );
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(lines.any(|line| words(line).starts_with(&start)), "{text}");
+        let by_index = json(&format!(
+            "train --samples 10 --epochs 1 --format json --adapter {}",
+            adapter["index"]
+        ));
+        assert_eq!(by_index["engine"]["name"], name);
+        assert_eq!(by_index["engine"]["backend"], adapter["backend"]);
+        let part = name.split_whitespace().next().unwrap().to_uppercase();
+        let by_name = json(&format!(
+            "train --samples 10 --epochs 1 --format json --engine gpu --adapter {part}"
+        ));
+        let found = by_name["engine"]["name"].as_str().unwrap().to_uppercase();
+        assert!(found.contains(&part));
+    }
+}
+
+#[test]
+fn where_there_is_no_adapter_it_says_how_to_get_one() {
+    for args in ["train --samples 10 --engine gpu", "adapters"] {
+        let output = fall_line()
+            .args(args.split_whitespace())
+            .env("WGPU_BACKEND", "vulkan")
+            .env("VK_DRIVER_FILES", "/nonexistent")
+            .env("VK_ICD_FILENAMES", "/nonexistent")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(4));
+        let text = stderr(&output);
+        assert!(text.contains("mesa-vulkan-drivers"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    let text = refused(4, "train --adapter nosuch");
+    for adapter in json("adapters --format json").as_array().unwrap() {
+        assert!(text.contains(adapter["name"].as_str().unwrap()), "{text}");
+    }
+    assert!(text.contains("mesa-vulkan-drivers"), "{text}");
+    refused(4, "train --adapter 99");
+}
+
+#[test]
+fn wrong_calls_are_usage() {
+    for (args, part) in [
+        ("train --sampels 10", "--samples"),
+        ("train --samples ten", "not a count"),
+        ("train --samples 0", "--samples"),
+        ("train --epochs 0", "at least 1"),
+        ("train --learning-rate -1", "above 0"),
+        ("train --learning-rate nan", "finite"),
+        ("train --loss l2", "log-cosh"),
+        ("train --delta 2", "--loss huber"),
+        ("train --loss mae --quantile 0.3", "--loss quantile"),
+        ("train --loss quantile --quantile 1", "below 1"),
+        ("train --x-range 2..0", "--x-range"),
+        ("train --x-range 2", "0..2"),
+        ("train --noise -1", "--noise"),
+        ("train --outliers 2", "--outliers"),
+        ("train --generator numpy --seed 4294967296", "--seed"),
+        ("train --x a", ".npy"),
+        ("train --x a.npy", "--y is missing"),
+        ("train a.csv --samples 10", "--samples"),
+        ("train --engine cpu --adapter 0", "--adapter"),
+        ("train --threads 0", "at least 1"),
+        ("train --threads 1e5", "at most 1024"),
+        ("train --samples -1", "not a count"),
+        ("train --x-range 0...2", "0..2"),
+        ("train --adapter=", "--adapter"),
+        ("train --loss huber --delta 1e-50", "f32"),
+        ("train --loss huber --delta 1e39", "f32"),
+        ("train --header no", "<DATA>"),
+        ("train --history h.txt", ".csv or .json"),
+        ("train --plot p.gif", ".png or .svg"),
+        ("nosuch", "nosuch"),
+    ] {
+        let text = refused(2, args);
+        assert!(text.contains(part), "{args}: {text}");
+    }
+}
+
+#[test]
+fn bad_files_have_their_codes() {
+    let folder = TempDir::new().unwrap();
+    let bad = folder.path().join("bad.csv");
+    fs::write(&bad, "a,b\n1,2\n3,x\n").unwrap();
+    let text = refused(3, &format!("train {}", bad.display()));
+    assert!(
+        text.contains("bad.csv, line 3, column \"b\": \"x\""),
+        "{text}"
+    );
+    refused(3, &format!("train {} --x nosuch", bad.display()));
+    let text = refused(1, "train no/such.csv");
+    assert!(text.contains("no/such.csv"), "{text}");
+    // Before a single epoch: nobody trains for an hour to learn that.
+    let text = refused(1, "train --samples 1e9 --history no/such/folder/h.csv");
+    assert!(text.contains("no/such/folder/h.csv"), "{text}");
+    // The user's data are no place for it.
+    let text = refused(2, &format!("train {0} --history {0}", bad.display()));
+    assert!(text.contains("would replace the data"), "{text}");
+    #[cfg(target_os = "linux")]
+    {
+        let output = fall_line()
+            .args(["train", "-", "--history"])
+            .arg(&bad)
+            .stdin(fs::File::open(&bad).unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+    }
+    // More than any machine has.
+    let text = refused(1, "train --engine cpu --samples 1e15");
+    assert!(text.contains("8000000000 MB"), "{text}");
+}
+
+/// What stands in names and headers is shown on one line, and can't steer the terminal.
+#[cfg(unix)]
+#[test]
+fn strange_names_stay_on_one_line() {
+    let text = refused(1, "train no\u{1b}[31m/such.csv");
+    assert!(text.contains("no\\u{1b}[31m/such.csv"), "{text}");
+    let folder = TempDir::new().unwrap();
+    let csv = folder.path().join("x.csv");
+    fs::write(&csv, "\"a\nb\",c\n1,2\n2,4\n3,5\n").unwrap();
+    let text = ran(&format!("train {} --epochs 1", csv.display()));
+    assert!(text.contains("c over a\\nb"), "{text}");
+    fs::write(&csv, "a\u{7f},c\n1,2\n2,4\n3,5\n").unwrap();
+    let result = json(&format!("train {} --epochs 1 --format json", csv.display()));
+    assert_eq!(result["data"], "x.csv: c over a\u{7f}");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_are_there_keep_their_place_and_rights() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("real.csv"), "old").unwrap();
+    fs::set_permissions(at("real.csv"), fs::Permissions::from_mode(0o600)).unwrap();
+    symlink(at("real.csv"), at("link.csv")).unwrap();
+    ran(&format!(
+        "train --samples 100 --history {}",
+        at("link.csv").display()
+    ));
+    assert!(at("link.csv").is_symlink());
+    assert!(
+        fs::read_to_string(at("real.csv"))
+            .unwrap()
+            .starts_with("epoch,")
+    );
+    let mode = fs::metadata(at("real.csv")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    fs::set_permissions(at("real.csv"), fs::Permissions::from_mode(0o400)).unwrap();
+    let args = format!("train --samples 100 --history {}", at("real.csv").display());
+    assert!(refused(1, &args).contains("permission denied"));
+    fs::create_dir(at("folder.csv")).unwrap();
+    let args = format!(
+        "train --samples 100 --history {}",
+        at("folder.csv").display()
+    );
+    assert!(refused(1, &args).contains("not a plain file"));
+    symlink(at("nowhere"), at("dangling.csv")).unwrap();
+    let args = format!(
+        "train --samples 100 --history {}",
+        at("dangling.csv").display()
+    );
+    assert!(refused(1, &args).contains("a broken link"));
+    fs::remove_file(at("dangling.csv")).unwrap();
+    // Nothing else is left behind.
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|file| file.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["folder.csv", "link.csv", "real.csv"]);
+}
+
+/// As much of a set as is allowed stays on the device, and it is said that the rest does not.
+#[test]
+fn a_set_passes_through_the_memory_it_is_given() {
+    for engine in engines() {
+        let train = format!("train {engine} --epochs 5 --format json");
+        if engine == "--engine cpu" {
+            let text = refused(2, &format!("{train} --device-memory 1GB"));
+            assert!(
+                text.contains("--device-memory is an option of the GPU engine"),
+                "{text}"
+            );
+            continue;
+        }
+        let whole = json(&train);
+        for (memory, notice) in [
+            ("1GiB", ""),
+            (
+                "3MB",
+                "803392 of 1000000 samples don't fit the device's memory: 6.4 MB are uploaded each epoch\n",
+            ),
+        ] {
+            let output = run(&format!("{train} --device-memory {memory}"));
+            assert!(output.status.success(), "{}", stderr(&output));
+            assert_eq!(stderr(&output), notice);
+            let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
+            for value in ["w", "b", "final_loss"] {
+                let [is, right] = [&result, &whole].map(|result| result[value].as_f64().unwrap());
+                assert!(
+                    (is - right).abs() < 1e-5,
+                    "{engine}, {memory}: {is}, {right}"
+                );
+            }
+        }
+        for flags in ["", "--storage f16"] {
+            let text = refused(2, &format!("{train} {flags} --device-memory 100kB"));
+            assert!(
+                text.contains("to stream samples through, not 100000"),
+                "{text}"
+            );
+        }
+        let text = refused(2, &format!("{train} --device-memory 3MB --sync-every 2"));
+        assert!(text.contains("--sync-every must be 1"), "{text}");
+        let text = refused(
+            4,
+            &format!("{train} --device-memory 3MB --generator device"),
+        );
+        assert!(text.contains("another generator"), "{text}");
+    }
+    let text = refused(2, "train --device-memory much");
+    assert!(text.contains("not a size such as 100MB or 2GiB"), "{text}");
+}
+
+/// GL doesn't report a buffer that it has no memory for: its sums would be of zeros.
+#[cfg(unix)]
+#[test]
+fn an_adapter_out_of_memory_streams_or_says_so_and_walks_no_wrong_line() {
+    const TIGHT: u32 = 1300;
+    let mut streamed = 0;
+    for adapter in json("adapters --format json").as_array().unwrap() {
+        if adapter["software"] != true {
+            println!("not limited: {}", adapter["name"]);
+            continue;
+        }
+        // 1.6 GB of buffers in an address space that is too small for them by much or by little. In 1000 MB lavapipe itself
+        // may find no memory while it makes a device: it doesn't check for that, and crashes in vkCreateDevice.
+        for megabytes in [TIGHT, 1900, 2500] {
+            let program = env!("CARGO_BIN_EXE_fall-line");
+            let train = format!(
+                "train --samples 2e8 --epochs 1 --adapter {}",
+                adapter["index"]
+            );
+            let output = Command::new("sh")
+                .arg("-c")
+                .arg(format!(
+                    "ulimit -v {megabytes}000; exec {program} {train} --format json"
+                ))
+                .output()
+                .unwrap();
+            let text = stderr(&output);
+            if output.status.success() {
+                let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+                let off = result["final_loss"].as_f64().unwrap() - 19.8617;
+                assert!(off.abs() < 1e-3, "{adapter} in {megabytes} MB: {result}");
+                let streams = text.contains("samples don't fit the device's memory");
+                assert!(streams || megabytes > TIGHT, "{adapter}: {text}");
+                streamed += usize::from(streams);
+            } else {
+                assert_eq!(stdout(&output), "", "{adapter} in {megabytes} MB");
+                assert!(
+                    text.contains("error: "),
+                    "{adapter} in {megabytes} MB, {}: {text}",
+                    output.status
+                );
+                if megabytes == TIGHT {
+                    assert_eq!(output.status.code(), Some(4), "{text}");
+                    assert!(text.contains("not enough memory"), "{text}");
+                }
+            }
+        }
+    }
+    assert!(streamed > 0);
+}
+
+#[test]
+fn divergence_ends_with_the_last_finite_line_and_the_history() {
+    let folder = TempDir::new().unwrap();
+    let (history, plot) = (folder.path().join("h.csv"), folder.path().join("h.svg"));
+    for engine in engines() {
+        let output = run(&format!(
+            "train --samples 1000 --learning-rate 10 --force --epochs 1000 --quiet {engine} --history {} --plot {}",
+            history.display(),
+            plot.display()
+        ));
+        assert_eq!(output.status.code(), Some(5));
+        assert_eq!(stdout(&output), "");
+        let text = stderr(&output);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let epoch = text.split_once("diverged at epoch ").unwrap().1;
+        let epoch: usize = epoch.split(':').next().unwrap().parse().unwrap();
+        assert!(text.contains("--learning-rate auto"), "{text}");
+        let history = fs::read_to_string(&history).unwrap();
+        let last: Vec<&str> = history.lines().last().unwrap().split(',').collect();
+        assert_eq!(
+            history.lines().count(),
+            epoch,
+            "a header, and every epoch before"
+        );
+        assert!(
+            text.contains(&format!("w = {}, b = {};", last[2], last[3])),
+            "{text} {last:?}"
+        );
+        assert!(plot.exists());
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_panic() {
+    // The pipe's reading end is closed before anything is written.
+    let mut child = fall_line()
+        .args(["train", "--samples", "1000", "--quiet"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "");
+}
+
+/// A plot is written though the history can't be, and both are said beside the result.
+#[cfg(unix)]
+#[test]
+fn a_file_that_does_not_fit_loses_no_other() {
+    let folder = TempDir::new().unwrap();
+    let (history, plot) = (folder.path().join("h.csv"), folder.path().join("p.png"));
+    let program = env!("CARGO_BIN_EXE_fall-line");
+    // Files of 100 blocks of 512 bytes at the most; the signal that comes with it is ignored.
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "trap '' XFSZ; ulimit -f 100; exec {program} train --engine cpu --samples 100 --epochs 700 \
+             --quiet --history {} --plot {}",
+            history.display(),
+            plot.display()
+        ))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("w = "));
+    assert!(
+        stderr(&output).contains("h.csv: file too large"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!stderr(&output).contains(".fall-line-"));
+    assert!(!history.exists());
+    assert!(plot.exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    let output = fall_line()
+        .args(["train", "--samples", "1000", "--quiet"])
+        .stdout(
+            fs::OpenOptions::new()
+                .write(true)
+                .open("/dev/full")
+                .unwrap(),
+        )
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot write to standard output"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_after_the_epoch_and_keeps_the_history() {
+    use std::io::{BufRead, BufReader};
+    let folder = TempDir::new().unwrap();
+    let history = folder.path().join("h.csv");
+    let mut child = fall_line()
+        .args("train --engine cpu --samples 1e6 --epochs 1e5 --log-every 1 --history".split(' '))
+        .arg(&history)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.find(|line| line.as_ref().unwrap().starts_with("epoch 3:"));
+    interrupt(&child);
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert!(rest.iter().any(|line| line.starts_with("w = ")), "{rest:?}");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(stderr(&output).contains("interrupted after epoch"));
+    let epochs = fs::read_to_string(history).unwrap().lines().count() - 1;
+    assert!(stderr(&output).contains(&format!("after epoch {epochs}")));
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    assert!(ran("--help").contains("Exit codes"));
+    let help = ran("train --help");
+    for word in [
+        "--samples",
+        "--loss",
+        "log-cosh",
+        "--adapter",
+        "[default: 1e6]",
+    ] {
+        assert!(help.contains(word), "{word}");
+    }
+    assert!(ran("--version").contains(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn an_x_that_does_not_vary_is_refused_and_a_coarse_column_is_told_of() {
+    let folder = TempDir::new().unwrap();
+    let with = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        format!("train {} --engine cpu --epochs 1", path.display())
+    };
+    let text = refused(3, &with("constant.csv", "x,y\n5,1\n5,2\n5,3\n"));
+    assert!(text.contains("x is 5.0 in every sample"), "{text}");
+    let output = run(&(with(
+        "time.csv",
+        "t,y\n1700000000,1\n1700000900,2\n1700001800,3\n",
+    ) + " --no-standardize"));
+    let text = stderr(&output);
+    assert!(
+        text.contains("t runs from 1700000000.0 to 1700001800.0"),
+        "{text}"
+    );
+    assert!(text.contains("steps of 128.0"), "{text}");
+}
+
+#[test]
+fn bad_rows_are_left_out_counted_and_the_first_is_shown() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("bad.csv");
+    fs::write(&path, "x,y\n1,2\n2,\n3,6\nfour,8\n5,10\n").unwrap();
+    let args = format!("train {} --engine cpu --epochs 1", path.display());
+    let text = refused(3, &args);
+    assert!(
+        text.contains("line 3") && text.contains("--skip-bad"),
+        "{text}"
+    );
+    let output = run(&(args + " --learning-rate 0.001 --format json --skip-bad"));
+    assert!(output.status.success());
+    let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(result["samples"], 3);
+    let text = stderr(&output);
+    assert!(
+        text.contains("left out 2 rows") && text.contains("line 3"),
+        "{text}"
+    );
+}

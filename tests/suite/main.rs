@@ -1,0 +1,35 @@
+//! Tests of the library and the program, in one binary: it is linked once, and its tests share all cores.
+//!
+//! `cargo test --test suite csv::` runs those of one file.
+
+mod common;
+
+mod batches;
+mod bench;
+mod bulk;
+mod certified;
+mod cli;
+mod csv;
+mod data;
+mod descent;
+mod draw;
+mod engines;
+mod files;
+mod fit;
+mod library;
+mod lines;
+mod losses;
+mod npy;
+mod optima;
+mod parquet;
+mod predict;
+mod rate;
+mod resume;
+mod scaling;
+mod shaders;
+mod sources;
+mod stream;
+mod train;
+mod tutorial;
+mod verdict;
+mod write;

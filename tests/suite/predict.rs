@@ -1,0 +1,304 @@
+//! What was trained is used, and what would be trained on is written: `--save`, `predict`, `generate`.
+
+use crate::common::program;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use fall_line::data::Block;
+use fall_line::table;
+use fall_line::table::Request;
+use program::{fall_line, interrupt, json, ran, refused, run, stderr, stdout};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn cars() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cars.csv");
+    path.display().to_string()
+}
+
+/// A model of cars, in a folder.
+fn saved(folder: &TempDir) -> (String, Value) {
+    let path = folder.path().join("model.json").display().to_string();
+    ran(&format!("train {} --engine cpu -q --save {path}", cars()));
+    let model = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    (path, model)
+}
+
+/// Two columns of a file; of an NPY file by position.
+fn columns(path: &str, x: &str, y: &str) -> Block {
+    let request = Request {
+        x: Some(x),
+        y: Some(y),
+        ..Request::default()
+    };
+    let opened = table::open(Path::new(path), &request, &|_| {}).unwrap();
+    let mut block = Block::default();
+    opened.source.read(0, &mut block).unwrap();
+    block
+}
+
+#[test]
+fn a_model_is_saved_with_what_was_promised() {
+    let folder = TempDir::new().unwrap();
+    let (_, model) = saved(&folder);
+    let result = json(&format!("train {} --engine cpu --format json", cars()));
+    assert_eq!(model["schema"], "fall-line model 1");
+    assert_eq!(model["version"], env!("CARGO_PKG_VERSION"));
+    for name in [
+        "w",
+        "b",
+        "loss",
+        "loss_parameter",
+        "statistics",
+        "epochs",
+        "converged",
+        "data",
+    ] {
+        assert_eq!(model[name], result[name], "{name}");
+    }
+    for name in ["baseline_loss", "fit"] {
+        assert_eq!(model["metrics"][name], result[name], "{name}");
+    }
+    assert_eq!(model["metrics"]["loss"], result["final_loss"]);
+    let units = serde_json::json!({"x": "speed", "y": "dist", "w": "dist per speed", "b": "dist"});
+    assert_eq!(model["units"], units);
+    // Also of synthetic samples, and where the device drew them and the host knows nothing of them.
+    for flags in [
+        "--samples 1000",
+        "--samples 2e6 --generator device --engine gpu",
+    ] {
+        let path = folder.path().join("other.json");
+        ran(&format!(
+            "train {flags} --loss huber --delta 2 -q --save {}",
+            path.display()
+        ));
+        let model: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(model["loss_parameter"], 2.0);
+        assert_eq!(model["statistics"].is_null(), flags.contains("device"));
+    }
+}
+
+#[test]
+fn predictions_are_the_line_in_every_kind_of_file() {
+    let folder = TempDir::new().unwrap();
+    let (path, model) = saved(&folder);
+    let (w, b) = (model["w"].as_f64().unwrap(), model["b"].as_f64().unwrap());
+    let cars_columns = columns(&cars(), "speed", "dist");
+    let right: Vec<f64> = cars_columns.x.iter().map(|x| w * x + b).collect();
+    for (file, x, prediction) in [
+        ("p.csv", "speed", "predicted dist"),
+        ("p.parquet", "speed", "predicted dist"),
+        ("p.npy", "1", "2"),
+    ] {
+        let out = folder.path().join(file).display().to_string();
+        let text = ran(&format!("predict {path} {} -o {out}", cars()));
+        assert_eq!(text, "50 predictions\n");
+        let written = columns(&out, x, prediction);
+        assert_eq!(written.x, cars_columns.x, "{file}");
+        assert_eq!(written.y, right, "{file}");
+    }
+    // With y, of which it says how well it is met; to stdout where no file is named.
+    let output = run(&format!("predict {path} {} --y dist", cars()));
+    assert!(
+        stderr(&output).contains("R² 0.651079, RMSE 15.06886"),
+        "{output:?}"
+    );
+    let text = stdout(&output);
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("speed,dist,predicted dist"));
+    let first: Vec<f64> = lines
+        .next()
+        .unwrap()
+        .split(',')
+        .map(|field| field.parse().unwrap())
+        .collect();
+    assert_eq!(first, [4.0, 2.0, w * 4.0 + b]);
+    assert_eq!(lines.count(), 49);
+    let summary = json(&format!("predict {path} {} --y dist --format json", cars()));
+    for name in ["rmse", "mae", "r_squared"] {
+        let (one, other) = (
+            summary["fit"][name].as_f64().unwrap(),
+            model["metrics"]["fit"][name].as_f64().unwrap(),
+        );
+        assert!((one / other - 1.0).abs() < 1e-14, "{name}");
+    }
+    assert_eq!(stderr(&run(&format!("predict {path} {} -q", cars()))), "");
+    // What was left out is counted there too.
+    let bad = folder.path().join("bad.csv").display().to_string();
+    fs::write(&bad, "speed,dist\n1,2\n,3\nten,4\n5,6\n").unwrap();
+    let output = run(&format!("predict {path} {bad} --skip-bad -q --format json"));
+    let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(stderr(&output), "");
+    assert_eq!(summary["samples"], 2);
+    let skipped = serde_json::json!({"is missing": 1, "is not a number": 1});
+    assert_eq!(summary["skipped"], skipped);
+    // One x, under another name, from a pipe, beside one that is none.
+    let mut child = fall_line()
+        .args(["predict", &path, "-", "--x", "v", "--skip-bad"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"v,name\n10,a\n,b\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        stdout(&output),
+        format!("v,predicted dist\n10.0,{:?}\n", w * 10.0 + b)
+    );
+    assert!(stderr(&output).contains("left out 1 row"), "{output:?}");
+}
+
+#[test]
+fn what_is_no_model_or_no_data_is_said() {
+    let folder = TempDir::new().unwrap();
+    let (path, _) = saved(&folder);
+    let good = fs::read_to_string(&path).unwrap();
+    let cars = cars();
+    let other = folder.path().join("other.json");
+    let with = |text: &str| {
+        fs::write(&other, text).unwrap();
+        format!("predict {} {cars}", other.display())
+    };
+    assert!(refused(3, &with("{}")).contains("not a saved model"));
+    assert!(refused(3, &with("speed,dist\n")).contains("not a saved model"));
+    assert!(refused(3, &with(&good[..good.len() / 2])).contains("not a saved model"));
+    assert!(refused(3, &with(&good.replace("model 1", "model 2"))).contains("model 2"));
+    assert!(refused(3, &with(&good.replace("\"w\"", "\"v\""))).contains("damaged"));
+    assert!(refused(1, &format!("predict nosuch.json {cars}")).contains("cannot read nosuch.json"));
+    assert!(refused(3, &format!("predict {path} {cars} --x weight")).contains("\"weight\""));
+    assert!(refused(2, &format!("predict {path} {cars} -o p.txt")).contains(".parquet"));
+    assert!(refused(2, &format!("predict {path}")).contains("<DATA>"));
+    let copy = folder.path().join("cars.csv");
+    fs::copy(&cars, &copy).unwrap();
+    let text = refused(2, &format!("predict {path} {0} -o {0}", copy.display()));
+    assert!(text.contains("would replace the data"), "{text}");
+    assert_eq!(fs::read(&copy).unwrap(), fs::read(&cars).unwrap());
+    assert!(refused(1, &format!("predict {path} {cars} -o /nosuch/p.csv")).contains("/nosuch"));
+    // Nor the model, nor x where it is a file of its own.
+    let model = folder.path().join("model.csv");
+    fs::copy(&path, &model).unwrap();
+    let text = refused(2, &format!("predict {0} {cars} -o {0}", model.display()));
+    assert!(text.contains("would replace the model"), "{text}");
+    let x = folder.path().join("x.npy");
+    fs::copy(&model, &x).unwrap();
+    let text = refused(2, &format!("predict {path} --x {0} -o {0}", x.display()));
+    assert!(text.contains("would replace the data"), "{text}");
+    assert_eq!(fs::read(&x).unwrap(), good.as_bytes());
+}
+
+/// What was trained without names is predicted without naming anything.
+#[test]
+fn columns_without_names_are_found_again() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    ran(&format!("generate {} --samples 100", at("a.npy")));
+    fs::write(at("a.csv"), "1,30\n2,50\n3,70\n").unwrap();
+    for data in [at("a.npy"), at("a.csv")] {
+        let model = at("m.json");
+        ran(&format!("train {data} --engine cpu -q --save {model}"));
+        let found = ran(&format!("predict {model} {data} -q"));
+        let named = ran(&format!("predict {model} {data} -q --x 1"));
+        assert!(
+            found.starts_with("column 1,predicted column 2\n"),
+            "{found}"
+        );
+        assert_eq!(found, named);
+    }
+}
+
+/// The device's own draws differ from its twin's by roundings of the normal draw (draw.rs); the twin is what is
+/// written, and what the CPU engine trains on.
+#[test]
+fn what_is_generated_is_what_would_be_trained_on_bit_for_bit() {
+    let folder = TempDir::new().unwrap();
+    let descent =
+        "--epochs 20 --learning-rate 0.1 --init-w 0 --init-b 0 --engine cpu --format json";
+    for generator in ["chacha", "numpy", "device"] {
+        let recipe =
+            format!("--samples 70000 --slope -2 --outliers 0.01 --seed 7 --generator {generator}");
+        let drawn = json(&format!("train {recipe} {descent}"));
+        for kind in ["csv", "parquet", "npy"] {
+            let path = folder.path().join(format!("{generator}.{kind}"));
+            assert_eq!(ran(&format!("generate {} {recipe}", path.display())), "");
+            let flags = "--no-standardize --tolerance 0";
+            let read = json(&format!("train {} {flags} {descent}", path.display()));
+            for name in ["w", "b", "final_loss", "samples", "statistics"] {
+                assert_eq!(read[name], drawn[name], "{generator}, {kind}: {name}");
+            }
+        }
+    }
+    assert!(refused(2, "generate a.txt").contains(".npy"));
+    assert!(refused(2, "generate a.csv --x-range 2..1").contains("--x-range"));
+    assert!(refused(1, "generate /nosuch/a.csv").contains("/nosuch"));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_no_half_a_file() {
+    let folder = TempDir::new().unwrap();
+    let (model, _) = saved(&folder);
+    let data = folder.path().join("data.npy").display().to_string();
+    ran(&format!("generate {data} --samples 3e6"));
+    // A folder of its own, where anything that is left is seen.
+    let here = folder.path().join("here");
+    fs::create_dir(&here).unwrap();
+    let path = here.join("large.csv").display().to_string();
+    for args in [
+        format!("generate {path} --samples 1e9"),
+        format!("predict {model} {data} --x 1 -o {path}"),
+    ] {
+        let mut child = fall_line()
+            .args(args.split(' '))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let begun = || {
+            fs::read_dir(&here)
+                .unwrap()
+                .any(|file| file.unwrap().metadata().unwrap().len() > 1 << 20)
+        };
+        while !begun() {
+            assert!(child.try_wait().unwrap().is_none(), "{args}");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{args}");
+        let text = stderr(&output);
+        assert!(text.ends_with("large.csv is not written\n"), "{text}");
+        // Predictions that are nowhere are not counted.
+        assert_eq!(stdout(&output), "");
+        assert_eq!(fs::read_dir(&here).unwrap().count(), 0);
+    }
+}
+
+/// Columns without names are called by their place, in a model too.
+#[test]
+fn a_model_of_columns_without_names_finds_them_again() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(at("points.csv"), "9,1,5\n9,2,7\n9,3,9\n").unwrap();
+    for data in ["points.csv", "points.npy"] {
+        if data.ends_with("npy") {
+            ran(&format!(
+                "generate {} --samples 3 --noise 0 --slope 2 --intercept 3",
+                at(data)
+            ));
+        }
+        let [x, y] = if data.ends_with("npy") {
+            [1, 2]
+        } else {
+            [2, 3]
+        };
+        let (data, model) = (at(data), at("model.json"));
+        ran(&format!(
+            "train {data} --x {x} --y {y} --engine cpu -q --save {model}"
+        ));
+        let text = ran(&format!("predict {model} {data} --y {y} --format json"));
+        let summary: Value = serde_json::from_str(&text).unwrap();
+        assert!(summary["fit"]["rmse"].as_f64().unwrap() < 1e-6, "{summary}");
+    }
+}
