@@ -233,16 +233,13 @@ pub enum Error {
     Failed(String),
 
     /// The loss, w or b is no longer finite.
-    #[error(
-        "diverged at epoch {epoch}: {what} is not finite; the last finite line is w = {:?}, b = {:?}",
-        .last.w, .last.b
-    )]
+    #[error("diverged at epoch {epoch}: {what} is not finite{}", last_finite(.last))]
     Diverged {
         /// The epoch, counted from 1.
         epoch: u64,
         /// `the loss`, `w`, `b`, `the gradient`, or `the loss after its update` if only that of the last epoch is not.
         what: &'static str,
-        /// The last model whose w and b are finite.
+        /// The last model whose w and b are finite, in the coordinates of the descent. Outside them they may overflow.
         last: Model,
     },
     /// The run ended before it had converged.
@@ -369,5 +366,16 @@ fn no_adapter(wanted: Option<&str>, adapters: &[String], backends: Option<&str>)
             });
             format!("no GPU adapter found{narrowed}; {REMEDY}")
         }
+    }
+}
+
+fn last_finite(last: &Model) -> String {
+    if last.w.is_finite() && last.b.is_finite() {
+        format!(
+            "; the last finite line is w = {:?}, b = {:?}",
+            last.w, last.b
+        )
+    } else {
+        String::new()
     }
 }

@@ -322,7 +322,11 @@ impl Train {
             tune: !on_gpu.no_tune,
             device_memory: engine.device_memory,
             history: output.history.is_some() || output.plot.is_some(),
-            measure: output.talks() || output.format == Format::Json || output.save.is_some(),
+            // One's own data may hold anything. Drawn samples are as the recipe says, and drawing them again takes time.
+            measure: self.data.is_some()
+                || output.talks()
+                || output.format == Format::Json
+                || output.save.is_some(),
             checkpoint: checkpoints.checkpoint.clone(),
             checkpoint_every: checkpoints.checkpoint_every,
             resume,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fall_line::atomic;
 use fall_line::data::Block;
@@ -87,8 +88,11 @@ fn write_predictions(
     } else {
         vec![opened.x.as_str(), &prediction]
     };
+    let overflowed = AtomicU64::new(0);
     let columns = |Block { x, y }: Block| {
-        let predictions = x.iter().map(|&x| saved.model.predict(x)).collect();
+        let predictions: Vec<f64> = x.iter().map(|&x| saved.model.predict(x)).collect();
+        let infinite = predictions.iter().filter(|value| !value.is_finite());
+        overflowed.fetch_add(infinite.count() as u64, Ordering::Relaxed);
         if has_y {
             vec![x, y, predictions]
         } else {
@@ -101,12 +105,20 @@ fn write_predictions(
         columns,
         interrupts: &Interrupts::listen()?,
     };
-    match (&args.output, args.format) {
+    let code = match (&args.output, args.format) {
         (Some(path), _) => table.write_file(path, args.quiet),
         (None, Format::Text) => table.print(),
         // Only the summary was asked for.
         (None, Format::Json) => Ok(ExitCode::SUCCESS),
+    }?;
+    let overflowed = overflowed.into_inner();
+    if overflowed > 0 {
+        output::notice(format_args!(
+            "warning: {} beyond the range of f64: the line is too steep for these x",
+            number::counted(overflowed, "prediction"),
+        ));
     }
+    Ok(code)
 }
 
 /// The number of predictions, and how well they fit if y is known.

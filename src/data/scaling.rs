@@ -144,6 +144,24 @@ impl Scaling {
         loss.in_unit(self.y_scale)
     }
 
+    /// Returns x′ and y′.
+    pub fn coordinates(&self, x: f64, y: f64) -> (f64, f64) {
+        let distance = x - self.x_center;
+        (
+            distance / self.x_scale,
+            (y - self.y_center - self.trend * distance) / self.y_scale,
+        )
+    }
+
+    /// Returns the largest rounding of a residual at (x, y), in units of y. `inside` is the line over x′ and y′. These three
+    /// are rounded by a share of at most `unit`.
+    pub fn rounding(&self, inside: Model, unit: f64, x: f64, y: f64) -> f64 {
+        let (x, y) = self.coordinates(x, y);
+        // Two roundings are in w′·x′, one each in b′ and y′, and each result of the two additions is rounded in f32.
+        let size = (inside.w * x).abs() + inside.b.abs() + y.abs();
+        4.0 * unit * size * self.y_scale
+    }
+
     /// Returns the line over x′ and y′ that is this line over x and y.
     pub fn inside(&self, Model { w, b }: Model) -> Model {
         Model {
@@ -220,17 +238,8 @@ impl<S: Source> Source for Scaled<S> {
 
     fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
         self.source.read(index, block)?;
-        let Scaling {
-            x_center,
-            x_scale,
-            y_center,
-            y_scale,
-            trend,
-        } = self.scaling;
         for (x, y) in block.x.iter_mut().zip(&mut block.y) {
-            let distance = *x - x_center;
-            *y = (*y - y_center - trend * distance) / y_scale;
-            *x = distance / x_scale;
+            (*x, *y) = self.scaling.coordinates(*x, *y);
         }
         Ok(())
     }

@@ -176,9 +176,9 @@ impl Statistics {
 }
 
 impl ColumnStats {
-    /// Returns whether there are two values so far apart that the square of their distance is above 0 in f64.
+    /// Returns whether the values differ, and by so much that f64 holds the squares of their distances with all digits.
     pub fn varies(&self) -> bool {
-        self.least < self.greatest && self.squares > 0.0
+        self.least < self.greatest && self.squares >= f64::MIN_POSITIVE / f64::EPSILON
     }
 
     /// Returns the step between neighbours in f32 at the greatest absolute value, if the range has fewer than 4096 steps.

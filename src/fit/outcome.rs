@@ -17,7 +17,7 @@ use crate::train::{Ended, Epoch};
 pub struct Outcome {
     /// The line.
     pub model: Model,
-    /// The mean loss there, as the engine sums it.
+    /// The mean loss there: in f64 if the goodness of fit was measured, else as the engine sums it.
     pub loss: f64,
     /// `true` if nothing improved any more and no better line is known; `None` if the run was to take all its epochs.
     pub converged: Option<bool>,
@@ -104,8 +104,17 @@ pub struct Warning {
 }
 
 /// A kind of doubt about a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Doubt {
+    /// The engine's loss is not that of the line, by more than rounding explains: f32 does not hold these samples.
+    Rounded {
+        /// The loss as the engine sums it.
+        engine: f64,
+        /// The loss in f64.
+        exact: f64,
+    },
+    /// The mean of y or the line of least squares has a lower loss.
+    Beaten,
     /// The loss is higher than in the first epoch.
     Rose,
     /// The loss falls no more, but there are better lines.
@@ -142,16 +151,23 @@ impl Warning {
     /// Returns the doubt about a line that the epochs led to, if there is one.
     pub(super) fn of(
         outcome: &Outcome,
+        engine_loss: f64,
         first_loss: Option<f64>,
         drawn_on_the_device: bool,
     ) -> Option<Warning> {
         let setup = &outcome.setup;
         // A cutting plane starts where the line is about to be; f32 sums may tell either of two equal losses as the greater.
         let rose = setup.learning_rate.is_some()
-            && first_loss.is_some_and(|first| outcome.loss > 1.00001 * first);
+            && first_loss.is_some_and(|first| engine_loss > 1.00001 * first);
+        let quality = &outcome.quality;
         let doubt = match (outcome.converged, outcome.ended) {
+            _ if quality.contradicts(engine_loss) => Doubt::Rounded {
+                engine: engine_loss,
+                exact: outcome.loss,
+            },
             _ if rose => Doubt::Rose,
-            (Some(false), Ended::Converged) => Doubt::NotBest,
+            (Some(false), Ended::Converged) if quality.rules_out(engine_loss) => Doubt::NotBest,
+            (Some(false), Ended::Converged) => Doubt::Beaten,
             (Some(false), _) => Doubt::NotConverged,
             (Some(true) | None, _) => return None,
         };
@@ -159,13 +175,14 @@ impl Warning {
         if !setup.standardized && !drawn_on_the_device {
             remedies.push(Remedy::Standardize);
         }
-        if setup.learning_rate.is_some_and(|learning| !learning.auto) {
+        let rounded = matches!(doubt, Doubt::Rounded { .. });
+        if !rounded && setup.learning_rate.is_some_and(|learning| !learning.auto) {
             remedies.push(Remedy::AutomaticRate);
         }
-        if setup.learning_rate.is_some() && !setup.loss.is_least_squares() {
+        if !rounded && setup.learning_rate.is_some() && !setup.loss.is_least_squares() {
             remedies.push(Remedy::CuttingPlane);
         }
-        if outcome.ended == Ended::OutOfEpochs && outcome.converged.is_some() {
+        if !rounded && outcome.ended == Ended::OutOfEpochs && outcome.converged.is_some() {
             remedies.push(Remedy::MoreEpochs);
         }
         Some(Warning {
@@ -179,6 +196,15 @@ impl Warning {
     pub fn text(&self, word: impl Fn(Remedy) -> String) -> String {
         let epochs = crate::error::counted(self.epochs, "epoch");
         let mut text = match self.doubt {
+            Doubt::Rounded { engine, exact } => format!(
+                "the engine's loss is {:.1} % off that of its line in f64: f32 can't hold samples that lie so far apart; \
+                 look for values far off, such as codes for missing ones",
+                100.0 * (engine - exact).abs() / engine.max(exact),
+            ),
+            Doubt::Beaten => {
+                "the mean of y or the line of least squares has a lower loss than this line"
+                    .to_owned()
+            }
             Doubt::Rose => format!("the loss has risen over {epochs}"),
             Doubt::NotBest => {
                 format!("the loss falls no more after {epochs}, but there are better lines")

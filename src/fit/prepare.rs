@@ -161,13 +161,15 @@ fn judge(
             },
         });
     }
-    if !x.varies() {
-        return Err(Error::Data(format!(
-            "{}: x runs from {:?} to {:?}, too little for f64 to square: bring it to larger units",
-            source.title(),
-            x.least,
-            x.greatest,
-        )));
+    for (name, column) in [("x", x), ("y", &statistics.y)] {
+        if column.least < column.greatest && !column.varies() {
+            return Err(Error::Data(format!(
+                "{}: {name} runs from {:?} to {:?}, too little for f64 to square: bring it to larger units",
+                source.title(),
+                column.least,
+                column.greatest,
+            )));
+        }
     }
     for (name, column) in source.names().into_iter().zip([x, &statistics.y]) {
         let (in_f64, step) = match (column.coarse_in_f64(), column.coarse_in_f32()) {

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::setup::Setup;
 use crate::data::Source;
-use crate::data::goodness::Goodness;
+use crate::data::goodness::{Goodness, Losses};
 use crate::data::statistics::Statistics;
-use crate::engine::Engine;
+use crate::engine::{Engine, Storage};
 use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::Model;
@@ -16,6 +16,12 @@ use crate::train::{Config, Descent, Ended, PATIENCE, Stop, Trained, Walk, train}
 
 /// Share of a loss that f32 sums tell for certain.
 const CERTAIN: f64 = 1e-6;
+/// The largest rounding of an f32 sum of losses, as a share of it; engines are tested to this.
+const MAX_ROUNDING: f64 = 1.0 / (1 << 19) as f64;
+/// The share of a loss above which rounding is told of.
+const NOTABLE: f64 = 1e-3;
+/// The step from 1 to the next number of 16 bits.
+const HALF_EPSILON: f64 = 1.0 / (1 << 10) as f64;
 /// Maximum epochs of the cutting plane that checks a descent by steps.
 const CHECKS: u64 = 200;
 
@@ -28,8 +34,17 @@ pub struct Quality {
     pub distance: Option<Model>,
     /// The least loss, as the engine sums it. Known for `mse`, and for other losses if a descent by steps stood still.
     pub least_loss: Option<f64>,
-    /// Loss of the constant line y = mean of y.
+    /// Loss of the line, in f64; `None` where `goodness` is.
+    #[serde(skip)]
+    pub loss: Option<f64>,
+    /// The largest part of the engine's loss that may be rounding without a doubt about the line.
+    #[serde(skip)]
+    allowed: f64,
+    /// Loss of the constant line y = mean of y, in f64.
     pub baseline_loss: Option<f64>,
+    /// Loss of the line of least squares, in f64.
+    #[serde(skip)]
+    least_squares_loss: Option<f64>,
     /// RMSE, MAE and R² over the samples as they are, in f64; `None` if they never were on the host, or the run was
     /// cancelled.
     #[serde(rename = "fit")]
@@ -120,11 +135,46 @@ impl Quality {
             _ => {}
         }
         if goodness {
-            self.baseline_loss = Some(loss_at(engine, statistics.constant())?);
-            let model = setup.scaling.outside(trained.model);
-            self.goodness = Some(Goodness::of(source, model, &statistics.y)?);
+            let lines = [
+                setup.scaling.outside(trained.model),
+                statistics.constant(),
+                self.least_squares.unwrap_or(statistics.constant()),
+            ];
+            let unit = match engine.description().storage {
+                Storage::F32 => f64::from(f32::EPSILON) / 2.0,
+                Storage::F16 => HALF_EPSILON / 2.0,
+            };
+            let rounding = |x, y| setup.scaling.rounding(trained.model, unit, x, y);
+            let Losses {
+                losses,
+                rounding,
+                goodness,
+            } = Losses::of(source, setup.loss, &lines, &statistics.y, rounding)?;
+            self.goodness = Some(goodness);
+            if let [line, constant, least_squares] = losses[..] {
+                self.loss = Some(line);
+                self.allowed = rounding.min(NOTABLE * line) + MAX_ROUNDING * line + self.rounding;
+                self.baseline_loss = Some(constant);
+                self.least_squares_loss = Some(least_squares);
+            }
         }
         Ok(())
+    }
+
+    /// Returns whether a loss, as the engine sums it, is not the line's: rounding explains no such distance, or it is more
+    /// than rounding may take from a result.
+    pub(super) fn contradicts(&self, loss: f64) -> bool {
+        self.loss
+            .is_some_and(|exact| (loss - exact).abs() > self.allowed)
+    }
+
+    /// Returns whether a line that no descent is needed for has a lower loss.
+    pub(super) fn is_beaten(&self) -> bool {
+        let others = [self.baseline_loss, self.least_squares_loss];
+        self.loss.is_some_and(|loss| {
+            let least = loss * (1.0 - self.tolerance) - self.allowed;
+            others.into_iter().flatten().any(|other| other < least)
+        })
     }
 
     /// Returns whether a line of this loss is not the best: a descent by steps may stand still far from it.

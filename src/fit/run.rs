@@ -126,10 +126,11 @@ impl Loaded<'_> {
             errors.extend(measured.err().filter(|_| !monitor.is_cancelled()));
         }
         let loss = setup.outside_loss(trained.loss);
-        let converged = trained.ended == Ended::Converged && !quality.rules_out(loss);
+        let converged = trained.ended == Ended::Converged
+            && !(quality.rules_out(loss) || quality.contradicts(loss) || quality.is_beaten());
         let mut outcome = Outcome {
             model: setup.scaling.outside(trained.model),
-            loss,
+            loss: quality.loss.unwrap_or(loss),
             converged: setup.may_converge().then_some(converged),
             warning: None,
             epochs: trained.epochs,
@@ -148,7 +149,7 @@ impl Loaded<'_> {
             errors,
         };
         let drawn = self.prepared.is_drawn_on_the_device();
-        outcome.warning = Warning::of(&outcome, self.first_loss, drawn);
+        outcome.warning = Warning::of(&outcome, loss, self.first_loss, drawn);
         outcome
     }
 }

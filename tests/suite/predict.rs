@@ -302,3 +302,17 @@ fn a_model_of_columns_without_names_finds_them_again() {
         assert!(summary["fit"]["rmse"].as_f64().unwrap() < 1e-6, "{summary}");
     }
 }
+
+#[test]
+fn predictions_beyond_f64_are_told() {
+    let folder = TempDir::new().unwrap();
+    let (path, mut model) = saved(&folder);
+    model["w"] = 1.7e308.into();
+    fs::write(&path, model.to_string()).unwrap();
+    let args = format!("predict {path} {} --x speed", cars());
+    let text = stderr(&run(&args));
+    assert!(
+        text.contains("warning: 50 predictions beyond the range of f64"),
+        "{text}"
+    );
+}

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use program::{fall_line, interrupt, json, ran, refused, run, stderr, stdout};
+use program::{engines, fall_line, interrupt, json, ran, refused, run, stderr, stdout};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -237,4 +237,108 @@ fn columns_that_f64_is_too_coarse_for_are_told_of() {
         &format!("train {} --engine cpu", file(&folder, "tiny.csv", tiny)),
     );
     assert!(text.contains("larger units"), "{text}");
+}
+
+/// Returns the mean loss of `w` and `b` over samples, by the textbook's formulas with δ = 1 and τ = ½.
+fn loss_of(loss: &str, samples: &[(f64, f64)], w: f64, b: f64) -> f64 {
+    let value = |r: f64| match loss {
+        "mse" => r * r,
+        "mae" => r.abs(),
+        "quantile" => 0.5 * r.abs(),
+        "huber" if r.abs() <= 1.0 => 0.5 * r * r,
+        "huber" => r.abs() - 0.5,
+        _ => r.abs() + (-2.0 * r.abs()).exp().ln_1p() - 2.0_f64.ln(),
+    };
+    let values = samples.iter().map(|(x, y)| value(w * x + b - y));
+    values.sum::<f64>() / samples.len() as f64
+}
+
+/// One x in 20,000 is a code for a missing value. The losses but mse then lose digits on every engine, and the printed
+/// loss has to show it.
+#[test]
+fn a_far_x_gives_the_loss_of_the_line_and_no_false_convergence() {
+    let folder = TempDir::new().unwrap();
+    for far in [999_999_999.0, -1e12, 1e20] {
+        let x = |i: u32| {
+            if i == 10_002 {
+                far
+            } else {
+                f64::from(i * 7919 % 20_000) / 1e4
+            }
+        };
+        let y = |i: u32| 3.0 * f64::from(i * 7919 % 20_000) / 1e4 + f64::from(i * 7 % 1000) / 500.0;
+        let samples: Vec<(f64, f64)> = (0..20_000).map(|i| (x(i), y(i))).collect();
+        let rows = samples.iter().map(|(x, y)| format!("{x:e},{y}\n"));
+        let path = file(&folder, "far.csv", rows);
+        for engine in engines() {
+            for loss in ["mse", "mae", "huber", "quantile", "log-cosh"] {
+                let args = format!("train {path} --loss {loss} {engine} --strict --format json");
+                let output = run(&args);
+                let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
+                let [w, b, printed] =
+                    ["w", "b", "final_loss"].map(|key| result[key].as_f64().unwrap());
+                let exact = loss_of(loss, &samples, w, b);
+                assert!(
+                    (printed - exact).abs() < 1e-9 * exact,
+                    "{args}: {printed} for {exact}"
+                );
+                let middle = samples.iter().map(|(_, y)| y / 20_000.0).sum();
+                let constant = loss_of(loss, &samples, 0.0, middle);
+                if result["converged"] == true {
+                    assert!(exact < 1.001 * constant, "{args}: {exact} above {constant}");
+                    assert!(output.status.success(), "{args}");
+                } else {
+                    assert_eq!(output.status.code(), Some(6), "{args}");
+                    assert!(
+                        stderr(&output).contains("f32 can't hold"),
+                        "{args}: {}",
+                        stderr(&output)
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// y of 123456789.123 is 123456792 in f32, and all residuals seem to be 0.
+#[test]
+fn what_f32_rounds_away_is_told() {
+    let folder = TempDir::new().unwrap();
+    let rows = (0..50).map(|i| format!("{},123456789.123\n", f64::from(i * 31 % 50) / 50.0));
+    let path = file(&folder, "constant.csv", rows);
+    let args = format!("train {path} --no-standardize --engine cpu --strict --format json");
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(6), "{}", stdout(&output));
+    let text = stderr(&output);
+    assert!(
+        text.contains("f32 can't hold") && text.contains("--standardize would help"),
+        "{text}"
+    );
+    assert_eq!(
+        json(&format!("train {path} --engine cpu --strict --format json"))["final_loss"],
+        0.0
+    );
+}
+
+/// The squares of such y are 0 or have few digits in f64.
+#[test]
+fn too_small_a_y_is_refused_like_such_an_x() {
+    let folder = TempDir::new().unwrap();
+    for size in ["e-300", "e-160"] {
+        let rows = (0..50).map(|i| format!("{i},{}{size}\n", 3 * i + i % 2));
+        let text = refused(
+            3,
+            &format!("train {} --engine cpu", file(&folder, "y.csv", rows)),
+        );
+        assert!(
+            text.contains("y runs from 0.0 to") && text.contains("larger units"),
+            "{text}"
+        );
+        let rows = (0..50).map(|i| format!("{i}{size},{i}\n"));
+        let text = refused(
+            3,
+            &format!("train {} --engine cpu", file(&folder, "x.csv", rows)),
+        );
+        assert!(text.contains("x runs from 0.0 to"), "{text}");
+    }
 }
