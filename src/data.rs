@@ -5,6 +5,7 @@ use self::synthetic::{ChaCha, Generator, Recipe, Synthetic};
 use self::threefry::Threefry;
 use crate::error::{Axis, Error, Reason};
 
+pub mod far;
 pub mod goodness;
 pub mod host;
 pub mod numpy;

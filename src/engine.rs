@@ -14,6 +14,7 @@ pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod tuning;
+pub mod with_far;
 
 /// Computes the sums of an epoch over all samples of the data set that it was built with.
 pub trait Engine {
@@ -24,7 +25,7 @@ pub trait Engine {
     /// loss.
     fn description(&self) -> Description;
 
-    /// Returns the sums at `model`, whose w and b are rounded to f32. Blocks until the numbers are on the host.
+    /// Returns the sums at `model`, whose w and b are rounded to f32, except by [`with_far::WithFar`]. Blocks until the numbers are on the host.
     ///
     /// The same data, engine and model give the same bits.
     ///

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::far::Bulk;
 use super::statistics::Statistics;
 use super::synthetic::Synthetic;
 use super::{Block, Source};
@@ -213,16 +214,27 @@ impl Scaling {
     }
 }
 
-/// A data set in the coordinates of a [`Scaling`].
+/// A data set in the coordinates of a [`Scaling`]. In place of each sample far off it has one at (0, 0).
 pub struct Scaled<S> {
     source: S,
     scaling: Scaling,
+    bulk: Bulk,
 }
 
 impl<S: Source> Scaled<S> {
     /// Returns the samples of `source` in the coordinates of `scaling`.
     pub fn new(source: S, scaling: Scaling) -> Self {
-        Scaled { source, scaling }
+        let bulk = Bulk::ALL;
+        Scaled {
+            source,
+            scaling,
+            bulk,
+        }
+    }
+
+    /// Leaves out what lies outside of `bulk`.
+    pub fn within(self, bulk: Bulk) -> Self {
+        Scaled { bulk, ..self }
     }
 
     /// Returns the samples in their own units.
@@ -239,7 +251,11 @@ impl<S: Source> Source for Scaled<S> {
     fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
         self.source.read(index, block)?;
         for (x, y) in block.x.iter_mut().zip(&mut block.y) {
-            (*x, *y) = self.scaling.coordinates(*x, *y);
+            (*x, *y) = if self.bulk.contains(*x, *y) {
+                self.scaling.coordinates(*x, *y)
+            } else {
+                (0.0, 0.0)
+            };
         }
         Ok(())
     }

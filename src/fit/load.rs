@@ -8,6 +8,7 @@ use super::prepare::Prepared;
 use super::run::Loaded;
 use crate::data::Source;
 use crate::engine::cpu::CpuEngine;
+use crate::engine::with_far::WithFar;
 use crate::engine::{Chosen, Description, Engine};
 use crate::error::Error;
 use crate::train::Walk;
@@ -18,7 +19,11 @@ impl Prepared<'_> {
     /// # Errors
     /// Those of the engine and the source, and [`Error::OtherRun`] if the checkpoint belongs to another run.
     pub fn load(&self) -> Result<Loaded<'_>, Error> {
-        let engine = self.engine()?;
+        let mut engine = self.engine()?;
+        if !self.far.is_empty() {
+            let loss = self.setup.scaling.loss(self.setup.loss);
+            engine = Box::new(WithFar::new(engine, loss, self.far.clone()));
+        }
         let description = engine.description();
         let fingerprint = self.fingerprint(&description);
         let walk = match &self.options.resume {

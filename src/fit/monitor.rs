@@ -57,6 +57,13 @@ pub enum Notice {
         /// The distance of neighbouring numbers there.
         step: f64,
     },
+    /// Some samples lie so far off that the host sums them beside the engine.
+    Far {
+        /// Their number.
+        far: u64,
+        /// The number of all samples.
+        samples: u64,
+    },
     /// A checkpoint could not be written; training goes on.
     Checkpoint(Error),
 }
@@ -83,6 +90,10 @@ impl fmt::Display for Notice {
                      the line lacks digits; {remedy}"
                 )
             }
+            Notice::Far { far, samples } => write!(
+                f,
+                "{far} of {samples} samples lie more than 4096 times as far off as half of them: the host sums these in f64",
+            ),
             Notice::Checkpoint(error) => write!(f, "{error}"),
         }
     }

@@ -6,12 +6,13 @@ use super::Fit;
 use super::monitor::{Monitor, Notice, Phase};
 use super::options::{Options, is_drawn_on_the_device};
 use super::setup::{Known, Setup, check, wants_robust_start};
-use crate::data::Source;
+use crate::data::far::{Bulk, Parts};
 use crate::data::scaling::Scaled;
 use crate::data::statistics::{Observed, Statistics};
-use crate::engine::Chosen;
+use crate::data::{Block, Source};
+use crate::engine::{Chosen, Storage};
 use crate::error::{Error, Setting};
-use crate::train::RobustStart;
+use crate::train::{self, RobustStart};
 
 /// Synthetic samples up to which their statistics are computed beforehand: it takes a moment, and says more than the
 /// recipe.
@@ -23,6 +24,8 @@ pub struct Prepared<'a> {
     /// The samples as engines see them.
     pub(super) samples: Scaled<Observed<Box<dyn Source + 'a>>>,
     pub(super) setup: Setup,
+    /// Samples that are too far off for the engine, in its coordinates.
+    pub(super) far: Vec<(f64, f64)>,
     /// The statistics, as far as they are known before the samples are loaded.
     pub(super) statistics: Option<Statistics>,
     pub(super) chosen: Chosen,
@@ -69,8 +72,16 @@ impl<'a> Fit<'a> {
             ));
         }
         let statistics = statistics_before(&source, &options, monitor)?;
-        let robust =
-            wants_robust_start(&options, &source)?.then(|| RobustStart::new(&source, options.loss));
+        let (mut robust, mut parts) = (None, None);
+        if wants_robust_start(&options, &source)? {
+            let samples = train::sample(&source)?;
+            if let Some(statistics) = &statistics
+                && options.standardizes(&source)
+            {
+                parts = far_off(&source, &samples, statistics, &options)?;
+            }
+            robust = Some(RobustStart::of(samples, options.loss, parts.as_ref())?);
+        }
         let synthetic = source.synthetic();
         let known = match (&statistics, &synthetic) {
             (Some(statistics), _) => Known::Statistics(statistics),
@@ -79,9 +90,19 @@ impl<'a> Fit<'a> {
                 return Err(Error::Data(format!("{}: no statistics", source.title())));
             }
         };
-        let setup = Setup::new(&options, &source, known, robust.transpose()?)?;
+        let setup = Setup::new(&options, &source, known, robust, parts.as_ref())?;
+        if setup.far > 0 {
+            monitor.notice(&Notice::Far {
+                far: setup.far,
+                samples: source.samples(),
+            });
+        }
+        let far = parts.map_or_else(Vec::new, |parts| parts.far);
+        let inside = |(x, y)| setup.scaling.coordinates(x, y);
         Ok(Prepared {
-            samples: Scaled::new(Observed::new(source, statistics), setup.scaling),
+            samples: Scaled::new(Observed::new(source, statistics), setup.scaling)
+                .within(setup.bulk),
+            far: far.into_iter().map(inside).collect(),
             options,
             setup,
             statistics,
@@ -132,6 +153,22 @@ fn statistics_before(
         judge(source, options.standardizes(source), &statistics, monitor)?;
     }
     Ok(Some(statistics))
+}
+
+/// Returns the samples too far off for the engine, apart from the others.
+///
+/// f32 holds any y; 16 bits don't.
+fn far_off(
+    source: &dyn Source,
+    samples: &Block,
+    statistics: &Statistics,
+    options: &Options,
+) -> Result<Option<Parts>, Error> {
+    let bulk = match options.storage {
+        Storage::F32 => Bulk::of(samples).with_any_y(),
+        Storage::F16 => Bulk::of(samples),
+    };
+    Parts::of(source, bulk, statistics, &|_| {})
 }
 
 /// Refuses an x that does not vary, and tells of columns that the numbers they are computed in are too coarse for.

@@ -144,7 +144,11 @@ impl Quality {
                 Storage::F32 => f64::from(f32::EPSILON) / 2.0,
                 Storage::F16 => HALF_EPSILON / 2.0,
             };
-            let rounding = |x, y| setup.scaling.rounding(trained.model, unit, x, y);
+            let rounding = |x, y| {
+                let near = setup.bulk.contains(x, y);
+                let unit = if near { unit } else { f64::EPSILON / 2.0 };
+                setup.scaling.rounding(trained.model, unit, x, y)
+            };
             let Losses {
                 losses,
                 rounding,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::every::Every;
 use super::options::{Options, Rate};
 use crate::data::Source;
+use crate::data::far::{Bulk, Parts};
 use crate::data::scaling::Scaling;
 use crate::data::statistics::Statistics;
 use crate::data::synthetic::{Recipe, Synthetic};
@@ -40,6 +41,10 @@ pub struct Setup {
     pub loss: Loss,
     /// The coordinates that engines see the samples in.
     pub scaling: Scaling,
+    /// The ranges beyond which samples are too far off for an engine, so that the host sums them.
+    pub bulk: Bulk,
+    /// The number of samples beyond.
+    pub far: u64,
     /// The descent, in those coordinates.
     pub config: Config,
     /// `true` if the samples are standardised.
@@ -67,30 +72,42 @@ pub struct LearningRate {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PlaneSize {
     /// Half the sides of the first box, beyond the start's own size; the box grows if the line lies outside.
-    reach: f64,
+    reach: Model,
     /// Distance from the best line at which the search ends.
     tolerance: Model,
+    /// `true` if some samples are far off, and the engine takes lines as they are.
+    exact: bool,
 }
 
 impl Setup {
-    /// Resolves the options for a source. `robust` is given if `wants_robust_start` says so.
+    /// Resolves the options for a source. `robust` is given if `wants_robust_start` says so, and `parts` if some samples are
+    /// far off then.
     ///
     /// # Errors
-    /// [`Error::Setting`] for options that contradict each other, [`Error::LearningRate`] for a rate above the limit, and
+    /// [`Error::Setting`] for options that contradict each other or samples far off, [`Error::LearningRate`] for a rate above the limit, and
     /// the errors of [`Scaling::robust`].
     pub fn new(
         options: &Options,
         source: &dyn Source,
         known: Known,
         robust: Option<RobustStart>,
+        parts: Option<&Parts>,
     ) -> Result<Self, Error> {
         let loss = options.loss;
+        let far = parts.map_or(0, |parts| parts.far.len() as u64);
+        if far > 0 && options.sync_every > 1 {
+            return Err(Setting::SyncEvery.error(format!(
+                "above 1 needs all samples on the device, and the host sums {far} of them, which lie too far off for f32: \
+                 leave it out",
+            )));
+        }
         let synthetic = source.synthetic();
         let own = synthetic.is_none();
         let optimizer = optimizer(options, own)?;
         let standardized = options.standardizes(source);
-        let scaling = scaling(options, standardized, known, robust)?;
-        let plane = PlaneSize::new(known, robust, &scaling);
+        let near = parts.map_or(known, |parts| Known::Statistics(&parts.statistics));
+        let scaling = scaling(options, standardized, near, robust)?;
+        let plane = PlaneSize::new(known, robust, &scaling, parts);
         let start = start(options, synthetic, standardized, known, robust, optimizer);
         let (learning_rate, descent) = if optimizer == Optimizer::CuttingPlane {
             (None, plane.descent(scaling.inside(start)))
@@ -109,6 +126,8 @@ impl Setup {
         Ok(Setup {
             loss,
             scaling,
+            bulk: parts.map_or(Bulk::ALL, |parts| parts.bulk),
+            far,
             config,
             standardized,
             start,
@@ -160,6 +179,14 @@ impl Known<'_> {
         match self {
             Known::Statistics(statistics) => scaling.moments(statistics),
             Known::Recipe(recipe) => recipe.moments(),
+        }
+    }
+
+    /// Returns the number of samples.
+    fn samples(self) -> u64 {
+        match self {
+            Known::Statistics(statistics) => statistics.samples,
+            Known::Recipe(recipe) => recipe.samples,
         }
     }
 
@@ -348,34 +375,48 @@ fn stop(options: &Options, own: bool, descent: Descent) -> Result<Option<Stop>, 
 }
 
 impl PlaneSize {
-    fn new(known: Known, robust: Option<RobustStart>, scaling: &Scaling) -> Self {
-        let deviation = known.y_deviation();
-        let (reach, robust) = match robust {
-            Some(robust) => (robust.scale, robust),
-            None => {
-                let line = scaling.outside(Model { w: 0.0, b: 0.0 });
-                let scale = deviation;
-                (REACH * deviation, RobustStart { line, scale })
-            }
+    fn new(
+        known: Known,
+        robust: Option<RobustStart>,
+        scaling: &Scaling,
+        parts: Option<&Parts>,
+    ) -> Self {
+        let (reach, scale) = match robust {
+            Some(robust) => (robust.scale, robust.scale),
+            None => (REACH * known.y_deviation(), known.y_deviation()),
         };
-        let b = (robust.tolerance() / scaling.y_scale).max(f64::MIN_POSITIVE);
-        let (_, square) = known.moments(scaling);
-        let w = (b / square.sqrt()).clamp(f64::MIN_POSITIVE, f64::MAX);
+        let b = (RobustStart::tolerance(scale) / scaling.y_scale).max(f64::MIN_POSITIVE);
+        // The change of residuals with w.
+        let lever = match parts {
+            Some(Parts { far, .. }) => {
+                let distances = far.iter().map(|&(x, y)| scaling.coordinates(x, y).0.abs());
+                1.0 + distances.sum::<f64>() / known.samples() as f64
+            }
+            None => known.moments(scaling).1.sqrt(),
+        };
         PlaneSize {
-            reach: reach / scaling.y_scale,
-            tolerance: Model { w, b },
+            reach: Model {
+                w: if parts.is_some() { 1.0 / lever } else { 1.0 },
+                b: 1.0,
+            } * (reach / scaling.y_scale),
+            tolerance: Model {
+                w: (b / lever).clamp(f64::MIN_POSITIVE, f64::MAX),
+                b,
+            },
+            exact: parts.is_some(),
         }
     }
 
     /// Returns the descent from a line.
     pub fn descent(&self, from: Model) -> Descent {
-        let around = |from: f64| (2.0 * from.abs() + self.reach).max(f64::MIN_POSITIVE);
+        let around = |from: f64, reach: f64| (2.0 * from.abs() + reach).max(f64::MIN_POSITIVE);
         Descent::CuttingPlane {
             reach: Model {
-                w: around(from.w),
-                b: around(from.b),
+                w: around(from.w, self.reach.w),
+                b: around(from.b, self.reach.b),
             },
             tolerance: self.tolerance,
+            exact: self.exact,
         }
     }
 }

@@ -28,6 +28,8 @@ const RESOLUTION_FAR: f64 = 1e-6;
 /// The largest rounding of an f32 sum of losses, as a share of it; engines are tested to this. Losses that differ by
 /// more really differ.
 const MAX_ROUNDING: f64 = 1.0 / (1 << 19) as f64;
+/// The share of the tolerance within which lines are the same to gradients.
+const NEAR: f64 = 1.0 / 16.0;
 /// The factor by which the box grows.
 const GROWTH: f64 = 4.0;
 /// The number of times an empty box grows before the method takes it that no better line exists: to 4^10 = 1e6 times
@@ -44,6 +46,8 @@ pub struct CuttingPlane {
     start: Model,
     /// Half the sides of the box.
     reach: Model,
+    /// `true` if lines are evaluated as they are, not rounded to f32.
+    exact: bool,
     /// Every line evaluated so far.
     cuts: Vec<Seen>,
     /// Set while losses no longer differ in f32, so that gradients alone lead on.
@@ -53,11 +57,13 @@ pub struct CuttingPlane {
 }
 
 impl CuttingPlane {
-    /// Returns the state before the first epoch, with a box of ±`reach` around `start`.
-    pub fn new(start: Model, reach: Model) -> Self {
+    /// Returns the state before the first epoch, with a box of ±`reach` around `start`. Unless lines are evaluated `exact`ly,
+    /// they are rounded to f32.
+    pub fn new(start: Model, reach: Model, exact: bool) -> Self {
         CuttingPlane {
             start,
             reach,
+            exact,
             cuts: Vec::new(),
             by_gradient: false,
             done: false,
@@ -74,7 +80,7 @@ impl CuttingPlane {
         self.by_gradient
     }
 
-    /// Records an evaluation and returns the line to evaluate next, rounded to f32; the best line if none is left.
+    /// Records an evaluation and returns the line to evaluate next; the best line if none is left.
     ///
     /// `loss_tolerance` is a share of the loss. If it is below [`RESOLUTION`], the method ends once the best line is
     /// also known to within `tolerance` in w and b.
@@ -127,7 +133,7 @@ impl CuttingPlane {
         }
         for _ in 0..=growths {
             let middle = grown.better(best, loss_tolerance).centroid();
-            if let Some(next) = middle.and_then(|middle| self.new_line(best, middle)) {
+            if let Some(next) = middle.and_then(|middle| self.new_line(best, middle, Model::ZERO)) {
                 self.reach = grown.reach;
                 return Some(next);
             }
@@ -152,7 +158,13 @@ impl CuttingPlane {
         if high.w.max(-low.w) <= tolerance.w && high.b.max(-low.b) <= tolerance.b {
             return None;
         }
-        self.new_line(best, left.centroid()?)
+        // Lines in f32 repeat in the end; others only come near each other.
+        let apart = if self.exact {
+            tolerance * NEAR
+        } else {
+            Model::ZERO
+        };
+        self.new_line(best, left.centroid()?, apart)
     }
 
     /// Returns whether a polygon with these bounds, as seen from the best line, lies in the outer half of the box on
@@ -163,10 +175,15 @@ impl CuttingPlane {
         low.w > inner_high.w || low.b > inner_high.b || high.w < inner_low.w || high.b < inner_low.b
     }
 
-    /// Returns the line at `offset` from the best one, in f32, or `None` if it is not finite or was evaluated before.
-    fn new_line(&self, best: Seen, offset: Model) -> Option<Model> {
-        let next = (best.model + offset).rounded();
-        let is_new = self.cuts.iter().all(|cut| cut.model != next);
+    /// Returns the line at `offset` from the best one, or `None` if it is not finite or a line within `apart` of it was evaluated
+    /// before.
+    fn new_line(&self, best: Seen, offset: Model, apart: Model) -> Option<Model> {
+        let next = best.model + offset;
+        let next = if self.exact { next } else { next.rounded() };
+        let is_new = self.cuts.iter().all(|cut| {
+            let distance = (cut.model - next).map(f64::abs);
+            distance.w > apart.w || distance.b > apart.b
+        });
         (next.is_finite() && is_new).then_some(next)
     }
 
@@ -243,7 +260,7 @@ mod tests {
     /// Even the largest box gains less than 2^-22 of a loss of 1e30, so the gradient alone leads on, in the first box.
     #[test]
     fn a_box_that_stays_empty_keeps_its_size() {
-        let mut plane = CuttingPlane::new(Model::ZERO, REACH);
+        let mut plane = CuttingPlane::new(Model::ZERO, REACH, false);
         let next = plane.next(seen(Model::ZERO, 1e30, 1e-3, 0.0), 0.0, TOLERANCE);
         assert!(plane.by_gradient() && !plane.done());
         assert_eq!(plane.reach, REACH);
@@ -252,7 +269,7 @@ mod tests {
             "{next:?}"
         );
         // A tolerance of 1e-3 of the loss is reached at once.
-        let mut plane = CuttingPlane::new(Model::ZERO, REACH);
+        let mut plane = CuttingPlane::new(Model::ZERO, REACH, false);
         let next = plane.next(seen(Model::ZERO, 1e30, 1e-3, 0.0), 1e-3, TOLERANCE);
         assert!(plane.done());
         assert_eq!((next, plane.reach), (Model::ZERO, REACH));
@@ -261,7 +278,7 @@ mod tests {
     /// The loss is the same in f32 everywhere; gradients point to (3, −5), which lies outside the box.
     #[test]
     fn gradients_alone_lead_to_a_line_outside_the_box() {
-        let mut plane = CuttingPlane::new(Model::ZERO, REACH);
+        let mut plane = CuttingPlane::new(Model::ZERO, REACH, false);
         let (mut line, mut epochs) = (Model::ZERO, 0);
         while !plane.done() {
             let evaluated = seen(line, 1e9, line.w - 3.0, line.b + 5.0);

@@ -35,6 +35,8 @@ pub enum Descent {
         /// the rounding of the loss in f32.
         #[serde(rename = "fine")]
         tolerance: Model,
+        /// `true` if the engine takes lines as they are; else they are rounded to f32, as it would do.
+        exact: bool,
     },
 }
 
@@ -140,7 +142,9 @@ impl Descent {
                 )))
             }
             Descent::Steps { .. } => Ok(()),
-            Descent::CuttingPlane { reach, tolerance } => {
+            Descent::CuttingPlane {
+                reach, tolerance, ..
+            } => {
                 for (what, value) in [
                     ("reach in w", reach.w),
                     ("reach in b", reach.b),

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Config, Descent, Stop, Walk, train};
+use crate::data::far::{Parts, median};
 use crate::data::{self, BLOCK, Block, Source};
 use crate::engine::{Description, Engine};
 use crate::error::Error;
@@ -16,6 +17,8 @@ const BLOCKS: u64 = 16;
 const SAMPLES: usize = 4096;
 /// The largest number of fits, each to the residuals of the one before.
 const ROUNDS: usize = 3;
+/// The number of times that a line turns and moves towards samples far off.
+const TURNS: usize = 4;
 /// The tolerance of a fit in w and b, as a share of the residuals' scale; three such fits reach the precision of f64.
 const TOLERANCE: f64 = 1.0 / (1 << 20) as f64;
 
@@ -37,8 +40,22 @@ impl RobustStart {
     /// # Errors
     /// Those of [`Loss::check`] and [`Source::read`].
     pub fn new(source: &dyn Source, loss: Loss) -> Result<Self, Error> {
+        Self::of(sample(source)?, loss, None)
+    }
+
+    /// Fits a line in f64 to these samples, and to those far off if there are some: then the samples stand for the others.
+    ///
+    /// # Errors
+    /// Those of [`Loss::check`].
+    pub fn of(mut samples: Block, loss: Loss, parts: Option<&Parts>) -> Result<Self, Error> {
         loss.check()?;
-        let Block { x, y } = sample(source)?;
+        if let Some(Parts { bulk, .. }) = parts {
+            let all = std::mem::take(&mut samples);
+            let all = all.x.into_iter().zip(all.y);
+            all.filter(|&(x, y)| bulk.contains(x, y))
+                .for_each(|sample| samples.push(sample));
+        }
+        let Block { x, y } = samples;
         let n = x.len() as f64;
         let x_mean = x.iter().map(|x| x / n).sum::<f64>();
         let x_deviation = (x.iter().map(|x| (x - x_mean).powi(2)).sum::<f64>() / n).sqrt();
@@ -56,7 +73,28 @@ impl RobustStart {
             residuals.unit = residuals.y.iter().map(|y| y.abs() / n).sum();
         }
         let y_scale = residuals.unit;
-        let line = residuals.refine()?;
+        let mut line = residuals.refine()?;
+        if let Some(Parts {
+            statistics, far, ..
+        }) = parts
+        {
+            let weight = statistics.samples as f64 / n;
+            let near = residuals.x.iter().zip(&y);
+            let near = near.map(|(&x, &y)| Weighted {
+                x,
+                y: y - y_center,
+                weight,
+            });
+            let far = far.iter().map(|&(x, y)| Weighted {
+                x: (x - x_mean) / x_unit,
+                y: y - y_center,
+                weight: 1.0,
+            });
+            line = among(&near.chain(far).collect::<Vec<_>>(), loss, line);
+            for ((to, x), y) in residuals.y.iter_mut().zip(&residuals.x).zip(&y) {
+                *to = y - y_center - line.predict(*x);
+            }
+        }
         let w = line.w / x_unit;
         let median_residual = residuals.median();
         let middle = median(residuals.y.clone());
@@ -71,18 +109,19 @@ impl RobustStart {
         })
     }
 
-    /// Returns the distance from the best line that no longer matters: below 1e-4 of the noise's standard deviation.
+    /// Returns the distance from the best line that no longer matters for residuals of this scale: below 1e-4 of the noise's
+    /// standard deviation.
     ///
     /// It is in units of y, at the mean of x and one standard deviation of x beside it.
-    pub fn tolerance(&self) -> f64 {
-        self.scale / 16384.0
+    pub fn tolerance(scale: f64) -> f64 {
+        scale / 16384.0
     }
 }
 
 /// Returns up to [`SAMPLES`] of the samples.
 ///
 /// In each block their positions are multiples of the golden ratio, which no period in the rows can match.
-fn sample(source: &dyn Source) -> Result<Block, Error> {
+pub fn sample(source: &dyn Source) -> Result<Block, Error> {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
     let all_blocks = source.samples().div_ceil(BLOCK as u64);
     let blocks = all_blocks.min(BLOCKS);
@@ -104,14 +143,65 @@ fn sample(source: &dyn Source) -> Result<Block, Error> {
     Ok(sample)
 }
 
-/// Returns the median, the upper of two middle values, or 0 if there are no values.
-fn median(mut values: Vec<f64>) -> f64 {
-    let middle = values.len() / 2;
-    if values.is_empty() {
-        0.0
-    } else {
-        *values.select_nth_unstable_by(middle, f64::total_cmp).1
+/// A sample that stands for several.
+struct Weighted {
+    x: f64,
+    y: f64,
+    /// The number of samples that it stands for.
+    weight: f64,
+}
+
+/// Returns the better of `line` and of the line that turns around its middle, x = 0, to where the loss is least, and then
+/// moves up or down to where it is least, a few times over.
+///
+/// One x far enough off determines the slope alone. The slope then is a quotient of that sample's y and x to all digits of
+/// f64, which no step from another slope would leave.
+fn among(samples: &[Weighted], loss: Loss, line: Model) -> Model {
+    let value = |line: Model| -> f64 {
+        let losses = samples
+            .iter()
+            .map(|at| at.weight * loss.terms(line.predict(at.x) - at.y).0);
+        losses.sum()
+    };
+    let mut turned = line;
+    for _ in 0..TURNS {
+        turned.w = least(loss, samples, |at| (at.x, at.y - turned.b));
+        turned.b = least(loss, samples, |at| (1.0, at.y - turned.w * at.x));
     }
+    if value(turned) < value(line) {
+        turned
+    } else {
+        line
+    }
+}
+
+/// Returns the factor f for which the sum of the losses of f·a − r is least, where `parts` returns a and r of each sample.
+///
+/// It takes the losses as those of large residuals, which grow by the residual's size. The factor then is a weighted
+/// quantile of r / a.
+fn least(loss: Loss, samples: &[Weighted], parts: impl Fn(&Weighted) -> (f64, f64)) -> f64 {
+    let [under, over] = [-1.0, 1.0].map(|side| loss.terms(side * f64::MAX).1);
+    let mut turns: Vec<(f64, f64)> = Vec::new();
+    let mut derivative = 0.0;
+    for at in samples {
+        let (a, r) = parts(at);
+        if a != 0.0 {
+            let (before, after) = if a > 0.0 {
+                (under, over)
+            } else {
+                (over, under)
+            };
+            derivative += before * a * at.weight;
+            turns.push((r / a, (after - before) * a * at.weight));
+        }
+    }
+    turns.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+    let mut turns = turns.into_iter();
+    let at = turns.find(|&(_, rise)| {
+        derivative += rise;
+        derivative >= 0.0
+    });
+    at.map_or(0.0, |(factor, _)| factor)
 }
 
 /// Samples in f64, with x standardised and y as the distance from a line.
@@ -159,6 +249,7 @@ impl Residuals {
             descent: Descent::CuttingPlane {
                 reach: Model::both(4.0),
                 tolerance: Model::both(TOLERANCE),
+                exact: false,
             },
             stop: Some(Stop::default()),
         };

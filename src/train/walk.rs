@@ -36,10 +36,15 @@ impl Walk {
     pub fn new(config: &Config) -> Self {
         let (model, state) = match config.descent {
             Descent::Steps { .. } => (config.start, State::Steps(Steps::new())),
-            Descent::CuttingPlane { reach, .. } => {
+            Descent::CuttingPlane { reach, exact, .. } => {
                 // A cut must go through the line that the engine really evaluates.
-                let start = config.start.rounded();
-                (start, State::CuttingPlane(CuttingPlane::new(start, reach)))
+                let start = if exact {
+                    config.start
+                } else {
+                    config.start.rounded()
+                };
+                let plane = CuttingPlane::new(start, reach, exact);
+                (start, State::CuttingPlane(plane))
             }
         };
         Walk {

@@ -31,6 +31,7 @@ fn descents() -> Vec<Descent> {
     let mut descents = vec![Descent::CuttingPlane {
         reach: Model { w: 2.0, b: 1.0 },
         tolerance: Model::both(1e-6),
+        exact: false,
     }];
     for optimizer in [Optimizer::Gd, Optimizer::Momentum, Optimizer::Adam] {
         for (schedule, learning_rate) in [

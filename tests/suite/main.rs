@@ -16,6 +16,7 @@ mod draw;
 mod engines;
 mod files;
 mod fit;
+mod hostile;
 mod library;
 mod lines;
 mod losses;

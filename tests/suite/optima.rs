@@ -126,6 +126,7 @@ fn cutting_plane(start: Model, reach: f64, tolerance: f64) -> Config {
         descent: Descent::CuttingPlane {
             reach: Model::both(reach),
             tolerance: Model::both(tolerance),
+            exact: false,
         },
         stop: Some(Stop::default()),
     }

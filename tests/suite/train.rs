@@ -199,7 +199,11 @@ fn steps(optimizer: Optimizer, schedule: Schedule, learning_rate: f64) -> Config
 
 fn cuts(reach: Model, tolerance: Model) -> Config {
     Config {
-        descent: Descent::CuttingPlane { reach, tolerance },
+        descent: Descent::CuttingPlane {
+            reach,
+            tolerance,
+            exact: false,
+        },
         ..steps(Optimizer::Gd, Schedule::Constant, 0.1)
     }
 }

@@ -47,11 +47,16 @@ pub fn on_every_engine_with(
 }
 
 /// Runs `check` with every adapter, one at a time. No adapter is a failure.
-pub fn on_every_adapter(mut check: impl FnMut(adapter::Adapter)) {
+pub fn on_every_adapter(check: impl FnMut(adapter::Adapter)) {
+    with_adapters(|adapters| adapters.into_iter().for_each(check));
+}
+
+/// Runs `check` with all adapters. None is a failure.
+pub fn with_adapters(check: impl FnOnce(Vec<adapter::Adapter>)) {
     let _one = ONE_DEVICE.lock().unwrap_or_else(PoisonError::into_inner);
     let adapters = adapter::list();
     assert!(!adapters.is_empty(), "{}", adapter::none());
-    adapters.into_iter().for_each(&mut check);
+    check(adapters);
 }
 
 /// The losses to test: all, and those with a parameter also away from its default.

@@ -89,6 +89,7 @@ impl<'a> Standard<'a> {
             ..self.config(Descent::CuttingPlane {
                 reach: Model::both(self.size()),
                 tolerance: Model::both(self.size() / 16384.0),
+                exact: false,
             })
         }
     }

@@ -1,0 +1,137 @@
+//! Samples far off, which stay out of an engine: in f32 they would cost all others their digits.
+
+use rayon::prelude::*;
+
+use super::statistics::Statistics;
+use super::{Block, OnLoad, Source, read};
+use crate::error::Error;
+
+/// The distance from the median beyond which a value is far off, in median distances.
+const FAR: f64 = 4096.0;
+/// The number of samples of which one may be summed apart from the others, and the number that may be in any case, up to a
+/// quarter of all.
+const ONE_IN: u64 = 16;
+const SOME: u64 = 16;
+
+/// The ranges of x and y that the bulk of the samples lies in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bulk {
+    /// The least and the greatest x.
+    pub x: [f64; 2],
+    /// The least and the greatest y.
+    pub y: [f64; 2],
+}
+
+impl Bulk {
+    /// The ranges that hold any samples.
+    pub const ALL: Bulk = Bulk { x: ANY, y: ANY };
+
+    /// Returns the ranges around the medians of samples that reach 4096 times as far as half the samples.
+    pub fn of(samples: &Block) -> Self {
+        Bulk {
+            x: range(&samples.x),
+            y: range(&samples.y),
+        }
+    }
+
+    /// Returns these ranges with any y.
+    pub fn with_any_y(self) -> Self {
+        Bulk { y: ANY, ..self }
+    }
+
+    /// Returns whether a sample is not far off.
+    pub fn contains(&self, x: f64, y: f64) -> bool {
+        let within = |[least, greatest]: [f64; 2], value| least <= value && value <= greatest;
+        within(self.x, x) && within(self.y, y)
+    }
+}
+
+/// The range of any value.
+const ANY: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
+
+/// Returns the range around the median that reaches 4096 times as far as half the values: half of those that differ from
+/// the median, if most don't.
+fn range(values: &[f64]) -> [f64; 2] {
+    let middle = median(values.to_vec());
+    let distances: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
+    let mut scale = median(distances.clone());
+    if scale == 0.0 {
+        scale = median(distances.into_iter().filter(|&size| size > 0.0).collect());
+    }
+    if scale == 0.0 {
+        return ANY;
+    }
+    [middle - FAR * scale, middle + FAR * scale]
+}
+
+/// Returns the median, the upper of two middle values, or 0 if there are no values.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    let middle = values.len() / 2;
+    if values.is_empty() {
+        0.0
+    } else {
+        *values.select_nth_unstable_by(middle, f64::total_cmp).1
+    }
+}
+
+/// The samples of a set, those far off apart from the others.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The ranges of the others.
+    pub bulk: Bulk,
+    /// The statistics of the others.
+    pub statistics: Statistics,
+    /// x and y of those far off, in the set's order.
+    pub far: Vec<(f64, f64)>,
+}
+
+impl Parts {
+    /// Reads all samples once, on all threads of rayon's pool, and finds those outside of `bulk`. `all` has the statistics of
+    /// all samples. Returns `None` if there are none, or too many for the host.
+    ///
+    /// # Errors
+    /// [`Error::Empty`], and the errors of [`read`](super::read).
+    pub fn of(
+        source: &dyn Source,
+        bulk: Bulk,
+        all: &Statistics,
+        on_load: OnLoad,
+    ) -> Result<Option<Self>, Error> {
+        if bulk.contains(all.x.least, all.y.least) && bulk.contains(all.x.greatest, all.y.greatest)
+        {
+            return Ok(None);
+        }
+        let most = (all.samples / ONE_IN).max(SOME.min(all.samples / 4));
+        let blocks = (0..super::blocks(source)?)
+            .into_par_iter()
+            .map_init(
+                Default::default,
+                |(block, near): &mut (Block, Block), index| {
+                    read(source, index, block)?;
+                    near.clear();
+                    let mut far = Vec::new();
+                    for sample in block.x.iter().copied().zip(block.y.iter().copied()) {
+                        if bulk.contains(sample.0, sample.1) {
+                            near.push(sample);
+                        } else if far.len() as u64 <= most {
+                            far.push(sample);
+                        }
+                    }
+                    on_load(block.x.len() as u64);
+                    Ok((Statistics::of_block(near), far))
+                },
+            )
+            .collect::<Result<Vec<_>, Error>>()?;
+        let mut parts = Parts {
+            bulk,
+            statistics: Statistics::default(),
+            far: Vec::new(),
+        };
+        for (statistics, far) in blocks {
+            parts.statistics = parts.statistics.join(statistics);
+            parts.far.extend(far);
+        }
+        let few = (1..=most).contains(&(parts.far.len() as u64));
+        Ok((few && parts.statistics.x.varies()).then_some(parts))
+    }
+}
