@@ -9,10 +9,12 @@ pub mod far;
 pub mod goodness;
 pub mod host;
 pub mod numpy;
+pub mod sandwich;
 pub mod scaling;
 pub mod statistics;
 pub mod synthetic;
 pub mod threefry;
+pub mod uncertainty;
 
 /// Samples in a block, which a [`Source`] yields at once.
 ///

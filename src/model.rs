@@ -52,6 +52,45 @@ impl Model {
     }
 }
 
+/// A line by its value at a center of x: y = y_center + w·(x − x_center).
+///
+/// For timestamps it keeps digits that w and b in f64 lose: b is then far greater than any y.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Centered {
+    /// The slope, in units of y per unit of x.
+    pub w: f64,
+    /// The center of x.
+    pub x_center: f64,
+    /// The prediction there, in units of y.
+    pub y_center: f64,
+}
+
+impl Centered {
+    /// Returns the prediction at `x`, in units of y.
+    pub fn predict(&self, x: f64) -> f64 {
+        self.y_center + self.w * (x - self.x_center)
+    }
+
+    /// Returns the line by w and b, rounded to f64.
+    pub fn model(&self) -> Model {
+        Model {
+            w: self.w,
+            b: self.y_center - self.w * self.x_center,
+        }
+    }
+}
+
+impl From<Model> for Centered {
+    /// Centers the line at x = 0.
+    fn from(Model { w, b }: Model) -> Self {
+        Centered {
+            w,
+            x_center: 0.0,
+            y_center: b,
+        }
+    }
+}
+
 impl Add for Model {
     type Output = Model;
 

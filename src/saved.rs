@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::atomic;
 use crate::data::goodness::Goodness;
 use crate::data::statistics::Statistics;
+use crate::data::uncertainty::Uncertainty;
 use crate::error::Error;
-use crate::model::Model;
+use crate::model::{Centered, Model};
 
 /// A line, what it was trained on, and how well it fits: a JSON object with these keys, which `docs/data.md` describes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,12 @@ pub struct Saved {
     /// The line, in the data's units.
     #[serde(flatten)]
     pub model: Model,
+    /// A center of x, and the prediction there: they keep digits that b may lose. Both are missing in older files.
+    #[serde(default)]
+    pub x_center: Option<f64>,
+    /// The prediction at `x_center`.
+    #[serde(default)]
+    pub y_center: Option<f64>,
     /// The units of w and b.
     pub units: Units,
     /// The name of the loss.
@@ -34,6 +41,9 @@ pub struct Saved {
     pub statistics: Option<Statistics>,
     /// Measures of how well the line fits.
     pub metrics: Metrics,
+    /// The errors of the line of least loss; `None` if they are not known.
+    #[serde(default)]
+    pub errors: Option<Uncertainty>,
     /// Epochs that it took.
     pub epochs: u64,
     /// `true` if nothing improved any more; `None` if the run was to take all its epochs.
@@ -88,9 +98,33 @@ impl Saved {
         let no_model = |why: &str| Error::Data(format!("{} {why}", path.display()));
         let saved: Saved = read(path, Self::SCHEMA, "is not a saved model")?
             .map_err(|error| no_model(&format!("is damaged: {error}")))?;
-        match saved.model {
-            Model { w, b } if w.is_finite() && b.is_finite() => Ok(saved),
-            _ => Err(no_model("is damaged: w or b is not finite")),
+        let Centered {
+            w,
+            x_center,
+            y_center,
+        } = saved.line();
+        let Model { b, .. } = saved.model;
+        let rounding = 4.0 * f64::EPSILON * (y_center.abs() + (w * x_center).abs() + b.abs());
+        if !saved.model.is_finite() || !(x_center + y_center).is_finite() {
+            Err(no_model("is damaged: w or b is not finite"))
+        } else if rounding.is_infinite() || (y_center - w * x_center - b).abs() > rounding {
+            Err(no_model(
+                "is damaged: b is not that of x_center and y_center",
+            ))
+        } else {
+            Ok(saved)
+        }
+    }
+
+    /// Returns the line, with all the digits that the file has of it.
+    pub fn line(&self) -> Centered {
+        match (self.x_center, self.y_center) {
+            (Some(x_center), Some(y_center)) => Centered {
+                w: self.model.w,
+                x_center,
+                y_center,
+            },
+            _ => self.model.into(),
         }
     }
 }

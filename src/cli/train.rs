@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use fall_line::engine::Choice;
 use fall_line::error::Error;
-use fall_line::fit::{Checkpoint, Every, Options, Rate};
+use fall_line::fit::{Checkpoint, Every, Options, Rate, Variance};
 use fall_line::table::Request;
 use fall_line::train::{Optimizer, Schedule, TOLERANCE};
 
@@ -111,6 +111,19 @@ pub enum HeaderChoice {
 pub struct Training {
     #[command(flatten)]
     pub loss: LossChoice,
+    /// Estimate of the line's errors: classical, robust, statsmodels
+    ///
+    /// [default: classical for mse, robust for the other losses]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
+    pub errors: Option<Variance>,
+    /// Confidence of the errors' intervals, between 0 and 1
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value = "0.95",
+        hide_short_help = true
+    )]
+    pub confidence: f64,
     /// Maximum passes over the data [default: 50; files: 2000]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub epochs: Option<u64>,
@@ -327,6 +340,8 @@ impl Train {
                 || output.talks()
                 || output.format == Format::Json
                 || output.save.is_some(),
+            variance: training.errors,
+            confidence: training.confidence,
             checkpoint: checkpoints.checkpoint.clone(),
             checkpoint_every: checkpoints.checkpoint_every,
             resume,

@@ -37,7 +37,7 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
     let opened = open_file(args.data.as_deref(), &args.columns, &request, args.quiet)?;
     let fit = if args.columns.y.is_some() {
         let statistics = Statistics::of(&*opened.source, &|_| {})?;
-        let fit = Goodness::of(&*opened.source, saved.model, &statistics.y)?;
+        let fit = Goodness::of(&*opened.source, saved.line(), &statistics.y)?;
         Some(fit)
     } else {
         None
@@ -89,8 +89,9 @@ fn write_predictions(
         vec![opened.x.as_str(), &prediction]
     };
     let overflowed = AtomicU64::new(0);
+    let line = saved.line();
     let columns = |Block { x, y }: Block| {
-        let predictions: Vec<f64> = x.iter().map(|&x| saved.model.predict(x)).collect();
+        let predictions: Vec<f64> = x.iter().map(|&x| line.predict(x)).collect();
         let infinite = predictions.iter().filter(|value| !value.is_finite());
         overflowed.fetch_add(infinite.count() as u64, Ordering::Relaxed);
         if has_y {

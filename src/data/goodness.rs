@@ -3,11 +3,12 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::sandwich::{Sandwich, Slice};
 use super::statistics::ColumnStats;
 use super::{Block, Source};
 use crate::error::Error;
 use crate::loss::Loss;
-use crate::model::Model;
+use crate::model::Centered;
 
 /// The size of a line's residuals.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,11 +30,13 @@ pub struct Losses {
     pub rounding: f64,
     /// The first line's goodness of fit.
     pub goodness: Goodness,
+    /// The sums of the samples' slices.
+    pub sandwich: Sandwich,
 }
 
 impl Losses {
     /// Reads all samples once, on all threads of rayon's pool. `y` has the statistics of their y. `rounding` returns the
-    /// rounding of the first line's residual at a sample (x, y), in units of y.
+    /// rounding of the first line's residual at a sample (x, y), in units of y, and `slice` its part of the sandwich.
     ///
     /// The loss ℓ of a residual r that is rounded by δ is uncertain by |ℓ′(r)|·δ, and for smooth losses by another δ² at
     /// most: no curvature exceeds 2.
@@ -43,9 +46,10 @@ impl Losses {
     pub fn of(
         source: &dyn Source,
         loss: Loss,
-        lines: &[Model],
+        lines: &[Centered],
         y: &ColumnStats,
         rounding: impl Fn(f64, f64) -> f64 + Sync,
+        slice: impl Fn(f64, f64) -> Slice + Sync,
     ) -> Result<Self, Error> {
         /// Sums of a block that are not losses.
         const OTHERS: usize = 3;
@@ -55,7 +59,9 @@ impl Losses {
             .map_init(Block::default, |block, index| {
                 super::read(source, index, block)?;
                 let mut sums = vec![0.0; OTHERS + lines.len()];
+                let mut sandwich = Sandwich::default();
                 for (&x, &y) in block.x.iter().zip(&block.y) {
+                    sandwich.add(slice(x, y));
                     for (at, line) in lines.iter().enumerate() {
                         let residual = line.predict(x) - y;
                         let (value, derivative) = loss.terms(residual);
@@ -68,11 +74,13 @@ impl Losses {
                         }
                     }
                 }
-                Ok(sums)
+                Ok((sums, sandwich))
             })
             .collect::<Result<Vec<_>, Error>>()?;
         let n = source.samples() as f64;
-        let mean = |which: usize| blocks.iter().map(|sums| sums[which]).sum::<f64>() / n;
+        let mean = |which: usize| blocks.iter().map(|(sums, _)| sums[which]).sum::<f64>() / n;
+        let mut sandwich = Sandwich::default();
+        blocks.iter().for_each(|(_, part)| sandwich.join(part));
         Ok(Losses {
             losses: (0..lines.len()).map(|at| mean(OTHERS + at)).collect(),
             rounding: mean(2),
@@ -81,6 +89,7 @@ impl Losses {
                 mae: mean(1),
                 r_squared: (y.squares > 0.0).then(|| 1.0 - n * mean(0) / y.squares),
             },
+            sandwich,
         })
     }
 }
@@ -90,9 +99,15 @@ impl Goodness {
     ///
     /// # Errors
     /// [`Error::Empty`], and the errors of [`read`](super::read).
-    pub fn of(source: &dyn Source, model: Model, y: &ColumnStats) -> Result<Self, Error> {
-        // The loss is not used.
-        let losses = Losses::of(source, Loss::Mae, &[model], y, |_, _| 0.0)?;
+    pub fn of(
+        source: &dyn Source,
+        line: impl Into<Centered>,
+        y: &ColumnStats,
+    ) -> Result<Self, Error> {
+        let lines = [line.into()];
+        // Neither the loss nor what follows from it is used.
+        let (rounding, slice) = (|_, _| 0.0, |_, _| Slice::default());
+        let losses = Losses::of(source, Loss::Mae, &lines, y, rounding, slice)?;
         Ok(losses.goodness)
     }
 }

@@ -8,7 +8,7 @@ use super::synthetic::Synthetic;
 use super::{Block, Source};
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
-use crate::model::{Evaluation, Model};
+use crate::model::{Centered, Evaluation, Model};
 
 /// Limit of a sum of losses: a 34th of f32's greatest number.
 const LARGEST_SUM: f64 = 1e37;
@@ -177,6 +177,15 @@ impl Scaling {
         Model {
             w,
             b: self.y_scale * b + (self.y_center - w * self.x_center),
+        }
+    }
+
+    /// Returns the line over x and y, by its value at the center of x, that is this line over x′ and y′.
+    pub fn centered(&self, Model { w, b }: Model) -> Centered {
+        Centered {
+            w: self.trend + w * (self.y_scale / self.x_scale),
+            x_center: self.x_center,
+            y_center: self.y_scale * b + self.y_center,
         }
     }
 

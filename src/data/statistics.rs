@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::synthetic::Synthetic;
 use super::{BLOCK, Block, OnLoad, Source};
 use crate::error::Error;
-use crate::model::Model;
+use crate::model::{Centered, Model};
 
 /// Sums that are added up side by side. The compiler may not reorder f64 additions, but can keep these in SIMD registers.
 const LANES: usize = 8;
@@ -143,6 +143,16 @@ impl Statistics {
         Some(Model {
             w,
             b: self.y.mean - w * self.x.mean + (self.y.rest - w * self.x.rest),
+        })
+    }
+
+    /// Returns the line of least squares by its value at the mean of x, or `None` if x does not vary.
+    pub fn centered_line(&self) -> Option<Centered> {
+        let w = self.line()?.w;
+        Some(Centered {
+            w,
+            x_center: self.x.mean,
+            y_center: self.y.mean + (self.y.rest - w * self.x.rest),
         })
     }
 

@@ -12,12 +12,16 @@ pub enum Setting {
     Adapter,
     /// The interval between two checkpoints.
     CheckpointEvery,
+    /// The confidence of intervals.
+    Confidence,
     /// δ of the huber loss.
     Delta,
     /// The delimiter of a text file.
     Delimiter,
     /// The device memory for samples.
     DeviceMemory,
+    /// The estimate of the errors.
+    Errors,
     /// The consent to a learning rate above its limit.
     Force,
     /// The generator of synthetic data.
@@ -65,9 +69,11 @@ impl Display for Setting {
         f.write_str(match self {
             Setting::Adapter => "the adapter",
             Setting::CheckpointEvery => "the interval of checkpoints",
+            Setting::Confidence => "the confidence",
             Setting::Delta => "the huber loss's δ",
             Setting::Delimiter => "the delimiter",
             Setting::DeviceMemory => "the device memory for samples",
+            Setting::Errors => "the estimate of the errors",
             Setting::Force => "ignoring the learning rate's limit",
             Setting::Generator => "the generator",
             Setting::Header => "the header option",

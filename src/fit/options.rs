@@ -6,6 +6,7 @@ use super::checkpoint::Checkpoint;
 use super::every::Every;
 use crate::data::Source;
 use crate::data::synthetic::{Generator, Recipe};
+use crate::data::uncertainty::Variance;
 use crate::engine::{self, Chosen, Storage};
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
@@ -58,6 +59,10 @@ pub struct Options {
     pub history: bool,
     /// Measures goodness of fit and baseline after the descent: one more pass over the samples.
     pub measure: bool,
+    /// The estimate of the line's errors; `None` for the loss's default.
+    pub variance: Option<Variance>,
+    /// The confidence of their intervals, between 0 and 1.
+    pub confidence: f64,
     /// File of the checkpoint.
     pub checkpoint: Option<PathBuf>,
     /// Time or epochs between two checkpoints.
@@ -89,6 +94,8 @@ impl Default for Options {
             device_memory: None,
             history: true,
             measure: true,
+            variance: None,
+            confidence: 0.95,
             checkpoint: None,
             checkpoint_every: Every::MINUTE,
             resume: None,

@@ -8,7 +8,7 @@ use super::setup::Setup;
 use crate::data::statistics::Statistics;
 use crate::engine::Description;
 use crate::error::Error;
-use crate::model::Model;
+use crate::model::{Centered, Model};
 use crate::saved::{Metrics, Saved, Units};
 use crate::train::{Ended, Epoch};
 
@@ -17,6 +17,8 @@ use crate::train::{Ended, Epoch};
 pub struct Outcome {
     /// The line.
     pub model: Model,
+    /// The line by its value at a center of x, which keeps digits that w and b may lose.
+    pub centered: Centered,
     /// The mean loss there: in f64 if the goodness of fit was measured, else as the engine sums it.
     pub loss: f64,
     /// `true` if nothing improved any more and no better line is known; `None` if the run was to take all its epochs.
@@ -56,7 +58,7 @@ pub struct Outcome {
 impl Outcome {
     /// Returns the prediction at `x`, in units of y.
     pub fn predict(&self, x: f64) -> f64 {
-        self.model.predict(x)
+        self.centered.predict(x)
     }
 
     /// Returns the share of y's variance that the line explains; `None` if y does not vary, or it was not measured.
@@ -76,6 +78,8 @@ impl Outcome {
             schema: Saved::SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             model: self.model,
+            x_center: Some(self.centered.x_center),
+            y_center: Some(self.centered.y_center),
             units: Units::new(x, y),
             loss: self.setup.loss.name().to_owned(),
             loss_parameter: self.setup.loss.parameter(),
@@ -86,6 +90,7 @@ impl Outcome {
                 baseline_loss: self.quality.baseline_loss,
                 fit: self.quality.goodness,
             },
+            errors: self.quality.uncertainty.ok(),
             epochs: self.epochs,
             converged: self.converged,
         }

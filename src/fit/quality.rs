@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::setup::Setup;
 use crate::data::Source;
 use crate::data::goodness::{Goodness, Losses};
+use crate::data::sandwich::Slice;
 use crate::data::statistics::Statistics;
+use crate::data::uncertainty::{Estimator, Uncertainty, Unknown, Variance};
 use crate::engine::{Engine, Storage};
 use crate::error::Error;
 use crate::loss::Loss;
@@ -26,7 +28,7 @@ const HALF_EPSILON: f64 = 1.0 / (1 << 10) as f64;
 const CHECKS: u64 = 200;
 
 /// Comparisons of a line with others, in the data's units.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Quality {
     /// The line of least squares, in closed form in f64; `None` if the statistics are not known.
     pub least_squares: Option<Model>,
@@ -49,6 +51,9 @@ pub struct Quality {
     /// cancelled.
     #[serde(rename = "fit")]
     pub goodness: Option<Goodness>,
+    /// The errors of the line of least loss, or why they are not known.
+    #[serde(skip)]
+    pub uncertainty: Result<Uncertainty, Unknown>,
     /// The line that synthetic samples are drawn around.
     pub true_line: Option<Model>,
     /// A loss so small that it is rounding.
@@ -67,6 +72,10 @@ pub(super) struct Measure<'a> {
     pub source: &'a dyn Source,
     /// `true` if goodness of fit and baseline are wanted.
     pub goodness: bool,
+    /// The estimate of the errors; `None` for the loss's default.
+    pub variance: Option<Variance>,
+    /// The confidence of intervals.
+    pub confidence: f64,
 }
 
 impl Quality {
@@ -100,7 +109,13 @@ impl Quality {
                 .config
                 .stop
                 .map_or(CERTAIN, |stop| stop.tolerance.max(CERTAIN)),
-            ..Quality::default()
+            least_loss: None,
+            loss: None,
+            allowed: 0.0,
+            baseline_loss: None,
+            least_squares_loss: None,
+            goodness: None,
+            uncertainty: Err(Unknown::NotMeasured),
         }
     }
 
@@ -115,6 +130,8 @@ impl Quality {
             engine,
             source,
             goodness,
+            variance,
+            confidence,
         } = measure;
         let Some(statistics) = statistics else {
             return Ok(());
@@ -135,11 +152,19 @@ impl Quality {
             _ => {}
         }
         if goodness {
-            let lines = [
-                setup.scaling.outside(trained.model),
-                statistics.constant(),
-                self.least_squares.unwrap_or(statistics.constant()),
-            ];
+            let found = setup.scaling.centered(trained.model);
+            let constant = statistics.constant().into();
+            let least_squares = statistics.centered_line().unwrap_or(constant);
+            let best = if setup.loss.is_least_squares() {
+                least_squares
+            } else {
+                found
+            };
+            let estimator = Estimator::new(source, &statistics, setup.loss, variance, best)?;
+            let slice = |x, y| {
+                let estimator = estimator.as_ref();
+                estimator.map_or_else(|_| Slice::default(), |estimator| estimator.slice(x, y))
+            };
             let unit = match engine.description().storage {
                 Storage::F32 => f64::from(f32::EPSILON) / 2.0,
                 Storage::F16 => HALF_EPSILON / 2.0,
@@ -153,8 +178,18 @@ impl Quality {
                 losses,
                 rounding,
                 goodness,
-            } = Losses::of(source, setup.loss, &lines, &statistics.y, rounding)?;
+                sandwich,
+            } = Losses::of(
+                source,
+                setup.loss,
+                &[found, constant, least_squares],
+                &statistics.y,
+                rounding,
+                slice,
+            )?;
             self.goodness = Some(goodness);
+            self.uncertainty =
+                estimator.and_then(|estimator| estimator.uncertainty(sandwich, confidence));
             if let [line, constant, least_squares] = losses[..] {
                 self.loss = Some(line);
                 self.allowed = rounding.min(NOTABLE * line) + MAX_ROUNDING * line + self.rounding;

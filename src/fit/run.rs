@@ -10,6 +10,7 @@ use super::outcome::{Outcome, Warning};
 use super::prepare::Prepared;
 use super::quality::{Measure, Quality};
 use crate::data::synthetic::Synthetic;
+use crate::data::uncertainty::Unknown;
 use crate::data::{Block, Source};
 use crate::engine::{Description, Engine};
 use crate::error::Error;
@@ -119,6 +120,8 @@ impl Loaded<'_> {
             engine: &mut *self.engine,
             source: &source,
             goodness: options.measure,
+            variance: options.variance,
+            confidence: options.confidence,
         };
         let mut quality = Quality::new(&measure, trained);
         if !self.cancelled {
@@ -128,8 +131,13 @@ impl Loaded<'_> {
         let loss = setup.outside_loss(trained.loss);
         let converged = trained.ended == Ended::Converged
             && !(quality.rules_out(loss) || quality.contradicts(loss) || quality.is_beaten());
+        let at_optimum = setup.loss.is_least_squares() || converged;
+        if quality.uncertainty.is_ok() && !at_optimum {
+            quality.uncertainty = Err(Unknown::NotConverged);
+        }
         let mut outcome = Outcome {
             model: setup.scaling.outside(trained.model),
+            centered: setup.scaling.centered(trained.model),
             loss: quality.loss.unwrap_or(loss),
             converged: setup.may_converge().then_some(converged),
             warning: None,

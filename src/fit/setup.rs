@@ -9,6 +9,7 @@ use crate::data::far::{Bulk, Parts};
 use crate::data::scaling::Scaling;
 use crate::data::statistics::Statistics;
 use crate::data::synthetic::{Recipe, Synthetic};
+use crate::data::uncertainty::Variance;
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
 use crate::model::Model;
@@ -427,6 +428,23 @@ impl PlaneSize {
 /// [`Error::Setting`] for an option that is out of range, or that contradicts another one.
 pub fn check(options: &Options, source: &dyn Source) -> Result<(), Error> {
     options.loss.check()?;
+    if !(options.confidence > 0.0 && options.confidence < 1.0) {
+        return Err(Setting::Confidence.error(format!(
+            "must lie between 0 and 1, not be {}",
+            options.confidence
+        )));
+    }
+    let of_other_loss = match options.variance {
+        Some(Variance::Classical) => !options.loss.is_least_squares(),
+        Some(Variance::Statsmodels) => options.loss.tau().is_none(),
+        Some(Variance::Robust) | None => false,
+    };
+    if of_other_loss {
+        return Err(Setting::Errors.error(format!(
+            "robust goes with any loss, classical with mse alone, statsmodels with mae and quantile; the loss is {}",
+            options.loss
+        )));
+    }
     if options.sync_every == 0 {
         return Err(Setting::SyncEvery.error("must be at least 1"));
     }

@@ -45,9 +45,11 @@ fn flag(setting: Setting) -> &'static str {
     match setting {
         Setting::Adapter => "--adapter",
         Setting::CheckpointEvery => "--checkpoint-every",
+        Setting::Confidence => "--confidence",
         Setting::Delta => "--delta",
         Setting::Delimiter => "--delimiter",
         Setting::DeviceMemory => "--device-memory",
+        Setting::Errors => "--errors",
         Setting::Force => "--force",
         Setting::Generator => "--generator",
         Setting::Header => "--header",

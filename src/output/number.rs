@@ -28,6 +28,41 @@ pub fn digits(value: f64, digits: usize) -> String {
     }
 }
 
+/// Returns a value to the second digit of its standard error: the others are noise. Without an error, or with one of 0, it has
+/// seven digits.
+pub fn to_digits_of(value: f64, error: Option<f64>) -> String {
+    let Some(error) = error.filter(|&error| error > 0.0 && error.is_finite()) else {
+        return precise(value);
+    };
+    // The position of the error's second digit, as it is once it is rounded to two.
+    let size = format!("{error:.1e}").parse().unwrap_or(error);
+    let last = f64::log10(size).floor() as i32 - 1;
+    if !(-9..=12).contains(&last) || !(1e-9..1e15).contains(&value.abs()) && value != 0.0 {
+        let first = value.abs().max(size).log10().floor() as i32;
+        let decimals = usize::try_from(first - last).unwrap_or(0).min(16);
+        return format!("{value:.decimals$e}");
+    }
+    let decimals = usize::try_from(-last).unwrap_or(0);
+    // Digits before the point are not noise that can be left out.
+    format!("{value:.decimals$}")
+}
+
+/// Returns a share in per cent: `95 %`.
+pub fn percent(share: f64) -> String {
+    // 0.07 · 100 is not 7 in f64.
+    let percent = format!("{:.10}", 100.0 * share);
+    format!("{} %", percent.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// Returns a probability: `0.034`, or `< 1e-16`.
+pub fn probability(p: f64) -> String {
+    match p {
+        ..1e-16 => "< 1e-16".to_owned(),
+        ..1e-3 => format!("{p:.1e}"),
+        _ => digits(p, 2),
+    }
+}
+
 /// Returns the shortest text that reads back as the same value: for values that a user gave.
 pub fn plain(value: f64) -> String {
     if value == 0.0 || (1e-4..1e7).contains(&value.abs()) {

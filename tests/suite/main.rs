@@ -14,6 +14,7 @@ mod data;
 mod descent;
 mod draw;
 mod engines;
+mod errors;
 mod files;
 mod fit;
 mod hostile;

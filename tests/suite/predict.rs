@@ -83,9 +83,13 @@ fn a_model_is_saved_with_what_was_promised() {
 fn predictions_are_the_line_in_every_kind_of_file() {
     let folder = TempDir::new().unwrap();
     let (path, model) = saved(&folder);
-    let (w, b) = (model["w"].as_f64().unwrap(), model["b"].as_f64().unwrap());
+    let [w, x_center, y_center] =
+        ["w", "x_center", "y_center"].map(|key| model[key].as_f64().unwrap());
     let cars_columns = columns(&cars(), "speed", "dist");
-    let right: Vec<f64> = cars_columns.x.iter().map(|x| w * x + b).collect();
+    let at = |x| y_center + w * (x - x_center);
+    let right: Vec<f64> = cars_columns.x.iter().map(at).collect();
+    let b = model["b"].as_f64().unwrap();
+    assert!((b - at(&0.0)).abs() < 1e-13 * b.abs());
     for (file, x, prediction) in [
         ("p.csv", "speed", "predicted dist"),
         ("p.parquet", "speed", "predicted dist"),
@@ -113,7 +117,7 @@ fn predictions_are_the_line_in_every_kind_of_file() {
         .split(',')
         .map(|field| field.parse().unwrap())
         .collect();
-    assert_eq!(first, [4.0, 2.0, w * 4.0 + b]);
+    assert_eq!(first, [4.0, 2.0, at(&4.0)]);
     assert_eq!(lines.count(), 49);
     let summary = json(&format!("predict {path} {} --y dist --format json", cars()));
     for name in ["rmse", "mae", "r_squared"] {
@@ -310,9 +314,43 @@ fn predictions_beyond_f64_are_told() {
     model["w"] = 1.7e308.into();
     fs::write(&path, model.to_string()).unwrap();
     let args = format!("predict {path} {} --x speed", cars());
+    // By the center of x it is another line.
+    assert!(refused(3, &args).contains("b is not that of x_center and y_center"));
+    // Files of the first release have no center.
+    let keys = model.as_object_mut().unwrap();
+    assert!(keys.remove("x_center").is_some() && keys.remove("y_center").is_some());
+    fs::write(&path, model.to_string()).unwrap();
     let text = stderr(&run(&args));
     assert!(
         text.contains("warning: 50 predictions beyond the range of f64"),
         "{text}"
     );
+}
+
+/// b of 1e18 has steps of 256 in f64, ten times the residuals. The center of x keeps the line.
+#[test]
+fn a_line_far_from_the_origin_keeps_its_digits() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let noise = |i: u32| f64::from(i * 7919 % 101) - 50.0;
+    let rows =
+        (0..500).map(|i| format!("{},{}\n", 1_700_000_000 + i, 1e9 * f64::from(i) + noise(i)));
+    fs::write(
+        at("b.csv"),
+        "t,bytes\n".to_owned() + &rows.collect::<String>(),
+    )
+    .unwrap();
+    let text = ran(&format!(
+        "train {} --engine cpu --save {}",
+        at("b.csv"),
+        at("m.json")
+    ));
+    assert!(text.contains("× (t − 1700000249.5)"), "{text}");
+    let args = format!(
+        "predict {} {} --y bytes --format json",
+        at("m.json"),
+        at("b.csv")
+    );
+    let rmse = json(&args)["fit"]["rmse"].as_f64().unwrap();
+    assert!(rmse < 30.0, "{rmse}");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fall_line::data::statistics::Statistics;
 use fall_line::engine::Description;
-use fall_line::fit::{Outcome, Quality};
+use fall_line::fit::{Outcome, Quality, Uncertainty};
 use fall_line::model::Model;
 use fall_line::table::rows::Skipped;
 use fall_line::train::{Optimizer, Schedule};
@@ -25,6 +25,13 @@ pub struct Result<'a> {
     converged: Option<bool>,
     #[serde(flatten)]
     quality: Quality,
+    /// The errors of the line of least loss.
+    errors: Option<Uncertainty>,
+    /// Why they are not known.
+    errors_missing: Option<String>,
+    /// A center of x, and the prediction there: they keep digits that b may lose.
+    x_center: f64,
+    y_center: f64,
     loss: &'static str,
     /// δ of huber, τ of quantile.
     loss_parameter: Option<f64>,
@@ -70,6 +77,10 @@ impl<'a> Result<'a> {
             epochs_before: outcome.epochs_before,
             converged: outcome.converged,
             quality: outcome.quality,
+            errors: outcome.quality.uncertainty.ok(),
+            errors_missing: outcome.quality.uncertainty.err().map(|why| why.to_string()),
+            x_center: outcome.centered.x_center,
+            y_center: outcome.centered.y_center,
             loss: setup.loss.name(),
             loss_parameter: setup.loss.parameter(),
             optimizer: setup.config.descent.optimizer(),

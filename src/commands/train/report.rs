@@ -6,14 +6,19 @@ use fall_line::data::goodness::Goodness;
 use fall_line::data::statistics::{ColumnStats, Statistics};
 use fall_line::engine::{Description, Storage};
 use fall_line::error::Error;
-use fall_line::fit::{Outcome, Prepared, Setup};
-use fall_line::model::Model;
+use fall_line::fit::{Outcome, Parameter, Prepared, Setup, Uncertainty, Unknown};
+use fall_line::model::{Centered, Model};
 use fall_line::train::{Epoch, Optimizer, Schedule};
 use indicatif::{DecimalBytes, HumanCount};
 
 use crate::cli::Train;
 use crate::output::line;
-use crate::output::number::{digits, number, plain, precise, time};
+use crate::output::number::{
+    digits, number, percent, plain, precise, probability, time, to_digits_of,
+};
+
+/// The size of b, in that of y, from which on the line is told by its value at the center of x.
+const FAR: f64 = 1000.0;
 
 /// Prints what runs, on what, and how.
 pub fn headline(
@@ -161,6 +166,9 @@ pub fn result(args: &Train, outcome: &Outcome) -> Result<(), Error> {
     if talks {
         quality(outcome, &show)?;
         speed(outcome)?;
+        if own {
+            equation(outcome)?;
+        }
     }
     Ok(())
 }
@@ -204,6 +212,61 @@ fn quality(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error>
             None => String::new(),
         };
         line(format!("fit:           {}{baseline}", fit(goodness)))?;
+    }
+    Ok(())
+}
+
+/// Prints the line as an equation, with its errors if they are known: digits follow them.
+fn equation(outcome: &Outcome) -> Result<(), Error> {
+    let [x, y] = &outcome.names;
+    let Centered {
+        w,
+        x_center,
+        y_center,
+    } = outcome.centered;
+    let errors = outcome.quality.uncertainty;
+    let error_of =
+        |of: fn(&Uncertainty) -> Parameter| errors.as_ref().ok().map(|errors| of(errors).error);
+    let w_text = to_digits_of(w.abs(), error_of(|errors| errors.w));
+    let sign = if w < 0.0 { '−' } else { '+' };
+    // A b far from all y, such as that of timestamps, has fewer digits than the line.
+    let far = outcome.statistics.is_some_and(|statistics| {
+        outcome.model.b.abs() > FAR * (statistics.y.least.abs()).max(statistics.y.greatest.abs())
+    });
+    line(if far {
+        format!(
+            "{y} = {} {sign} {w_text} × ({x} − {})",
+            precise(y_center),
+            x_center
+        )
+    } else {
+        let b = to_digits_of(outcome.model.b, error_of(|errors| errors.b));
+        format!("{y} = {b} {sign} {w_text} × {x}")
+    })?;
+    let errors = match errors {
+        Ok(errors) => errors,
+        Err(Unknown::NotMeasured) => return Ok(()),
+        Err(why) => return line(format!("no standard errors: {why}")),
+    };
+    let of = if outcome.setup.loss.is_least_squares() && outcome.converged != Some(true) {
+        " of the least-squares line"
+    } else {
+        ""
+    };
+    let interval = |name: &str, at: Parameter| {
+        let show = |value| to_digits_of(value, Some(at.error));
+        let [low, high] = at.interval.map(show);
+        line(format!(
+            "{name} {} ± {}{of} ({}: {low} to {high}){}",
+            show(at.value),
+            show(at.error),
+            percent(errors.confidence),
+            at.p.map_or_else(String::new, |p| format!(", p {}", probability(p))),
+        ))
+    };
+    interval("slope", errors.w)?;
+    if !far {
+        interval("intercept", errors.b)?;
     }
     Ok(())
 }
