@@ -123,9 +123,10 @@ pub struct LossChoice {
     /// mse, mae, huber, log-cosh, quantile
     #[arg(long = "loss", value_name = "LOSS", default_value = "mse", ignore_case = true, value_parser = PossibleValuesParser::new(Loss::ALL.map(Loss::name)).try_map(named))]
     pub named: Loss,
-    /// δ of the huber loss, in units of y [default: 1]
+    /// δ of huber, in units of y [default: by the data]
     ///
-    /// The loss is quadratic for residuals up to δ, and linear beyond.
+    /// The loss is quadratic for residuals up to δ, and linear beyond. The default is 1.345 standard deviations of the noise,
+    /// as 1.4826 times the median distance from the median line tells them; in `bench` it is 1.
     #[arg(long, value_name = "DELTA", value_parser = positive_in_f32)]
     pub delta: Option<f64>,
     /// τ of the quantile loss, in (0, 1) [default: 0.5]

@@ -23,7 +23,7 @@ pub mod uncertainty;
 pub const BLOCK: usize = 1 << 16;
 
 /// A block of samples in f64, x and y in arrays of their own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Block {
     /// The x of each sample.
     pub x: Vec<f64>,

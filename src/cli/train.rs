@@ -14,6 +14,9 @@ use fall_line::train::{Optimizer, Schedule, TOLERANCE};
 use super::parse::*;
 use super::{EXIT_CODES, Format, LossChoice, OnGpu, Synthetic};
 
+/// The default δ of huber, in standard deviations of the noise: of normal noise its line has 95 % of mse's precision (Huber
+/// 1981).
+const DELTA_IN_NOISE: f64 = 1.345;
 /// The flags of synthetic data, which say nothing of a file.
 const SYNTHETIC: [&str; 7] = [
     "samples",
@@ -315,8 +318,14 @@ impl Train {
             training.no_standardize.then_some(false)
         };
         let strict = training.strict.then_some(TOLERANCE);
+        let mut loss = training.loss.get()?;
+        let delta_in_noise = loss.threshold().is_some() && training.loss.delta.is_none();
+        if delta_in_noise {
+            loss = loss.with_parameter(Some(DELTA_IN_NOISE))?;
+        }
         Ok(Options {
-            loss: training.loss.get()?,
+            loss,
+            delta_in_noise,
             optimizer: descent.optimizer,
             learning_rate: descent.learning_rate,
             schedule: descent.schedule,

@@ -111,3 +111,22 @@ impl Goodness {
         Ok(losses.goodness)
     }
 }
+
+/// Returns the residuals of a line, prediction less target: of all samples, or of the 1,048,576 samples in 16 blocks spread over
+/// them.
+///
+/// # Errors
+/// [`Error::Empty`], and the errors of [`read`](super::read).
+pub fn residuals(source: &dyn Source, line: Centered) -> Result<Vec<f64>, Error> {
+    const BLOCKS: u64 = 16;
+    let all_blocks = super::blocks(source)?;
+    let blocks = all_blocks.min(BLOCKS);
+    let (mut residuals, mut block) = (Vec::new(), Block::default());
+    for at in 0..blocks {
+        let index = at * (all_blocks - 1) / (blocks - 1).max(1);
+        super::read(source, index, &mut block)?;
+        let samples = block.x.iter().zip(&block.y);
+        residuals.extend(samples.map(|(&x, &y)| line.predict(x) - y));
+    }
+    Ok(residuals)
+}

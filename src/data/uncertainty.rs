@@ -5,17 +5,16 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
+use super::Source;
+use super::goodness::residuals;
 use super::sandwich::{Sandwich, Slice, Variances};
 use super::statistics::Statistics;
-use super::{BLOCK, Block, Source, blocks, read};
 use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::Centered;
 
 /// Degrees of freedom from which on Student's t is normal to seven digits; its series converge ever more slowly.
 const NORMAL: f64 = 1e7;
-/// The largest number of blocks whose residuals are sorted for a bandwidth: 1,048,576 samples.
-const BLOCKS: u64 = 16;
 /// The standard deviation of Epanechnikov's kernel of bandwidth 1: 1 / √5.
 const KERNEL_DEVIATION: f64 = 0.447_213_595_499_957_9;
 /// The remainder of a leverage below which a sample decides the line alone.
@@ -290,21 +289,12 @@ fn hall_sheather(samples: f64, tau: f64) -> Option<f64> {
     (tau - share > 0.0 && tau + share < 1.0).then_some(share)
 }
 
-/// Residuals of a line, in order: of all samples, or of 16 blocks spread over them.
+/// Residuals of a line, in order.
 struct Residuals(Vec<f64>);
 
 impl Residuals {
     fn new(source: &dyn Source, line: Centered) -> Result<Self, Error> {
-        let all_blocks = blocks(source)?;
-        let read_blocks = all_blocks.min(BLOCKS);
-        let mut residuals = Vec::with_capacity(read_blocks as usize * BLOCK);
-        let mut block = Block::default();
-        for at in 0..read_blocks {
-            let index = at * (all_blocks - 1) / (read_blocks - 1).max(1);
-            read(source, index, &mut block)?;
-            let samples = block.x.iter().zip(&block.y);
-            residuals.extend(samples.map(|(&x, &y)| line.predict(x) - y));
-        }
+        let mut residuals = residuals(source, line)?;
         residuals.sort_unstable_by(f64::total_cmp);
         Ok(Residuals(residuals))
     }

@@ -19,6 +19,8 @@ use crate::train::{Optimizer, Schedule};
 pub struct Options {
     /// Loss function.
     pub loss: Loss,
+    /// `true` if δ of huber is in units of the bulk's noise: 1.4826 times the median distance from the median line.
+    pub delta_in_noise: bool,
     /// Optimizer. Default: gradient descent; the cutting plane for one's own samples and another loss than `mse`.
     pub optimizer: Option<Optimizer>,
     /// Learning rate. Default: automatic; 0.1 for synthetic samples.
@@ -75,6 +77,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             loss: Loss::Mse,
+            delta_in_noise: false,
             optimizer: None,
             learning_rate: None,
             schedule: None,

@@ -6,12 +6,14 @@ use super::Fit;
 use super::monitor::{Monitor, Notice, Phase};
 use super::options::{Options, is_drawn_on_the_device};
 use super::setup::{Known, Setup, check, wants_robust_start};
-use crate::data::far::{Bulk, Parts};
+use crate::data::far::{self, Bulk, Parts};
+use crate::data::goodness::residuals;
 use crate::data::scaling::Scaled;
 use crate::data::statistics::{Observed, Statistics};
 use crate::data::{Block, Source};
 use crate::engine::{Chosen, Storage};
 use crate::error::{Error, Setting};
+use crate::loss::Loss;
 use crate::train::{self, RobustStart};
 
 /// Synthetic samples up to which their statistics are computed beforehand: it takes a moment, and says more than the
@@ -54,7 +56,7 @@ impl<'a> Fit<'a> {
     pub fn prepare_for(self, chosen: Chosen) -> Result<Prepared<'a>, Error> {
         let Fit {
             source,
-            options,
+            mut options,
             monitor,
             ..
         } = self;
@@ -73,14 +75,22 @@ impl<'a> Fit<'a> {
         }
         let statistics = statistics_before(&source, &options, monitor)?;
         let (mut robust, mut parts) = (None, None);
-        if wants_robust_start(&options, &source)? {
+        if options.delta_in_noise || wants_robust_start(&options, &source)? {
             let samples = train::sample(&source)?;
             if let Some(statistics) = &statistics
                 && options.standardizes(&source)
             {
                 parts = far_off(&source, &samples, statistics, &options)?;
             }
-            robust = Some(RobustStart::of(samples, options.loss, parts.as_ref())?);
+            if options.delta_in_noise {
+                let median = RobustStart::of(samples.clone(), Loss::Mae, parts.as_ref())?;
+                let noise = noise(&source, median)?;
+                options.loss = options.loss.in_unit(1.0 / noise);
+                options.loss.check()?;
+            }
+            if wants_robust_start(&options, &source)? {
+                robust = Some(RobustStart::of(samples, options.loss, parts.as_ref())?);
+            }
         }
         let synthetic = source.synthetic();
         let known = match (&statistics, &synthetic) {
@@ -153,6 +163,15 @@ fn statistics_before(
         judge(source, options.standardizes(source), &statistics, monitor)?;
     }
     Ok(Some(statistics))
+}
+
+/// Returns the noise of most samples around the median line: 1.4826 times their median distance, which is the standard
+/// deviation of normal noise; 1 if no y is off a line.
+fn noise(source: &dyn Source, median: RobustStart) -> Result<f64, Error> {
+    let residuals = residuals(source, median.centered)?;
+    let distances = residuals.into_iter().map(f64::abs).collect();
+    let noise = 1.4826 * far::median(distances).max(median.scale);
+    Ok(if noise > 0.0 { noise } else { 1.0 })
 }
 
 /// Returns the samples too far off for the engine, apart from the others.

@@ -40,6 +40,8 @@ pub enum Known<'a> {
 pub struct Setup {
     /// The loss, for y in the data's units.
     pub loss: Loss,
+    /// `true` if δ of huber follows from the noise of the samples.
+    pub delta_in_noise: bool,
     /// The coordinates that engines see the samples in.
     pub scaling: Scaling,
     /// The ranges beyond which samples are too far off for an engine, so that the host sums them.
@@ -126,6 +128,7 @@ impl Setup {
         config.check()?;
         Ok(Setup {
             loss,
+            delta_in_noise: options.delta_in_noise,
             scaling,
             bulk: parts.map_or(Bulk::ALL, |parts| parts.bulk),
             far,
@@ -232,7 +235,7 @@ fn scaling(
     robust: Option<RobustStart>,
 ) -> Result<Scaling, Error> {
     match (known, robust) {
-        (Known::Statistics(statistics), Some(RobustStart { line, scale })) if standardized => {
+        (Known::Statistics(statistics), Some(RobustStart { line, scale, .. })) if standardized => {
             Scaling::robust(statistics, options.loss, line, scale)
         }
         (Known::Statistics(statistics), None) if standardized => {

@@ -8,7 +8,7 @@ use crate::data::{self, BLOCK, Block, Source};
 use crate::engine::{Description, Engine};
 use crate::error::Error;
 use crate::loss::Loss;
-use crate::model::{Model, Sums};
+use crate::model::{Centered, Model, Sums};
 
 /// The largest number of blocks that are read.
 const BLOCKS: u64 = 16;
@@ -27,6 +27,8 @@ const TOLERANCE: f64 = 1.0 / (1 << 20) as f64;
 pub struct RobustStart {
     /// The line of the lowest loss over the samples taken, which is near that over all samples.
     pub line: Model,
+    /// The same line by its value at the center of x.
+    pub centered: Centered,
     /// The scale of the residuals, in units of y: their median distance from their own median, 0.67 standard deviations
     /// of normal noise.
     ///
@@ -100,11 +102,14 @@ impl RobustStart {
         let middle = median(residuals.y.clone());
         residuals.y.iter_mut().for_each(|y| *y -= middle);
         let scale = residuals.median().max(median_residual / 64.0);
+        let centered = Centered {
+            w,
+            x_center: x_mean,
+            y_center: y_center + line.b,
+        };
         Ok(RobustStart {
-            line: Model {
-                w,
-                b: y_center + line.b - w * x_mean,
-            },
+            line: centered.model(),
+            centered,
             scale: scale.max(y_scale * 0.5 * f64::from(f32::EPSILON)),
         })
     }

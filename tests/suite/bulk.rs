@@ -205,7 +205,7 @@ impl Source for Large {
 #[test]
 fn a_robust_start_is_the_line_of_the_bulk_of_all_blocks() {
     assert!(Large.samples() > 16 * BLOCK as u64);
-    let RobustStart { line, scale } = RobustStart::new(&Large, Loss::Mae).unwrap();
+    let RobustStart { line, scale, .. } = RobustStart::new(&Large, Loss::Mae).unwrap();
     for (x, y) in [(0.0, 3.0), (1.0, 1.0)] {
         let error = line.predict(x) - y;
         assert!((-0.04..0.06).contains(&error), "{error} at {x}");
@@ -223,12 +223,12 @@ fn a_robust_start_of_samples_on_a_line_is_that_line() {
         Samples::new(&x, &y)
     };
     for loss in [Loss::Mae, Loss::Quantile { tau: 0.9 }] {
-        let RobustStart { line, scale } = RobustStart::new(&on(0.3, 1e30), loss).unwrap();
+        let RobustStart { line, scale, .. } = RobustStart::new(&on(0.3, 1e30), loss).unwrap();
         assert!((line.w - 0.3).abs() < 1e-14, "{line:?}");
         assert!((line.b - 0.1).abs() < 1e-12, "{line:?}");
         assert!((1e-8..1e-6).contains(&scale), "{scale}");
     }
-    let RobustStart { line, scale } = RobustStart::new(&on(0.0, 0.1), Loss::Mae).unwrap();
+    let RobustStart { line, scale, .. } = RobustStart::new(&on(0.0, 0.1), Loss::Mae).unwrap();
     assert_eq!((line, scale), (Model { w: 0.0, b: 0.1 }, 0.0));
 }
 
@@ -243,7 +243,7 @@ fn sizes_beyond_f32_are_refused() {
     };
     let robust = |samples: &Samples, loss| {
         let statistics = Statistics::of(samples, &|_| {}).unwrap();
-        let RobustStart { line, scale } = RobustStart::new(samples, loss).unwrap();
+        let RobustStart { line, scale, .. } = RobustStart::new(samples, loss).unwrap();
         Scaling::robust(&statistics, loss, line, scale)
     };
     let refused = |samples: &Samples, loss| robust(samples, loss).unwrap_err();

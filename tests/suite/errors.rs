@@ -307,3 +307,40 @@ fn the_program_prints_errors_with_the_digits_that_they_leave() {
         assert!(text.contains(part), "{text}");
     }
 }
+
+/// δ follows y's unit, and is 1.345 standard deviations of the noise that most samples have.
+#[test]
+fn delta_follows_the_noise() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("noise.csv").display().to_string();
+    for unit in [1.0, 1e-6, 1e9] {
+        let rng = &mut ChaCha8Rng::seed_from_u64(3);
+        let row = |i: u32| {
+            let x = uniform(rng);
+            let far = if i.is_multiple_of(20) { 1e4 } else { 0.0 };
+            format!(
+                "{x},{:e}\n",
+                unit * (4.0 + 3.0 * x + 0.5 * normal(rng) + far)
+            )
+        };
+        let rows: String = (0..20_000).map(row).collect();
+        std::fs::write(&path, "x,y\n".to_owned() + &rows).unwrap();
+        for engine in program::engines() {
+            let result = json(&format!("train {path} --loss huber {engine} --format json"));
+            let delta = result["loss_parameter"].as_f64().unwrap() / unit;
+            // One in 20 far above raises the median distance by 7 %.
+            assert!((0.67..0.74).contains(&delta), "{delta}");
+            let w = result["w"].as_f64().unwrap() / unit;
+            assert!((w - 3.0).abs() < 0.06, "{w}");
+        }
+    }
+    let text = ran(&format!("train {path} --loss huber --engine cpu"));
+    assert!(
+        text.contains("huber, δ = ") && text.contains(" from the data"),
+        "{text}"
+    );
+    let absolute = json(&format!(
+        "train {path} --loss huber --delta 2 --engine cpu --format json"
+    ));
+    assert_eq!(absolute["loss_parameter"], 2.0);
+}

@@ -369,7 +369,7 @@ fn an_epoch_is_told_and_a_given_rate_is_taken_in_the_units_of_the_data() {
     for (flags, [loss, dw, db], step) in [
         ("", of_mse, -rate * of_mse[2]),
         ("--loss mae", of_mae, rate),
-        ("--loss huber", of_huber, rate),
+        ("--loss huber --delta 1", of_huber, rate),
         ("--loss mae --optimizer adam", of_mae, rate),
     ] {
         let result = json(&format!(

@@ -28,7 +28,7 @@ fn a_line_through_all_samples_is_found() {
     for (samples, slope) in [(2, 3.0), (10, 7.0), (50, 7.0), (50, -0.3)] {
         let rows = (0..samples).map(|i| format!("{i},{}\n", slope * f64::from(i) + 2.0));
         let path = file(&folder, "exact.csv", rows);
-        for loss in ["mse", "mae", "quantile", "huber", "log-cosh"] {
+        for loss in ["mse", "mae", "quantile", "huber --delta 1", "log-cosh"] {
             for flags in ["", "--optimizer gd"] {
                 let args = format!(
                     "train {path} --loss {loss} {flags} --engine cpu --strict --format json"
@@ -271,7 +271,9 @@ fn a_far_x_leaves_the_bulk_its_digits() {
         let path = file(&folder, "far.csv", rows);
         for engine in engines() {
             for loss in ["mse", "mae", "huber", "quantile", "log-cosh"] {
-                let args = format!("train {path} --loss {loss} {engine} --strict --format json");
+                let delta = if loss == "huber" { "--delta 1" } else { "" };
+                let args =
+                    format!("train {path} --loss {loss} {delta} {engine} --strict --format json");
                 let output = run(&args);
                 assert!(output.status.success(), "{args}: {}", stderr(&output));
                 let told = stderr(&output).contains("1 of 20000 samples lie");

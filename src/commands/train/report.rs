@@ -105,7 +105,12 @@ fn columns(statistics: &Statistics) -> Result<(), Error> {
 
 /// Returns the loss and its descent in words.
 pub fn descent(setup: &Setup) -> String {
-    let mut text = setup.loss.to_string();
+    let mut text = match setup.loss.threshold() {
+        Some(delta) if setup.delta_in_noise => {
+            format!("huber, δ = {} from the data", precise(delta))
+        }
+        _ => setup.loss.to_string(),
+    };
     match setup.learning_rate {
         Some(learning_rate) => {
             if setup.config.descent.optimizer() != Optimizer::Gd {

@@ -28,7 +28,7 @@ impl<'a> Standard<'a> {
         let robust_start =
             (!loss.is_least_squares()).then(|| RobustStart::new(source, loss).unwrap());
         let scaling = match robust_start {
-            Some(RobustStart { line, scale }) => {
+            Some(RobustStart { line, scale, .. }) => {
                 Scaling::robust(&statistics, loss, line, scale).unwrap()
             }
             None => Scaling::standard(&statistics, loss),
