@@ -11,6 +11,7 @@ pub mod host;
 pub mod numpy;
 pub mod sandwich;
 pub mod scaling;
+pub mod shape;
 pub mod statistics;
 pub mod synthetic;
 pub mod threefry;

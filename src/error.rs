@@ -242,6 +242,19 @@ pub enum Error {
         /// The last model whose w and b are finite, in the coordinates of the descent. Outside them they may overflow.
         last: Model,
     },
+    /// Descent at a constant rate ended above its first loss, though within the range of f64.
+    #[error(
+        "diverged: the loss has risen from {first:.4e} to {last:.4e} over {}; the learning rate is too large",
+        counted(*epochs, "epoch")
+    )]
+    Rose {
+        /// The epochs.
+        epochs: u64,
+        /// The loss before the first epoch.
+        first: f64,
+        /// The loss after the last one.
+        last: f64,
+    },
     /// The run ended before it had converged.
     #[error("{0}")]
     NotConverged(String),
@@ -288,7 +301,7 @@ impl Error {
             | Error::Gpu { .. }
             | Error::DeviceMemory { .. }
             | Error::Failed(_) => 4,
-            Error::Diverged { .. } => 5,
+            Error::Diverged { .. } | Error::Rose { .. } => 5,
             Error::NotConverged(_) => 6,
             Error::Disagree(_) => 7,
         }

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::loss::Loss;
 use crate::train::{Epoch, Optimizer};
 
+mod caution;
 mod checkpoint;
 mod every;
 mod load;
@@ -26,6 +27,7 @@ mod quality;
 mod run;
 mod setup;
 
+pub use self::caution::Caution;
 pub use self::checkpoint::Checkpoint;
 pub use self::every::Every;
 pub use self::monitor::{Monitor, Notice, Phase, Silent};

@@ -173,6 +173,9 @@ fn finish(
         output::notice(format!("interrupted after epoch {}", outcome.epochs));
         return Ok(INTERRUPTED.into());
     }
+    for caution in &outcome.quality.cautions {
+        output::notice(format!("warning: {caution}"));
+    }
     let Some(warning) = &outcome.warning else {
         return Ok(ExitCode::SUCCESS);
     };

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::sandwich::{Sandwich, Slice};
+use super::shape::Shape;
 use super::statistics::ColumnStats;
 use super::{Block, Source};
 use crate::error::Error;
@@ -22,7 +23,7 @@ pub struct Goodness {
 }
 
 /// The mean losses of lines over the same samples, in f64, and the first line's goodness of fit.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Losses {
     /// The loss of each line, in the loss's units.
     pub losses: Vec<f64>,
@@ -32,11 +33,14 @@ pub struct Losses {
     pub goodness: Goodness,
     /// The sums of the samples' slices.
     pub sandwich: Sandwich,
+    /// The shape of the residuals, if it was asked for.
+    pub shape: Option<Shape>,
 }
 
 impl Losses {
     /// Reads all samples once, on all threads of rayon's pool. `y` has the statistics of their y. `rounding` returns the
     /// rounding of the first line's residual at a sample (x, y), in units of y, and `slice` its part of the sandwich.
+    /// `shape` has no samples yet.
     ///
     /// The loss ℓ of a residual r that is rounded by δ is uncertain by |ℓ′(r)|·δ, and for smooth losses by another δ² at
     /// most: no curvature exceeds 2.
@@ -50,6 +54,7 @@ impl Losses {
         y: &ColumnStats,
         rounding: impl Fn(f64, f64) -> f64 + Sync,
         slice: impl Fn(f64, f64) -> Slice + Sync,
+        shape: Option<Shape>,
     ) -> Result<Self, Error> {
         /// Sums of a block that are not losses.
         const OTHERS: usize = 3;
@@ -60,8 +65,13 @@ impl Losses {
                 super::read(source, index, block)?;
                 let mut sums = vec![0.0; OTHERS + lines.len()];
                 let mut sandwich = Sandwich::default();
-                for (&x, &y) in block.x.iter().zip(&block.y) {
+                let mut shape = shape;
+                let first = super::positions(index, source.samples()).start;
+                for (position, (&x, &y)) in (first..).zip(block.x.iter().zip(&block.y)) {
                     sandwich.add(slice(x, y));
+                    if let Some(shape) = &mut shape {
+                        shape.add(position, x, y);
+                    }
                     for (at, line) in lines.iter().enumerate() {
                         let residual = line.predict(x) - y;
                         let (value, derivative) = loss.terms(residual);
@@ -74,13 +84,19 @@ impl Losses {
                         }
                     }
                 }
-                Ok((sums, sandwich))
+                Ok((sums, sandwich, shape))
             })
             .collect::<Result<Vec<_>, Error>>()?;
         let n = source.samples() as f64;
-        let mean = |which: usize| blocks.iter().map(|(sums, _)| sums[which]).sum::<f64>() / n;
+        let mean = |which: usize| blocks.iter().map(|(sums, ..)| sums[which]).sum::<f64>() / n;
         let mut sandwich = Sandwich::default();
-        blocks.iter().for_each(|(_, part)| sandwich.join(part));
+        let mut shape = shape;
+        for (_, part, of_part) in &blocks {
+            sandwich.join(part);
+            if let (Some(shape), Some(part)) = (&mut shape, of_part) {
+                shape.join(part);
+            }
+        }
         Ok(Losses {
             losses: (0..lines.len()).map(|at| mean(OTHERS + at)).collect(),
             rounding: mean(2),
@@ -90,6 +106,7 @@ impl Losses {
                 r_squared: (y.squares > 0.0).then(|| 1.0 - n * mean(0) / y.squares),
             },
             sandwich,
+            shape,
         })
     }
 }
@@ -107,7 +124,7 @@ impl Goodness {
         let lines = [line.into()];
         // Neither the loss nor what follows from it is used.
         let (rounding, slice) = (|_, _| 0.0, |_, _| Slice::default());
-        let losses = Losses::of(source, Loss::Mae, &lines, y, rounding, slice)?;
+        let losses = Losses::of(source, Loss::Mae, &lines, y, rounding, slice, None)?;
         Ok(losses.goodness)
     }
 }

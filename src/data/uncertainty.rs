@@ -266,7 +266,7 @@ fn student_quantile(share: f64, degrees: f64) -> f64 {
 }
 
 /// Returns the share of Student's t below a value.
-fn student_share(value: f64, degrees: f64) -> f64 {
+pub fn student_share(value: f64, degrees: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, degrees) {
         Ok(student) if degrees < NORMAL => student.cdf(value),
         _ => Normal::standard().cdf(value),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::quality::Quality;
+use super::run::ROSE;
 use super::setup::Setup;
 use crate::data::statistics::Statistics;
 use crate::engine::Description;
@@ -128,6 +129,19 @@ pub enum Doubt {
     NotConverged,
 }
 
+impl Doubt {
+    /// Returns the name of the kind, which stays the same from version to version.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Doubt::Rounded { .. } => "rounded",
+            Doubt::Beaten => "beaten",
+            Doubt::Rose => "loss-rose",
+            Doubt::NotBest => "not-best",
+            Doubt::NotConverged => "not-converged",
+        }
+    }
+}
+
 /// A remedy for a descent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
@@ -163,7 +177,7 @@ impl Warning {
         let setup = &outcome.setup;
         // A cutting plane starts where the line is about to be; f32 sums may tell either of two equal losses as the greater.
         let rose = setup.learning_rate.is_some()
-            && first_loss.is_some_and(|first| engine_loss > 1.00001 * first);
+            && first_loss.is_some_and(|first| engine_loss > ROSE * first);
         let quality = &outcome.quality;
         let doubt = match (outcome.converged, outcome.ended) {
             _ if quality.contradicts(engine_loss) => Doubt::Rounded {

@@ -4,10 +4,12 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
+use super::caution::{self, Caution};
 use super::setup::Setup;
 use crate::data::Source;
 use crate::data::goodness::{Goodness, Losses};
 use crate::data::sandwich::Slice;
+use crate::data::shape::Shape;
 use crate::data::statistics::Statistics;
 use crate::data::uncertainty::{Estimator, Uncertainty, Unknown, Variance};
 use crate::engine::{Engine, Storage};
@@ -28,7 +30,7 @@ const HALF_EPSILON: f64 = 1.0 / (1 << 10) as f64;
 const CHECKS: u64 = 200;
 
 /// Comparisons of a line with others, in the data's units.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Quality {
     /// The line of least squares, in closed form in f64; `None` if the statistics are not known.
     pub least_squares: Option<Model>,
@@ -54,6 +56,9 @@ pub struct Quality {
     /// The errors of the line of least loss, or why they are not known.
     #[serde(skip)]
     pub uncertainty: Result<Uncertainty, Unknown>,
+    /// Reasons not to believe the line.
+    #[serde(skip)]
+    pub cautions: Vec<Caution>,
     /// The line that synthetic samples are drawn around.
     pub true_line: Option<Model>,
     /// A loss so small that it is rounding.
@@ -116,6 +121,7 @@ impl Quality {
             least_squares_loss: None,
             goodness: None,
             uncertainty: Err(Unknown::NotMeasured),
+            cautions: Vec::new(),
         }
     }
 
@@ -179,6 +185,7 @@ impl Quality {
                 rounding,
                 goodness,
                 sandwich,
+                shape,
             } = Losses::of(
                 source,
                 setup.loss,
@@ -186,10 +193,19 @@ impl Quality {
                 &statistics.y,
                 rounding,
                 slice,
+                Shape::new(&statistics),
             )?;
             self.goodness = Some(goodness);
             self.uncertainty =
                 estimator.and_then(|estimator| estimator.uncertainty(sandwich, confidence));
+            if let Some(shape) = &shape {
+                let errors = self.uncertainty.as_ref().ok();
+                self.cautions = caution::of_shape(shape, errors, found);
+            }
+            if let (true, Ok(errors)) = (setup.loss.is_least_squares(), &self.uncertainty) {
+                let outliers = caution::outliers(source, &statistics, errors)?;
+                self.cautions.extend(outliers);
+            }
             if let [line, constant, least_squares] = losses[..] {
                 self.loss = Some(line);
                 self.allowed = rounding.min(NOTABLE * line) + MAX_ROUNDING * line + self.rounding;

@@ -16,6 +16,9 @@ use crate::engine::{Description, Engine};
 use crate::error::Error;
 use crate::train::{Ended, Epoch, Trained, Walk, train};
 
+/// The factor by which a loss has to rise to have risen: f32 sums are good to 2e-6.
+pub(super) const ROSE: f64 = 1.00001;
+
 /// A fit whose samples are loaded.
 pub struct Loaded<'p> {
     pub(super) prepared: &'p Prepared<'p>,
@@ -51,7 +54,7 @@ impl Loaded<'_> {
     /// hand. What is returned is in the engine's coordinates, for [`Loaded::conclude`].
     ///
     /// # Errors
-    /// [`Error::Diverged`], and the errors of the engine. The last checkpoint is written all the same.
+    /// [`Error::Diverged`], [`Error::Rose`], and the errors of the engine. The last checkpoint is written all the same.
     pub fn descend(
         &mut self,
         watch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
@@ -91,6 +94,20 @@ impl Loaded<'_> {
             }
         });
         *cancelled = monitor.is_cancelled();
+        let trained = trained.and_then(|trained| match *first_loss {
+            // A batch in f32 may rise by rounding; momentum, Adam and schedules may overshoot for a while.
+            Some(first)
+                if setup.config.descent.plain_rate().is_some()
+                    && setup.outside_loss(trained.loss) > ROSE * first =>
+            {
+                Err(Error::Rose {
+                    epochs: trained.epochs,
+                    first,
+                    last: setup.outside_loss(trained.loss),
+                })
+            }
+            _ => Ok(trained),
+        });
         trained.map_err(|error| {
             if let Err(error) = checkpoints.finish() {
                 monitor.notice(&Notice::Checkpoint(error));

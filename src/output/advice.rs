@@ -123,7 +123,7 @@ fn fixed_hint(error: &Error) -> &'static str {
             digits: Some("f32"),
             ..
         } => "; --standardize casts it later",
-        Error::Diverged { .. } => {
+        Error::Diverged { .. } | Error::Rose { .. } => {
             "; --learning-rate auto or a smaller one helps, --standardize, or a start nearer to the data"
         }
         _ => "",

@@ -109,7 +109,7 @@ impl Descent {
     /// Returns the learning rate of plain gradient descent, which an engine can run for many epochs at once.
     ///
     /// Returns `None` for all other descents.
-    pub(super) fn plain_rate(&self) -> Option<f64> {
+    pub(crate) fn plain_rate(&self) -> Option<f64> {
         match *self {
             Descent::Steps {
                 optimizer: Optimizer::Gd,

@@ -52,7 +52,16 @@ fn uncertainty(
     let statistics = Statistics::of(samples, &|_| {}).unwrap();
     let estimator = Estimator::new(samples, &statistics, loss, estimate, line).unwrap()?;
     let slice = |x, y| estimator.slice(x, y);
-    let sums = Losses::of(samples, loss, &[line], &statistics.y, |_, _| 0.0, slice).unwrap();
+    let sums = Losses::of(
+        samples,
+        loss,
+        &[line],
+        &statistics.y,
+        |_, _| 0.0,
+        slice,
+        None,
+    )
+    .unwrap();
     estimator.uncertainty(sums.sandwich, 0.95)
 }
 

@@ -7,6 +7,7 @@ mod common;
 mod batches;
 mod bench;
 mod bulk;
+mod cautions;
 mod certified;
 mod cli;
 mod csv;

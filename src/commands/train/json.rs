@@ -11,7 +11,7 @@ use fall_line::train::{Optimizer, Schedule};
 use serde::Serialize;
 
 use crate::cli::Train;
-use crate::output::by_reason;
+use crate::output::{advice, by_reason};
 
 /// The output of `fall-line train --format json`; lines and losses are in the data's units.
 #[derive(Debug, Serialize)]
@@ -24,11 +24,13 @@ pub struct Result<'a> {
     epochs_before: u64,
     converged: Option<bool>,
     #[serde(flatten)]
-    quality: Quality,
+    quality: &'a Quality,
     /// The errors of the line of least loss.
     errors: Option<Uncertainty>,
     /// Why they are not known.
     errors_missing: Option<String>,
+    /// Reasons not to believe the line.
+    warnings: Vec<Warning>,
     /// A center of x, and the prediction there: they keep digits that b may lose.
     x_center: f64,
     y_center: f64,
@@ -66,6 +68,26 @@ struct Seconds {
     train: f64,
 }
 
+/// A reason not to believe the line.
+#[derive(Debug, Serialize)]
+struct Warning {
+    /// Its kind: stays the same from version to version.
+    code: &'static str,
+    text: String,
+}
+
+fn warnings(outcome: &Outcome) -> Vec<Warning> {
+    let doubt = outcome.warning.iter().map(|warning| Warning {
+        code: warning.doubt.code(),
+        text: warning.text(advice::remedy),
+    });
+    let cautions = outcome.quality.cautions.iter().map(|caution| Warning {
+        code: caution.code(),
+        text: caution.to_string(),
+    });
+    doubt.chain(cautions).collect()
+}
+
 impl<'a> Result<'a> {
     pub fn new(args: &Train, skipped: &Skipped, outcome: &'a Outcome) -> Self {
         let setup = &outcome.setup;
@@ -76,9 +98,10 @@ impl<'a> Result<'a> {
             epochs: outcome.epochs,
             epochs_before: outcome.epochs_before,
             converged: outcome.converged,
-            quality: outcome.quality,
+            quality: &outcome.quality,
             errors: outcome.quality.uncertainty.ok(),
             errors_missing: outcome.quality.uncertainty.err().map(|why| why.to_string()),
+            warnings: warnings(outcome),
             x_center: outcome.centered.x_center,
             y_center: outcome.centered.y_center,
             loss: setup.loss.name(),

@@ -1,0 +1,205 @@
+//! Cautions: reasons not to believe a line, though it is the best one.
+
+use std::fmt;
+
+use crate::data::shape::{Bend, Shape, Without};
+use crate::data::statistics::Statistics;
+use crate::data::uncertainty::{Uncertainty, student_share};
+use crate::data::{Block, Source};
+use crate::error::Error;
+use crate::loss::Loss;
+use crate::model::Centered;
+use crate::train::{self, RobustStart};
+
+/// The probability below which a finding is no chance. Of a thousand good sets one gets a false alarm for each kind of fault.
+const CHANCE: f64 = 1e-3;
+/// The share of what a line leaves that a parabola has to take to be worth a word.
+const BENT: f64 = 0.05;
+/// The leverage from which on a sample counts for more than all others.
+const HALF: f64 = 0.5;
+/// The probability of the slope above which nothing shows that y depends on x.
+const NO_RELATION: f64 = 0.05;
+/// Standard deviations of the bulk's noise beyond which a sample is off the line: normal noise has two in 1e9.
+const OFF: f64 = 6.0;
+/// The share of samples off the line from which on they are worth a word.
+const OFF_SHARE: f64 = 1e-3;
+
+/// A reason not to believe a line.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Caution {
+    /// The data curve.
+    Curved {
+        /// The share of the squares that the line leaves which a parabola would take.
+        share: f64,
+        /// The probability of such a share if the data did not curve.
+        p: f64,
+    },
+    /// Nothing shows that y depends on x.
+    NoRelation {
+        /// The probability of so large a slope if there were none.
+        p: f64,
+    },
+    /// One sample decides the slope.
+    OneSample {
+        /// Its position among the samples, counted from 1.
+        sample: u64,
+        /// Its x.
+        x: f64,
+        /// The slope of least squares without it.
+        slope_without: f64,
+    },
+    /// Samples far off the line lead the line of least squares away from the others.
+    Outliers {
+        /// Their share, in the samples looked at.
+        share: f64,
+        /// The samples looked at.
+        samples: u64,
+        /// The slope of the huber loss over these.
+        robust_slope: f64,
+    },
+}
+
+impl Caution {
+    /// Returns the name of the kind, which stays the same from version to version.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Caution::Curved { .. } => "curved",
+            Caution::NoRelation { .. } => "no-relation",
+            Caution::OneSample { .. } => "one-sample",
+            Caution::Outliers { .. } => "outliers",
+        }
+    }
+}
+
+impl fmt::Display for Caution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Caution::Curved { share, p } => write!(
+                f,
+                "the data curve: a parabola would explain {:.0} % of what the line leaves (p {p:.0e}); fit a part of x's \
+                 range, or a transformed column",
+                100.0 * share
+            ),
+            Caution::NoRelation { p } => {
+                write!(
+                    f,
+                    "nothing shows that y depends on x: a slope of 0 would do (p {p:.2})"
+                )
+            }
+            Caution::OneSample {
+                sample,
+                x,
+                slope_without,
+            } => write!(
+                f,
+                "sample {sample} decides the slope alone, because its x of {x} is far from all others: without it the slope \
+                 of least squares is {slope_without:.4e}"
+            ),
+            Caution::Outliers {
+                share,
+                samples,
+                robust_slope,
+            } => write!(
+                f,
+                "{:.2} % of samples (of {samples} looked at) lie far off the line, and lead it away from the others: the \
+                 huber loss gives a slope of {robust_slope:.4e}",
+                100.0 * share
+            ),
+        }
+    }
+}
+
+/// Returns the cautions that the residuals of least squares call for. `found` is the line of the fit.
+pub(super) fn of_shape(
+    shape: &Shape,
+    uncertainty: Option<&Uncertainty>,
+    found: Centered,
+) -> Vec<Caution> {
+    let mut cautions = Vec::new();
+    let chance = |t: f64, degrees| 2.0 * student_share(-t, degrees);
+    if let Some(Bend { share, degrees, t }) = shape.bend() {
+        let p = chance(t, degrees);
+        if share > BENT && p < CHANCE {
+            cautions.push(Caution::Curved { share, p });
+        }
+    }
+    if let Some(Without {
+        sample,
+        leverage,
+        slope,
+        degrees,
+        t,
+    }) = shape.without_farthest()
+    {
+        // A loss that the sample did not lead away is none of its business.
+        let moved = (found.w - slope).abs() > 0.5 * (shape.slope() - slope).abs();
+        if leverage > HALF && chance(t, degrees) < CHANCE && moved {
+            cautions.push(Caution::OneSample {
+                sample: sample.position + 1,
+                x: sample.x,
+                slope_without: slope,
+            });
+        }
+    }
+    if let Some(p) = uncertainty.and_then(|errors| errors.w.p)
+        && p > NO_RELATION
+    {
+        cautions.push(Caution::NoRelation { p });
+    }
+    cautions
+}
+
+/// Returns the caution that samples far off lead the line of least squares away, by a robust line through some thousand
+/// samples.
+pub(super) fn outliers(
+    source: &dyn Source,
+    statistics: &Statistics,
+    errors: &Uncertainty,
+) -> Result<Option<Caution>, Error> {
+    let samples = train::sample(source)?;
+    let Some(least_squares) = statistics.centered_line() else {
+        return Ok(None);
+    };
+    let median = RobustStart::of(samples.clone(), Loss::Mae, None)?;
+    let noise = 1.4826 * median.scale;
+    let n = samples.x.len() as f64;
+    if noise <= 0.0 || n < 10.0 {
+        return Ok(None);
+    }
+    let Block { x, y } = &samples;
+    let off = x
+        .iter()
+        .zip(y)
+        .filter(|&(&x, &y)| (median.centered.predict(x) - y).abs() > OFF * noise);
+    let share = off.count() as f64 / n;
+    if share < OFF_SHARE {
+        return Ok(None);
+    }
+    let robust = RobustStart::of(
+        samples,
+        Loss::Huber {
+            delta: 1.345 * noise,
+        },
+        None,
+    )?
+    .centered;
+    // The errors of the robust line over the samples looked at, and those of least squares over all.
+    let level = noise / n.sqrt();
+    let slope = level / statistics.x_deviation();
+    let x_mean = statistics.x.mean;
+    let of_level = errors.residual_error.unwrap_or(noise) / (statistics.samples as f64).sqrt();
+    let differs =
+        |distance: f64, error: f64, sampled: f64| distance.abs() > error.max(4.0 * sampled);
+    let led_away = differs(robust.w - least_squares.w, errors.w.error, slope)
+        || differs(
+            robust.predict(x_mean) - least_squares.y_center,
+            of_level,
+            level,
+        );
+    Ok(led_away.then_some(Caution::Outliers {
+        share,
+        samples: n as u64,
+        robust_slope: robust.w,
+    }))
+}
