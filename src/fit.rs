@@ -26,6 +26,7 @@ mod prepare;
 mod quality;
 mod run;
 mod setup;
+mod vertex;
 
 pub use self::caution::Caution;
 pub use self::checkpoint::Checkpoint;

@@ -182,7 +182,7 @@ impl Warning {
         let doubt = match (outcome.converged, outcome.ended) {
             _ if quality.contradicts(engine_loss) => Doubt::Rounded {
                 engine: engine_loss,
-                exact: outcome.loss,
+                exact: quality.found_loss.unwrap_or(outcome.loss),
             },
             _ if rose => Doubt::Rose,
             (Some(false), Ended::Converged) if quality.rules_out(engine_loss) => Doubt::NotBest,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::caution::{self, Caution};
 use super::setup::Setup;
+use super::vertex::vertices;
 use crate::data::Source;
 use crate::data::goodness::{Goodness, Losses};
 use crate::data::sandwich::Slice;
@@ -15,7 +16,7 @@ use crate::data::uncertainty::{Estimator, Uncertainty, Unknown, Variance};
 use crate::engine::{Engine, Storage};
 use crate::error::Error;
 use crate::loss::Loss;
-use crate::model::Model;
+use crate::model::{Centered, Model};
 use crate::train::{Config, Descent, Ended, PATIENCE, Stop, Trained, Walk, train};
 
 /// Share of a loss that f32 sums tell for certain.
@@ -38,9 +39,15 @@ pub struct Quality {
     pub distance: Option<Model>,
     /// The least loss, as the engine sums it. Known for `mse`, and for other losses if a descent by steps stood still.
     pub least_loss: Option<f64>,
+    /// The line: that of the descent, or an exact one beside it; `None` where `goodness` is.
+    #[serde(skip)]
+    pub line: Option<Centered>,
     /// Loss of the line, in f64; `None` where `goodness` is.
     #[serde(skip)]
     pub loss: Option<f64>,
+    /// Loss of the line of the descent, in f64.
+    #[serde(skip)]
+    pub found_loss: Option<f64>,
     /// The largest part of the engine's loss that may be rounding without a doubt about the line.
     #[serde(skip)]
     allowed: f64,
@@ -115,7 +122,9 @@ impl Quality {
                 .stop
                 .map_or(CERTAIN, |stop| stop.tolerance.max(CERTAIN)),
             least_loss: None,
+            line: None,
             loss: None,
+            found_loss: None,
             allowed: 0.0,
             baseline_loss: None,
             least_squares_loss: None,
@@ -157,16 +166,27 @@ impl Quality {
             }
             _ => {}
         }
-        if goodness {
-            let found = setup.scaling.centered(trained.model);
-            let constant = statistics.constant().into();
-            let least_squares = statistics.centered_line().unwrap_or(constant);
-            let best = if setup.loss.is_least_squares() {
+        if !goodness {
+            return Ok(());
+        }
+        let found = setup.scaling.centered(trained.model);
+        let constant = statistics.constant().into();
+        let least_squares = statistics.centered_line().unwrap_or(constant);
+        // The best line of a loss with corners is one of these; the descent ends beside it.
+        let mut lines = if setup.loss.has_corners() && stood_still {
+            vertices(source, setup.loss, found)?
+        } else {
+            Vec::new()
+        };
+        lines.push(found);
+        let mut line = lines[0];
+        loop {
+            let at_optimum = if setup.loss.is_least_squares() {
                 least_squares
             } else {
-                found
+                line
             };
-            let estimator = Estimator::new(source, &statistics, setup.loss, variance, best)?;
+            let estimator = Estimator::new(source, &statistics, setup.loss, variance, at_optimum)?;
             let slice = |x, y| {
                 let estimator = estimator.as_ref();
                 estimator.map_or_else(|_| Slice::default(), |estimator| estimator.slice(x, y))
@@ -189,37 +209,48 @@ impl Quality {
             } = Losses::of(
                 source,
                 setup.loss,
-                &[found, constant, least_squares],
+                &[&[line, constant, least_squares], &lines[..]].concat(),
                 &statistics.y,
                 rounding,
                 slice,
                 Shape::new(&statistics),
             )?;
+            let (of_lines, of_candidates) = losses.split_at(3);
+            let lowest = (0..lines.len())
+                .min_by(|&one, &other| of_candidates[one].total_cmp(&of_candidates[other]));
+            if let Some(lowest) = lowest
+                && of_candidates[lowest] < of_lines[0]
+            {
+                line = lines[lowest];
+                continue;
+            }
+            self.line = Some(line);
             self.goodness = Some(goodness);
             self.uncertainty =
                 estimator.and_then(|estimator| estimator.uncertainty(sandwich, confidence));
             if let Some(shape) = &shape {
                 let errors = self.uncertainty.as_ref().ok();
-                self.cautions = caution::of_shape(shape, errors, found);
+                self.cautions = caution::of_shape(shape, errors, line);
             }
             if let (true, Ok(errors)) = (setup.loss.is_least_squares(), &self.uncertainty) {
                 let outliers = caution::outliers(source, &statistics, errors)?;
                 self.cautions.extend(outliers);
             }
-            if let [line, constant, least_squares] = losses[..] {
-                self.loss = Some(line);
-                self.allowed = rounding.min(NOTABLE * line) + MAX_ROUNDING * line + self.rounding;
-                self.baseline_loss = Some(constant);
-                self.least_squares_loss = Some(least_squares);
+            if let ([loss, constant, least_squares], [.., found]) = (of_lines, of_candidates) {
+                self.loss = Some(*loss);
+                self.found_loss = Some(*found);
+                self.allowed = rounding.min(NOTABLE * loss) + MAX_ROUNDING * loss + self.rounding;
+                self.baseline_loss = Some(*constant);
+                self.least_squares_loss = Some(*least_squares);
             }
+            return Ok(());
         }
-        Ok(())
     }
 
     /// Returns whether a loss, as the engine sums it, is not the line's: rounding explains no such distance, or it is more
     /// than rounding may take from a result.
     pub(super) fn contradicts(&self, loss: f64) -> bool {
-        self.loss
+        self.found_loss
             .is_some_and(|exact| (loss - exact).abs() > self.allowed)
     }
 

@@ -152,9 +152,12 @@ impl Loaded<'_> {
         if quality.uncertainty.is_ok() && !at_optimum {
             quality.uncertainty = Err(Unknown::NotConverged);
         }
+        let found = setup.scaling.centered(trained.model);
+        let outside = setup.scaling.outside(trained.model);
+        let exact = quality.line.filter(|line| *line != found);
         let mut outcome = Outcome {
-            model: setup.scaling.outside(trained.model),
-            centered: setup.scaling.centered(trained.model),
+            model: exact.map_or(outside, |line| line.model()),
+            centered: quality.line.unwrap_or(found),
             loss: quality.loss.unwrap_or(loss),
             converged: setup.may_converge().then_some(converged),
             warning: None,

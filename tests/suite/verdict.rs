@@ -362,3 +362,72 @@ fn too_small_a_y_is_refused_like_such_an_x() {
         assert!(text.contains("x runs from 0.0 to"), "{text}");
     }
 }
+
+/// Returns the least mean loss of the lines through two samples, one of which is the best (Koenker and Bassett 1978).
+fn least_of_vertices(tau: f64, samples: &[(f64, f64)]) -> f64 {
+    let value = |w: f64, b: f64| {
+        let residuals = samples.iter().map(|(x, y)| w * x + b - y);
+        let losses = residuals.map(|r| if r > 0.0 { (1.0 - tau) * r } else { -tau * r });
+        losses.sum::<f64>() / samples.len() as f64
+    };
+    let pairs = samples
+        .iter()
+        .enumerate()
+        .flat_map(|(at, one)| samples[..at].iter().map(move |other| (one, other)));
+    let lines = pairs
+        .filter(|((x, _), (other, _))| x != other)
+        .map(|((x, y), (x1, y1))| {
+            let w = (y1 - y) / (x1 - x);
+            value(w, y - w * x)
+        });
+    lines.fold(f64::MAX, f64::min)
+}
+
+/// The line of mae and quantile goes through two samples, so the shares above and below it are right.
+#[test]
+fn the_line_of_a_quantile_is_exact() {
+    let folder = TempDir::new().unwrap();
+    let noise = |i: u32| f64::from(i * 7919 % 1009) / 500.0;
+    let sets: [Vec<(f64, f64)>; 3] = [
+        (0..120)
+            .map(|i| (f64::from(i), 2.0 * f64::from(i) + noise(i)))
+            .collect(),
+        // Seven of ten y are 0.
+        (0..200)
+            .map(|i| (f64::from(i % 40), if i % 10 < 7 { 0.0 } else { noise(i) }))
+            .collect(),
+        // Counts: many samples on each line.
+        (0..150)
+            .map(|i| (f64::from(i % 7), f64::from(i * 31 % 5)))
+            .collect(),
+    ];
+    for samples in sets {
+        let rows = samples.iter().map(|(x, y)| format!("{x},{y}\n"));
+        let path = file(&folder, "set.csv", rows);
+        for tau in [0.1, 0.5, 0.9] {
+            let least = least_of_vertices(tau, &samples);
+            for engine in engines() {
+                let args = format!(
+                    "train {path} --loss quantile --quantile {tau} {engine} --strict --format json"
+                );
+                let result = json(&args);
+                let [w, b, loss] =
+                    ["w", "b", "final_loss"].map(|key| result[key].as_f64().unwrap());
+                assert!(
+                    (loss - least).abs() <= 1e-13 * least,
+                    "{args}: {loss} for {least}"
+                );
+                let off = |(x, y): &(f64, f64)| w * x + b - y;
+                let close = |r: &f64| r.abs() <= 1e-12;
+                let residuals: Vec<f64> = samples.iter().map(off).collect();
+                let n = samples.len() as f64;
+                let on = residuals.iter().filter(|r| close(r)).count() as f64 / n;
+                let below = residuals.iter().filter(|r| **r > 0.0 && !close(r)).count() as f64 / n;
+                assert!(
+                    on >= 2.0 / n && below <= tau + 1e-12 && below + on >= tau - 1e-12,
+                    "{args}: {below}, {on}"
+                );
+            }
+        }
+    }
+}
