@@ -39,10 +39,10 @@ impl Bulk {
         Bulk { y: ANY, ..self }
     }
 
-    /// Returns whether a sample is not far off.
+    /// Returns whether a sample is not far off. One that is no number is not: who reads it refuses it.
     pub fn contains(&self, x: f64, y: f64) -> bool {
-        let within = |[least, greatest]: [f64; 2], value| least <= value && value <= greatest;
-        within(self.x, x) && within(self.y, y)
+        let beyond = |[least, greatest]: [f64; 2], value| value < least || greatest < value;
+        !beyond(self.x, x) && !beyond(self.y, y)
     }
 }
 

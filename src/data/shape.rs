@@ -41,7 +41,7 @@ pub struct Bend {
     pub t: f64,
 }
 
-/// What is left without the farthest sample.
+/// The line without the farthest sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Without {
     /// The sample.

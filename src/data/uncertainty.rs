@@ -27,10 +27,10 @@ const ALONE: f64 = 1e-12;
 pub enum Variance {
     /// For mse: y scatters alike at every x
     Classical,
-    /// The scatter of y may differ from x to x
+    /// For any loss: y may scatter more at one x than at another
     ///
-    /// For mse it is HC3 (MacKinnon and White 1985), for the other losses the sandwich of M-estimators (Huber 1967), with
-    /// Powell's estimate of the density for mae and quantile.
+    /// HC3 for mse (MacKinnon and White 1985). The sandwich of M-estimators for the other losses (Huber 1967). Mae and quantile
+    /// take the density of residuals by a kernel (Powell 1991).
     Robust,
     /// For mae and quantile: what statsmodels' QuantReg prints
     Statsmodels,
@@ -101,7 +101,7 @@ impl fmt::Display for Unknown {
     }
 }
 
-/// What the errors of a line are estimated with: made before the samples are read, asked for each of them.
+/// An estimator of a line's errors. It is made before the samples are read, and asked for the part of each.
 pub struct Estimator {
     estimate: Variance,
     loss: Loss,
@@ -109,8 +109,8 @@ pub struct Estimator {
     x_mean: f64,
     x_deviation: f64,
     samples: f64,
-    /// The distance from the line up to which samples count for the density of residuals, and what the derivative of the loss
-    /// rises by around 0; `None` if the loss itself is as wide.
+    /// The distance from the line up to which samples count for the density of residuals, in units of y, and the rise of the
+    /// loss's derivative around 0. `None` if the loss itself is as wide.
     kernel: Option<(f64, f64)>,
 }
 

@@ -74,24 +74,7 @@ impl<'a> Fit<'a> {
             ));
         }
         let statistics = statistics_before(&source, &options, monitor)?;
-        let (mut robust, mut parts) = (None, None);
-        if options.delta_in_noise || wants_robust_start(&options, &source)? {
-            let samples = train::sample(&source)?;
-            if let Some(statistics) = &statistics
-                && options.standardizes(&source)
-            {
-                parts = far_off(&source, &samples, statistics, &options)?;
-            }
-            if options.delta_in_noise {
-                let median = RobustStart::of(samples.clone(), Loss::Mae, parts.as_ref())?;
-                let noise = noise(&source, median)?;
-                options.loss = options.loss.in_unit(1.0 / noise);
-                options.loss.check()?;
-            }
-            if wants_robust_start(&options, &source)? {
-                robust = Some(RobustStart::of(samples, options.loss, parts.as_ref())?);
-            }
-        }
+        let (robust, parts) = robust_start(&source, &mut options, statistics.as_ref())?;
         let synthetic = source.synthetic();
         let known = match (&statistics, &synthetic) {
             (Some(statistics), _) => Known::Statistics(statistics),
@@ -165,8 +148,35 @@ fn statistics_before(
     Ok(Some(statistics))
 }
 
-/// Returns the noise of most samples around the median line: 1.4826 times their median distance, which is the standard
-/// deviation of normal noise; 1 if no y is off a line.
+/// Returns the robust start if there is to be one, and the samples too far off for the engine apart from the others. Brings δ
+/// to units of y.
+fn robust_start(
+    source: &dyn Source,
+    options: &mut Options,
+    statistics: Option<&Statistics>,
+) -> Result<(Option<RobustStart>, Option<Parts>), Error> {
+    let wanted = wants_robust_start(options, source)?;
+    if !wanted && !options.delta_in_noise {
+        return Ok((None, None));
+    }
+    let samples = train::sample(source)?;
+    let parts = match statistics {
+        Some(statistics) if options.standardizes(source) => {
+            far_off(source, &samples, statistics, options)?
+        }
+        _ => None,
+    };
+    if options.delta_in_noise {
+        let median = RobustStart::of(samples.clone(), Loss::Mae, parts.as_ref())?;
+        options.loss = options.loss.in_unit(1.0 / noise(source, median)?);
+        options.loss.check()?;
+    }
+    let robust = wanted.then(|| RobustStart::of(samples, options.loss, parts.as_ref()));
+    Ok((robust.transpose()?, parts))
+}
+
+/// Returns the standard deviation of most samples' noise around the median line, in units of y; 1 if no y is off a line. It is
+/// 1.4826 times the median distance, as normal noise has it.
 fn noise(source: &dyn Source, median: RobustStart) -> Result<f64, Error> {
     let residuals = residuals(source, median.centered)?;
     let distances = residuals.into_iter().map(f64::abs).collect();

@@ -151,27 +151,15 @@ impl Quality {
         let Some(statistics) = statistics else {
             return Ok(());
         };
-        let loss_at = |engine: &mut dyn Engine, line| {
-            let at = engine.evaluate(setup.scaling.inside(line))?;
-            Ok::<_, Error>(setup.outside_loss(at.means(engine.samples()).loss))
-        };
         let stood_still = trained.ended == Ended::Converged;
-        let best = self.least_squares.filter(|_| setup.loss.is_least_squares());
-        match (best, setup.config.descent) {
-            (Some(line), _) if goodness || stood_still => {
-                self.least_loss = Some(loss_at(engine, line)?);
-            }
-            (_, Descent::Steps { .. }) if stood_still => {
-                self.least_loss = Some(least_loss(setup, trained, engine)?);
-            }
-            _ => {}
+        if goodness || stood_still {
+            let best = self.least_squares.filter(|_| setup.loss.is_least_squares());
+            self.least_loss = least_loss(setup, trained, engine, best)?;
         }
         if !goodness {
             return Ok(());
         }
         let found = setup.scaling.centered(trained.model);
-        let constant = statistics.constant().into();
-        let least_squares = statistics.centered_line().unwrap_or(constant);
         // The best line of a loss with corners is one of these; the descent ends beside it.
         let mut lines = if setup.loss.has_corners() && stood_still {
             vertices(source, setup.loss, found)?
@@ -179,72 +167,44 @@ impl Quality {
             Vec::new()
         };
         lines.push(found);
+        let unit = match engine.description().storage {
+            Storage::F32 => f64::from(f32::EPSILON) / 2.0,
+            Storage::F16 => HALF_EPSILON / 2.0,
+        };
+        let pass = Pass {
+            setup,
+            statistics,
+            source,
+            variance,
+            confidence,
+            rounded: (trained.model, unit),
+        };
         let mut line = lines[0];
-        loop {
-            let at_optimum = if setup.loss.is_least_squares() {
-                least_squares
-            } else {
-                line
-            };
-            let estimator = Estimator::new(source, &statistics, setup.loss, variance, at_optimum)?;
-            let slice = |x, y| {
-                let estimator = estimator.as_ref();
-                estimator.map_or_else(|_| Slice::default(), |estimator| estimator.slice(x, y))
-            };
-            let unit = match engine.description().storage {
-                Storage::F32 => f64::from(f32::EPSILON) / 2.0,
-                Storage::F16 => HALF_EPSILON / 2.0,
-            };
-            let rounding = |x, y| {
-                let near = setup.bulk.contains(x, y);
-                let unit = if near { unit } else { f64::EPSILON / 2.0 };
-                setup.scaling.rounding(trained.model, unit, x, y)
-            };
-            let Losses {
-                losses,
-                rounding,
-                goodness,
-                sandwich,
-                shape,
-            } = Losses::of(
-                source,
-                setup.loss,
-                &[&[line, constant, least_squares], &lines[..]].concat(),
-                &statistics.y,
-                rounding,
-                slice,
-                Shape::new(&statistics),
-            )?;
-            let (of_lines, of_candidates) = losses.split_at(3);
-            let lowest = (0..lines.len())
-                .min_by(|&one, &other| of_candidates[one].total_cmp(&of_candidates[other]));
-            if let Some(lowest) = lowest
-                && of_candidates[lowest] < of_lines[0]
-            {
-                line = lines[lowest];
-                continue;
-            }
-            self.line = Some(line);
-            self.goodness = Some(goodness);
-            self.uncertainty =
-                estimator.and_then(|estimator| estimator.uncertainty(sandwich, confidence));
-            if let Some(shape) = &shape {
-                let errors = self.uncertainty.as_ref().ok();
-                self.cautions = caution::of_shape(shape, errors, line);
-            }
-            if let (true, Ok(errors)) = (setup.loss.is_least_squares(), &self.uncertainty) {
-                let outliers = caution::outliers(source, &statistics, errors)?;
-                self.cautions.extend(outliers);
-            }
-            if let ([loss, constant, least_squares], [.., found]) = (of_lines, of_candidates) {
-                self.loss = Some(*loss);
-                self.found_loss = Some(*found);
-                self.allowed = rounding.min(NOTABLE * loss) + MAX_ROUNDING * loss + self.rounding;
-                self.baseline_loss = Some(*constant);
-                self.least_squares_loss = Some(*least_squares);
-            }
-            return Ok(());
+        let (mut losses, mut uncertainty) = pass.losses(line, &lines)?;
+        if let Some(better) = better(&losses.losses, &lines) {
+            line = better;
+            (losses, uncertainty) = pass.losses(line, &lines)?;
         }
+        self.line = Some(line);
+        self.goodness = Some(losses.goodness);
+        self.uncertainty = uncertainty;
+        if let [loss, constant, least_squares, .., found] = losses.losses[..] {
+            self.loss = Some(loss);
+            self.found_loss = Some(found);
+            let rounding = losses.rounding.min(NOTABLE * loss);
+            self.allowed = rounding + MAX_ROUNDING * loss + self.rounding;
+            self.baseline_loss = Some(constant);
+            self.least_squares_loss = Some(least_squares);
+        }
+        let errors = self.uncertainty.as_ref().ok();
+        if let Some(shape) = &losses.shape {
+            self.cautions = caution::of_shape(shape, errors, line);
+        }
+        if let (true, Some(errors)) = (setup.loss.is_least_squares(), errors) {
+            let outliers = caution::outliers(source, &statistics, errors)?;
+            self.cautions.extend(outliers);
+        }
+        Ok(())
     }
 
     /// Returns whether a loss, as the engine sums it, is not the line's: rounding explains no such distance, or it is more
@@ -270,6 +230,76 @@ impl Quality {
     }
 }
 
+/// What a pass over the samples in f64 takes.
+struct Pass<'a> {
+    setup: &'a Setup,
+    statistics: Statistics,
+    source: &'a dyn Source,
+    variance: Option<Variance>,
+    confidence: f64,
+    /// The line that the engine summed, in its coordinates, and the rounding there as a share.
+    rounded: (Model, f64),
+}
+
+/// The number of lines whose losses are always known: the line itself, the mean of y, the line of least squares.
+const KNOWN: usize = 3;
+
+impl Pass<'_> {
+    /// Returns the losses of `line`, of y = mean of y, of the line of least squares and of `others`, with all that one pass
+    /// tells of `line`; and the uncertainty of the best line.
+    fn losses(
+        &self,
+        line: Centered,
+        others: &[Centered],
+    ) -> Result<(Losses, Result<Uncertainty, Unknown>), Error> {
+        let Pass {
+            setup,
+            statistics,
+            source,
+            variance,
+            confidence,
+            rounded: (inside, unit),
+        } = *self;
+        let constant = statistics.constant().into();
+        let least_squares = statistics.centered_line().unwrap_or(constant);
+        let at_optimum = if setup.loss.is_least_squares() {
+            least_squares
+        } else {
+            line
+        };
+        let estimator = Estimator::new(source, &statistics, setup.loss, variance, at_optimum)?;
+        let slice = |x, y| {
+            let estimator = estimator.as_ref();
+            estimator.map_or_else(|_| Slice::default(), |estimator| estimator.slice(x, y))
+        };
+        let rounding = |x, y| {
+            let near = setup.bulk.contains(x, y);
+            let unit = if near { unit } else { f64::EPSILON / 2.0 };
+            setup.scaling.rounding(inside, unit, x, y)
+        };
+        let losses = Losses::of(
+            source,
+            setup.loss,
+            &[&[line, constant, least_squares], others].concat(),
+            &statistics.y,
+            rounding,
+            slice,
+            Shape::new(&statistics),
+        )?;
+        let uncertainty =
+            estimator.and_then(|estimator| estimator.uncertainty(losses.sandwich, confidence));
+        Ok((losses, uncertainty))
+    }
+}
+
+/// Returns the line whose loss is below that of the first loss's, if there is one. Losses are as [`Pass::losses`] has them.
+fn better(losses: &[f64], lines: &[Centered]) -> Option<Centered> {
+    let (known, of_lines) = losses.split_at(KNOWN);
+    let pairs = of_lines.iter().zip(lines);
+    let (loss, line) = pairs.min_by(|one, other| one.0.total_cmp(other.0))?;
+    (loss < &known[0]).then_some(*line)
+}
+
 /// Returns the loss of a residual that is f32's rounding of y.
 fn rounding(loss: Loss, y_deviation: f64) -> f64 {
     let residual = f64::from(f32::EPSILON) * y_deviation;
@@ -280,8 +310,23 @@ fn rounding(loss: Loss, y_deviation: f64) -> f64 {
     }
 }
 
-/// Returns the least loss, by a cutting plane from the line where a descent by steps stood still.
-fn least_loss(setup: &Setup, trained: &Trained, engine: &mut dyn Engine) -> Result<f64, Error> {
+/// Returns the least loss as the engine sums it: that of `best`, or else by a cutting plane from the line where a descent by
+/// steps stood still.
+fn least_loss(
+    setup: &Setup,
+    trained: &Trained,
+    engine: &mut dyn Engine,
+    best: Option<Model>,
+) -> Result<Option<f64>, Error> {
+    if let Some(best) = best {
+        let at = engine.evaluate(setup.scaling.inside(best))?;
+        let loss = at.means(engine.samples()).loss;
+        return Ok(Some(setup.outside_loss(loss)));
+    }
+    let by_steps = matches!(setup.config.descent, Descent::Steps { .. });
+    if !by_steps || trained.ended != Ended::Converged {
+        return Ok(None);
+    }
     let config = Config {
         epochs: CHECKS,
         start: trained.model,
@@ -295,5 +340,5 @@ fn least_loss(setup: &Setup, trained: &Trained, engine: &mut dyn Engine) -> Resu
     let checked = train(engine, &config, &mut Walk::new(&config), &mut |_, _| {
         ControlFlow::Continue(())
     })?;
-    Ok(setup.outside_loss(checked.loss))
+    Ok(Some(setup.outside_loss(checked.loss)))
 }

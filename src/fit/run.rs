@@ -97,7 +97,8 @@ impl Loaded<'_> {
         let trained = trained.and_then(|trained| match *first_loss {
             // A batch in f32 may rise by rounding; momentum, Adam and schedules may overshoot for a while.
             Some(first)
-                if setup.config.descent.plain_rate().is_some()
+                if trained.ended != Ended::BrokenOff
+                    && setup.config.descent.plain_rate().is_some()
                     && setup.outside_loss(trained.loss) > ROSE * first =>
             {
                 Err(Error::Rose {
@@ -153,10 +154,10 @@ impl Loaded<'_> {
             quality.uncertainty = Err(Unknown::NotConverged);
         }
         let found = setup.scaling.centered(trained.model);
-        let outside = setup.scaling.outside(trained.model);
         let exact = quality.line.filter(|line| *line != found);
+        let of_descent = setup.scaling.outside(trained.model);
         let mut outcome = Outcome {
-            model: exact.map_or(outside, |line| line.model()),
+            model: exact.map_or(of_descent, |line| line.model()),
             centered: quality.line.unwrap_or(found),
             loss: quality.loss.unwrap_or(loss),
             converged: setup.may_converge().then_some(converged),

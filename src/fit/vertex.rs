@@ -58,11 +58,17 @@ pub(super) fn vertices(
             .map(|at| at.weight * loss.terms(line.predict(at.x) - at.y).0);
         losses.sum::<f64>() + gradient.dot(step)
     };
+    Ok(lowest(&near, promised))
+}
+
+/// Returns the lines through two samples that promise the lowest loss, the best one first.
+fn lowest(near: &[Near], promised: impl Fn(Centered) -> f64) -> Vec<Centered> {
     let mut lines = Vec::new();
     for (at, one) in near.iter().enumerate() {
         for other in &near[..at] {
             let line = Centered {
-                w: (other.y - one.y) / (other.x - one.x),
+                // No slope of -0.
+                w: (other.y - one.y) / (other.x - one.x) + 0.0,
                 x_center: one.x,
                 y_center: one.y,
             };
@@ -82,11 +88,11 @@ pub(super) fn vertices(
             (one - other).abs() <= 1e-14 * (one.abs() + other.abs())
         })
     });
-    Ok(lines
+    lines
         .into_iter()
         .take(LINES)
         .map(|(_, line)| line)
-        .collect())
+        .collect()
 }
 
 /// Returns the nearest samples of a block, and the sum of all samples' slopes.

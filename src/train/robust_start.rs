@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Config, Descent, Stop, Walk, train};
-use crate::data::far::{Parts, median};
+use crate::data::far::{Bulk, Parts, median};
 use crate::data::{self, BLOCK, Block, Source};
 use crate::engine::{Description, Engine};
 use crate::error::Error;
@@ -49,15 +49,11 @@ impl RobustStart {
     ///
     /// # Errors
     /// Those of [`Loss::check`].
-    pub fn of(mut samples: Block, loss: Loss, parts: Option<&Parts>) -> Result<Self, Error> {
+    pub fn of(samples: Block, loss: Loss, parts: Option<&Parts>) -> Result<Self, Error> {
         loss.check()?;
-        if let Some(Parts { bulk, .. }) = parts {
-            let all = std::mem::take(&mut samples);
-            let all = all.x.into_iter().zip(all.y);
-            all.filter(|&(x, y)| bulk.contains(x, y))
-                .for_each(|sample| samples.push(sample));
-        }
-        let Block { x, y } = samples;
+        let bulk = parts.map_or(Bulk::ALL, |parts| parts.bulk);
+        let all = samples.x.into_iter().zip(samples.y);
+        let (x, y): (Vec<f64>, Vec<f64>) = all.filter(|&(x, y)| bulk.contains(x, y)).unzip();
         let n = x.len() as f64;
         let x_mean = x.iter().map(|x| x / n).sum::<f64>();
         let x_deviation = (x.iter().map(|x| (x - x_mean).powi(2)).sum::<f64>() / n).sqrt();
@@ -76,23 +72,16 @@ impl RobustStart {
         }
         let y_scale = residuals.unit;
         let mut line = residuals.refine()?;
-        if let Some(Parts {
-            statistics, far, ..
-        }) = parts
-        {
-            let weight = statistics.samples as f64 / n;
-            let near = residuals.x.iter().zip(&y);
-            let near = near.map(|(&x, &y)| Weighted {
-                x,
+        if let Some(parts) = parts {
+            let weight = parts.statistics.samples as f64 / n;
+            let near = x.iter().zip(&y).map(|(&x, &y)| (x, y, weight));
+            let far = parts.far.iter().map(|&(x, y)| (x, y, 1.0));
+            let weighted = near.chain(far).map(|(x, y, weight)| Weighted {
+                x: (x - x_mean) / x_unit,
                 y: y - y_center,
                 weight,
             });
-            let far = far.iter().map(|&(x, y)| Weighted {
-                x: (x - x_mean) / x_unit,
-                y: y - y_center,
-                weight: 1.0,
-            });
-            line = among(&near.chain(far).collect::<Vec<_>>(), loss, line);
+            line = among(&weighted.collect::<Vec<_>>(), loss, line);
             for ((to, x), y) in residuals.y.iter_mut().zip(&residuals.x).zip(&y) {
                 *to = y - y_center - line.predict(*x);
             }
@@ -156,8 +145,8 @@ struct Weighted {
     weight: f64,
 }
 
-/// Returns the better of `line` and of the line that turns around its middle, x = 0, to where the loss is least, and then
-/// moves up or down to where it is least, a few times over.
+/// Returns the better of two lines: `line`, and one that is led by samples far off. The latter turns around x = 0 to the slope
+/// of least loss, then moves to the level of least loss, a few times over.
 ///
 /// One x far enough off determines the slope alone. The slope then is a quotient of that sample's y and x to all digits of
 /// f64, which no step from another slope would leave.

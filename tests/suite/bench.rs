@@ -279,7 +279,11 @@ fn losses_and_generators_are_those_of_train() {
     let folder = TempDir::new().unwrap();
     let json = folder.path().join("b.json");
     for (loss, flags, parameter) in Loss::ALL
-        .map(|loss| (loss.name(), String::new(), loss.parameter()))
+        .map(|loss| {
+            // That of `train` follows from the data.
+            let delta = loss.threshold().map(|delta| format!("--delta {delta}"));
+            (loss.name(), delta.unwrap_or_default(), loss.parameter())
+        })
         .into_iter()
         .chain([
             ("huber", "--delta 2".to_owned(), Some(2.0)),
