@@ -90,7 +90,7 @@ impl Parts {
     /// all samples. Returns `None` if there are none, or too many for the host.
     ///
     /// # Errors
-    /// [`Error::Empty`], and the errors of [`read`](super::read).
+    /// [`Error::Empty`], and the errors of [`read`].
     pub fn of(
         source: &dyn Source,
         bulk: Bulk,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sandwich::{Sandwich, Slice};
 use super::shape::Shape;
-use super::statistics::ColumnStats;
+use super::statistics::{ColumnStats, sums};
 use super::{Block, Source};
 use crate::error::Error;
 use crate::loss::Loss;
@@ -63,26 +63,23 @@ impl Losses {
             .into_par_iter()
             .map_init(Block::default, |block, index| {
                 super::read(source, index, block)?;
-                let mut sums = vec![0.0; OTHERS + lines.len()];
+                let of_first = |x, y| {
+                    let residual = lines[0].predict(x) - y;
+                    let rounding = rounding(x, y);
+                    let (_, derivative) = loss.terms(residual);
+                    [
+                        residual * residual,
+                        residual.abs(),
+                        rounding * (derivative.abs() + bent * rounding),
+                    ]
+                };
+                let mut sums = sums::<OTHERS>(block, of_first).to_vec();
+                sums.extend(lines.iter().map(|line| loss_over(block, loss, *line)));
                 let mut sandwich = Sandwich::default();
+                sandwich.add(block, &slice);
                 let mut shape = shape;
-                let first = super::positions(index, source.samples()).start;
-                for (position, (&x, &y)) in (first..).zip(block.x.iter().zip(&block.y)) {
-                    sandwich.add(slice(x, y));
-                    if let Some(shape) = &mut shape {
-                        shape.add(position, x, y);
-                    }
-                    for (at, line) in lines.iter().enumerate() {
-                        let residual = line.predict(x) - y;
-                        let (value, derivative) = loss.terms(residual);
-                        sums[OTHERS + at] += value;
-                        if at == 0 {
-                            let rounding = rounding(x, y);
-                            sums[0] += residual * residual;
-                            sums[1] += residual.abs();
-                            sums[2] += rounding * (derivative.abs() + bent * rounding);
-                        }
-                    }
+                if let Some(shape) = &mut shape {
+                    shape.add(super::positions(index, source.samples()).start, block);
                 }
                 Ok((sums, sandwich, shape))
             })
@@ -109,6 +106,12 @@ impl Losses {
             shape,
         })
     }
+}
+
+/// Returns the sum of a line's losses over a block.
+fn loss_over(block: &Block, loss: Loss, line: Centered) -> f64 {
+    let [sum] = sums(block, |x, y| [loss.terms(line.predict(x) - y).0]);
+    sum
 }
 
 impl Goodness {

@@ -1,5 +1,7 @@
 //! Sums that the variance of a line is estimated from.
 
+use super::Block;
+use super::statistics::sums;
 use crate::model::Model;
 
 /// Sums over the samples of (1, d, d²), each weighted, where d is x's distance from its mean in units of its deviation.
@@ -34,21 +36,27 @@ pub struct Variances {
 }
 
 impl Sandwich {
-    /// Adds one sample.
-    pub fn add(&mut self, part: Slice) {
-        let Slice {
-            distance,
-            curvature,
-            slope,
-        } = part;
-        for (sums, weight) in [
-            (&mut self.bread, curvature),
-            (&mut self.meat, slope * slope),
-        ] {
-            sums[0] += weight;
-            sums[1] += weight * distance;
-            sums[2] += weight * distance * distance;
-        }
+    /// Adds the samples of a block.
+    pub fn add(&mut self, block: &Block, slice: impl Fn(f64, f64) -> Slice) {
+        let sums = sums(block, |x, y| {
+            let Slice {
+                distance,
+                curvature,
+                slope,
+            } = slice(x, y);
+            let (square, weight) = (distance * distance, slope * slope);
+            [
+                curvature,
+                curvature * distance,
+                curvature * square,
+                weight,
+                weight * distance,
+                weight * square,
+            ]
+        });
+        let [bread @ .., _, _, _] = sums;
+        let [_, _, _, meat @ ..] = sums;
+        self.join(&Sandwich { bread, meat });
     }
 
     /// Adds the sums of other samples.

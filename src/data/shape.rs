@@ -1,6 +1,7 @@
 //! The shape of the residuals of least squares: whether they curve, and whether one sample decides the slope.
 
-use super::statistics::Statistics;
+use super::Block;
+use super::statistics::{Statistics, ends, sums};
 use crate::model::Centered;
 
 /// Sums over the residuals of the line of least squares, with d as x's distance from its mean in units of its deviation.
@@ -75,25 +76,42 @@ impl Shape {
         self.line.w
     }
 
-    /// Adds one sample.
-    pub fn add(&mut self, position: u64, x: f64, y: f64) {
-        let d = (x - self.line.x_center) / self.x_deviation;
-        let residual = self.line.predict(x) - y;
-        let square = d * d;
-        self.powers[0] += square * d;
-        self.powers[1] += square * square;
-        self.products[0] += residual;
-        self.products[1] += residual * d;
-        self.products[2] += residual * square;
-        self.squares += residual * residual;
-        if d.abs() > self.farthest.distance.abs() {
-            self.farthest = Farthest {
-                position,
+    /// Adds the samples of a block, whose first has this position.
+    pub fn add(&mut self, first: u64, block: &Block) {
+        let (line, unit) = (self.line, 1.0 / self.x_deviation);
+        let [cubes, fourths, sum, with_d, with_square, squares] = sums(block, |x, y| {
+            let d = (x - line.x_center) * unit;
+            let residual = line.predict(x) - y;
+            let square = d * d;
+            [
+                square * d,
+                square * square,
+                residual,
+                residual * d,
+                residual * square,
+                residual * residual,
+            ]
+        });
+        let (least, greatest) = ends(&block.x);
+        let [low, high] = [least, greatest].map(|x| (x - line.x_center) * unit);
+        let (x, distance) = if high > -low {
+            (greatest, high)
+        } else {
+            (least, low)
+        };
+        let at = block.x.iter().position(|value| *value == x).unwrap_or(0);
+        self.join(&Shape {
+            powers: [cubes, fourths],
+            products: [sum, with_d, with_square],
+            squares,
+            farthest: Farthest {
+                position: first + at as u64,
                 x,
-                y,
-                distance: d,
-            };
-        }
+                y: block.y[at],
+                distance,
+            },
+            ..*self
+        });
     }
 
     /// Adds the sums of later samples.

@@ -234,7 +234,11 @@ fn joined_checksum(one: Statistics, other: Statistics) -> u32 {
 }
 
 /// Returns the sums of terms over a block's samples.
-fn sums<const N: usize>(block: &Block, terms: impl Fn(f64, f64) -> [f64; N]) -> [f64; N] {
+#[inline(always)]
+pub(super) fn sums<const N: usize>(
+    block: &Block,
+    terms: impl Fn(f64, f64) -> [f64; N],
+) -> [f64; N] {
     let mut lanes = [[0.0; LANES]; N];
     let (x, y) = (block.x.chunks_exact(LANES), block.y.chunks_exact(LANES));
     let rest = x.remainder().iter().zip(y.remainder());
@@ -254,7 +258,7 @@ fn sums<const N: usize>(block: &Block, terms: impl Fn(f64, f64) -> [f64; N]) -> 
 }
 
 /// Returns the least and the greatest value.
-fn ends(values: &[f64]) -> (f64, f64) {
+pub(super) fn ends(values: &[f64]) -> (f64, f64) {
     let mut least = [f64::INFINITY; LANES];
     let mut greatest = [f64::NEG_INFINITY; LANES];
     for values in values.chunks(LANES) {

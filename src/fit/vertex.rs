@@ -97,16 +97,37 @@ fn lowest(near: &[Near], promised: impl Fn(Centered) -> f64) -> Vec<Centered> {
 
 /// Returns the nearest samples of a block, and the sum of all samples' slopes.
 fn of_block(block: &Block, loss: Loss, found: Centered) -> (Vec<Near>, Model) {
-    let samples = block.x.iter().zip(&block.y).map(|(&x, &y)| Near {
+    let samples = block.x.iter().zip(&block.y);
+    let residuals: Vec<f64> = samples
+        .clone()
+        .map(|(&x, &y)| found.predict(x) - y)
+        .collect();
+    let near = |(&residual, (&x, &y)): (&f64, (&f64, &f64))| Near {
         x,
         y,
-        residual: found.predict(x) - y,
+        residual,
         weight: 1.0,
-    });
-    let near: Vec<Near> = samples.collect();
-    let slopes = near.iter().map(|at| slope(loss, found, *at));
-    let gradient = slopes.fold(Model::ZERO, |sum, slope| sum + slope);
-    (nearest(near), gradient)
+    };
+    let slopes = residuals.iter().zip(samples.clone());
+    let gradient = slopes.fold(Model::ZERO, |sum, at| sum + slope(loss, found, near(at)));
+    let mut sizes: Vec<f64> = residuals.iter().map(|residual| residual.abs()).collect();
+    let mut most = 4 * NEAREST;
+    loop {
+        let is_part = most < sizes.len();
+        let farthest = if is_part {
+            *sizes.select_nth_unstable_by(most, f64::total_cmp).1
+        } else {
+            f64::INFINITY
+        };
+        let of_near = residuals.iter().zip(samples.clone());
+        let of_near = of_near.filter(|(residual, _)| residual.abs() <= farthest);
+        let nearest = nearest(of_near.map(near).collect());
+        // Many may be equal.
+        if nearest.len() == NEAREST || !is_part {
+            return (nearest, gradient);
+        }
+        most *= 16;
+    }
 }
 
 /// Returns the derivative of a sample's loss by the slope and by the level at the line's center.
@@ -120,34 +141,18 @@ fn slope(loss: Loss, found: Centered, at: Near) -> Model {
 
 /// Returns the samples with the smallest residuals, equal ones as one, in an order that does not depend on the number of threads.
 fn nearest(mut near: Vec<Near>) -> Vec<Near> {
-    let order = |one: &Near, other: &Near| {
+    near.sort_unstable_by(|one, other| {
         let size = one.residual.abs().total_cmp(&other.residual.abs());
         size.then(one.x.total_cmp(&other.x))
             .then(one.y.total_cmp(&other.y))
-    };
-    let mut sorted = 16 * NEAREST;
-    loop {
-        let is_part = sorted < near.len();
-        if is_part {
-            near.select_nth_unstable_by(sorted, order);
+    });
+    near.dedup_by(|other, one| {
+        let equal = (one.x, one.y) == (other.x, other.y);
+        if equal {
+            one.weight += other.weight;
         }
-        let mut kept = near[..sorted.min(near.len())].to_vec();
-        kept.sort_unstable_by(order);
-        kept.dedup_by(|other, one| {
-            let equal = (one.x, one.y) == (other.x, other.y);
-            if equal {
-                one.weight += other.weight;
-            }
-            equal
-        });
-        if is_part {
-            // More samples may be equal to the last one.
-            kept.pop();
-        }
-        if !is_part || kept.len() >= NEAREST {
-            kept.truncate(NEAREST);
-            return kept;
-        }
-        sorted *= 8;
-    }
+        equal
+    });
+    near.truncate(NEAREST);
+    near
 }

@@ -112,7 +112,7 @@ impl RobustStart {
     }
 }
 
-/// Returns up to [`SAMPLES`] of the samples.
+/// Returns up to 4,096 of the samples.
 ///
 /// In each block their positions are multiples of the golden ratio, which no period in the rows can match.
 pub fn sample(source: &dyn Source) -> Result<Block, Error> {
