@@ -117,6 +117,19 @@ pub fn blocks(source: &(impl Source + ?Sized)) -> Result<u64, Error> {
     }
 }
 
+/// Returns the positions of all blocks of a source, or of 16 spread over them.
+///
+/// # Errors
+/// [`Error::Empty`] if it has no samples.
+pub fn some_blocks(source: &(impl Source + ?Sized)) -> Result<Vec<u64>, Error> {
+    const MOST: u64 = 16;
+    let all = blocks(source)?;
+    let some = all.min(MOST);
+    Ok((0..some)
+        .map(|at| at * (all - 1) / (some - 1).max(1))
+        .collect())
+}
+
 /// Reads a block of a source, and checks it. Engines and statistics read samples by this function only.
 ///
 /// # Errors

@@ -25,7 +25,8 @@ pub trait Engine {
     /// loss.
     fn description(&self) -> Description;
 
-    /// Returns the sums at `model`, whose w and b are rounded to f32, except by [`with_far::WithFar`]. Blocks until the numbers are on the host.
+    /// Returns the sums at `model`, whose w and b are rounded to f32, except by [`with_far::WithFar`]. Blocks until the
+    /// numbers are on the host.
     ///
     /// The same data, engine and model give the same bits.
     ///

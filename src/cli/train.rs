@@ -9,14 +9,11 @@ use fall_line::engine::Choice;
 use fall_line::error::Error;
 use fall_line::fit::{Checkpoint, Every, Options, Rate, Variance};
 use fall_line::table::Request;
-use fall_line::train::{Optimizer, Schedule, TOLERANCE};
+use fall_line::train::{DELTA_IN_NOISE, Optimizer, Schedule, TOLERANCE};
 
 use super::parse::*;
 use super::{EXIT_CODES, Format, LossChoice, OnGpu, Synthetic};
 
-/// The default δ of huber, in standard deviations of the noise: of normal noise its line has 95 % of mse's precision (Huber
-/// 1981).
-const DELTA_IN_NOISE: f64 = 1.345;
 /// The flags of synthetic data, which say nothing of a file.
 const SYNTHETIC: [&str; 7] = [
     "samples",

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::statistics::Statistics;
-use super::{Block, OnLoad, Source, read};
+use super::{Block, Source, read};
 use crate::error::Error;
 
 /// The distance from the median beyond which a value is far off, in median distances.
@@ -91,12 +91,7 @@ impl Parts {
     ///
     /// # Errors
     /// [`Error::Empty`], and the errors of [`read`].
-    pub fn of(
-        source: &dyn Source,
-        bulk: Bulk,
-        all: &Statistics,
-        on_load: OnLoad,
-    ) -> Result<Option<Self>, Error> {
+    pub fn of(source: &dyn Source, bulk: Bulk, all: &Statistics) -> Result<Option<Self>, Error> {
         if bulk.contains(all.x.least, all.y.least) && bulk.contains(all.x.greatest, all.y.greatest)
         {
             return Ok(None);
@@ -117,7 +112,6 @@ impl Parts {
                             far.push(sample);
                         }
                     }
-                    on_load(block.x.len() as u64);
                     Ok((Statistics::of_block(near), far))
                 },
             )

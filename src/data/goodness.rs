@@ -58,23 +58,25 @@ impl Losses {
     ) -> Result<Self, Error> {
         /// Sums of a block that are not losses.
         const OTHERS: usize = 3;
+        let (first, others) = (lines[0], &lines[1..]);
         let bent = if loss.has_corners() { 0.0 } else { 1.0 };
         let blocks = (0..super::blocks(source)?)
             .into_par_iter()
             .map_init(Block::default, |block, index| {
                 super::read(source, index, block)?;
                 let of_first = |x, y| {
-                    let residual = lines[0].predict(x) - y;
+                    let residual = first.predict(x) - y;
                     let rounding = rounding(x, y);
-                    let (_, derivative) = loss.terms(residual);
+                    let (value, derivative) = loss.terms(residual);
                     [
                         residual * residual,
                         residual.abs(),
                         rounding * (derivative.abs() + bent * rounding),
+                        value,
                     ]
                 };
-                let mut sums = sums::<OTHERS>(block, of_first).to_vec();
-                sums.extend(lines.iter().map(|line| loss_over(block, loss, *line)));
+                let mut sums = sums(block, of_first).to_vec();
+                sums.extend(others.iter().map(|line| loss_over(block, loss, *line)));
                 let mut sandwich = Sandwich::default();
                 sandwich.add(block, &slice);
                 let mut shape = shape;
@@ -138,12 +140,8 @@ impl Goodness {
 /// # Errors
 /// [`Error::Empty`], and the errors of [`read`](super::read).
 pub fn residuals(source: &dyn Source, line: Centered) -> Result<Vec<f64>, Error> {
-    const BLOCKS: u64 = 16;
-    let all_blocks = super::blocks(source)?;
-    let blocks = all_blocks.min(BLOCKS);
     let (mut residuals, mut block) = (Vec::new(), Block::default());
-    for at in 0..blocks {
-        let index = at * (all_blocks - 1) / (blocks - 1).max(1);
+    for index in super::some_blocks(source)? {
         super::read(source, index, &mut block)?;
         let samples = block.x.iter().zip(&block.y);
         residuals.extend(samples.map(|(&x, &y)| line.predict(x) - y));

@@ -69,10 +69,9 @@ pub struct Parameter {
 }
 
 /// Why a line's uncertainty is not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unknown {
     /// The goodness of fit was not measured, or the samples are not on the host.
-    #[default]
     NotMeasured,
     /// There are two samples at most.
     TooFew,

@@ -9,7 +9,7 @@ use crate::data::{Block, Source};
 use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::Centered;
-use crate::train::{self, RobustStart};
+use crate::train::{self, DELTA_IN_NOISE, DEVIATION_OF_MEDIAN, RobustStart};
 
 /// The probability below which a finding is no chance. Of a thousand good sets one gets a false alarm for each kind of fault.
 const CHANCE: f64 = 1e-3;
@@ -162,7 +162,7 @@ pub(super) fn outliers(
         return Ok(None);
     };
     let median = RobustStart::of(samples.clone(), Loss::Mae, None)?;
-    let noise = 1.4826 * median.scale;
+    let noise = DEVIATION_OF_MEDIAN * median.scale;
     let n = samples.x.len() as f64;
     if noise <= 0.0 || n < 10.0 {
         return Ok(None);
@@ -179,7 +179,7 @@ pub(super) fn outliers(
     let robust = RobustStart::of(
         samples,
         Loss::Huber {
-            delta: 1.345 * noise,
+            delta: DELTA_IN_NOISE * noise,
         },
         None,
     )?

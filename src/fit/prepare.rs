@@ -14,7 +14,7 @@ use crate::data::{Block, Source};
 use crate::engine::{Chosen, Storage};
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
-use crate::train::{self, RobustStart};
+use crate::train::{self, DEVIATION_OF_MEDIAN, RobustStart};
 
 /// Synthetic samples up to which their statistics are computed beforehand: it takes a moment, and says more than the
 /// recipe.
@@ -180,7 +180,7 @@ fn robust_start(
 fn noise(source: &dyn Source, median: RobustStart) -> Result<f64, Error> {
     let residuals = residuals(source, median.centered)?;
     let distances = residuals.into_iter().map(f64::abs).collect();
-    let noise = 1.4826 * far::median(distances).max(median.scale);
+    let noise = DEVIATION_OF_MEDIAN * far::median(distances).max(median.scale);
     Ok(if noise > 0.0 { noise } else { 1.0 })
 }
 
@@ -197,7 +197,7 @@ fn far_off(
         Storage::F32 => Bulk::of(samples).with_any_y(),
         Storage::F16 => Bulk::of(samples),
     };
-    Parts::of(source, bulk, statistics, &|_| {})
+    Parts::of(source, bulk, statistics)
 }
 
 /// Refuses an x that does not vary, and tells of columns that the numbers they are computed in are too coarse for.

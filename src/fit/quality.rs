@@ -161,12 +161,13 @@ impl Quality {
         }
         let found = setup.scaling.centered(trained.model);
         // The best line of a loss with corners is one of these; the descent ends beside it.
-        let mut lines = if setup.loss.has_corners() && stood_still {
+        let mut others = if setup.loss.has_corners() && stood_still {
             vertices(source, setup.loss, found)?
         } else {
             Vec::new()
         };
-        lines.push(found);
+        others.push(found);
+        let mut line = others.remove(0);
         let unit = match engine.description().storage {
             Storage::F32 => f64::from(f32::EPSILON) / 2.0,
             Storage::F16 => HALF_EPSILON / 2.0,
@@ -179,18 +180,18 @@ impl Quality {
             confidence,
             rounded: (trained.model, unit),
         };
-        let mut line = lines[0];
-        let (mut losses, mut uncertainty) = pass.losses(line, &lines)?;
-        if let Some(better) = better(&losses.losses, &lines) {
+        let (mut losses, mut uncertainty) = pass.losses(line, &others)?;
+        if let Some(better) = better(&losses.losses, &others) {
             line = better;
-            (losses, uncertainty) = pass.losses(line, &lines)?;
+            (losses, uncertainty) = pass.losses(line, &[found])?;
         }
         self.line = Some(line);
         self.goodness = Some(losses.goodness);
         self.uncertainty = uncertainty;
-        if let [loss, constant, least_squares, .., found] = losses.losses[..] {
+        if let [loss, constant, least_squares, ref others @ ..] = losses.losses[..] {
             self.loss = Some(loss);
-            self.found_loss = Some(found);
+            // The line of the descent is the line itself, or the last of the others.
+            self.found_loss = Some(others.last().copied().unwrap_or(loss));
             let rounding = losses.rounding.min(NOTABLE * loss);
             self.allowed = rounding + MAX_ROUNDING * loss + self.rounding;
             self.baseline_loss = Some(constant);

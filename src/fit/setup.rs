@@ -87,8 +87,8 @@ impl Setup {
     /// far off then.
     ///
     /// # Errors
-    /// [`Error::Setting`] for options that contradict each other or samples far off, [`Error::LearningRate`] for a rate above the limit, and
-    /// the errors of [`Scaling::robust`].
+    /// [`Error::Setting`] for options that contradict each other or samples far off, [`Error::LearningRate`] for a rate above
+    /// the limit, and the errors of [`Scaling::robust`].
     pub fn new(
         options: &Options,
         source: &dyn Source,
@@ -183,14 +183,6 @@ impl Known<'_> {
         match self {
             Known::Statistics(statistics) => scaling.moments(statistics),
             Known::Recipe(recipe) => recipe.moments(),
-        }
-    }
-
-    /// Returns the number of samples.
-    fn samples(self) -> u64 {
-        match self {
-            Known::Statistics(statistics) => statistics.samples,
-            Known::Recipe(recipe) => recipe.samples,
         }
     }
 
@@ -390,17 +382,21 @@ impl PlaneSize {
             None => (REACH * known.y_deviation(), known.y_deviation()),
         };
         let b = (RobustStart::tolerance(scale) / scaling.y_scale).max(f64::MIN_POSITIVE);
-        // The change of residuals with w.
-        let lever = match parts {
-            Some(Parts { far, .. }) => {
+        // The change of residuals with w; without samples far off, x′ is of size 1 or the user's own.
+        let (lever, of_reach) = match parts {
+            Some(Parts {
+                far, statistics, ..
+            }) => {
                 let distances = far.iter().map(|&(x, y)| scaling.coordinates(x, y).0.abs());
-                1.0 + distances.sum::<f64>() / known.samples() as f64
+                let samples = statistics.samples + far.len() as u64;
+                let lever = 1.0 + distances.sum::<f64>() / samples as f64;
+                (lever, 1.0 / lever)
             }
-            None => known.moments(scaling).1.sqrt(),
+            None => (known.moments(scaling).1.sqrt(), 1.0),
         };
         PlaneSize {
             reach: Model {
-                w: if parts.is_some() { 1.0 / lever } else { 1.0 },
+                w: of_reach,
                 b: 1.0,
             } * (reach / scaling.y_scale),
             tolerance: Model {
