@@ -4,6 +4,7 @@ use self::numpy::Numpy;
 use self::synthetic::{ChaCha, Generator, Recipe, Synthetic};
 use self::threefry::Threefry;
 use crate::error::{Axis, Error, Reason};
+use crate::model::Centered;
 
 pub mod far;
 pub mod goodness;
@@ -39,6 +40,12 @@ impl Block {
         self.y.clear();
     }
 
+    /// Returns the residuals of a line, prediction less target.
+    pub fn residuals(&self, line: Centered) -> Vec<f64> {
+        let samples = self.x.iter().zip(&self.y);
+        samples.map(|(&x, &y)| line.predict(x) - y).collect()
+    }
+
     /// Adds one sample.
     pub fn push(&mut self, (x, y): (f64, f64)) {
         self.x.push(x);
@@ -68,10 +75,24 @@ pub trait Source: Sync {
         ["x", "y"].map(str::to_owned)
     }
 
+    /// Returns what x counts, if it holds dates or timestamps.
+    fn time(&self) -> Option<Time> {
+        None
+    }
+
     /// Returns how the samples are drawn, if they are synthetic.
     fn synthetic(&self) -> Option<Synthetic> {
         None
     }
+}
+
+/// What numbers for dates or timestamps count since the start of 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// Seconds, without leap seconds.
+    Seconds,
+    /// Days.
+    Days,
 }
 
 /// Makes a pointer to a source a source.
@@ -92,6 +113,10 @@ macro_rules! forward_source {
 
             fn names(&self) -> [String; 2] {
                 (**self).names()
+            }
+
+            fn time(&self) -> Option<Time> {
+                (**self).time()
             }
 
             fn synthetic(&self) -> Option<Synthetic> {
@@ -128,6 +153,20 @@ pub fn some_blocks(source: &(impl Source + ?Sized)) -> Result<Vec<u64>, Error> {
     Ok((0..some)
         .map(|at| at * (all - 1) / (some - 1).max(1))
         .collect())
+}
+
+/// Returns all samples, or the 1,048,576 in [`some_blocks`].
+///
+/// # Errors
+/// [`Error::Empty`], and the errors of [`read`].
+pub fn some(source: &(impl Source + ?Sized)) -> Result<Block, Error> {
+    let (mut some, mut block) = (Block::default(), Block::default());
+    for index in some_blocks(source)? {
+        read(source, index, &mut block)?;
+        some.x.append(&mut block.x);
+        some.y.append(&mut block.y);
+    }
+    Ok(some)
 }
 
 /// Reads a block of a source, and checks it. Engines and statistics read samples by this function only.

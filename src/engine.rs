@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::choose::{Choice, Chosen, CpuReason, choose};
 pub use self::tuning::{Loads, Tuning};
+use crate::data::host::Columns;
 use crate::error::Error;
 use crate::model::{Model, Sums};
 
@@ -20,6 +21,11 @@ pub mod with_far;
 pub trait Engine {
     /// Returns the number of samples that the sums are over.
     fn samples(&self) -> u64;
+
+    /// Returns the samples as the engine computes with them, if all are in host memory.
+    fn on_host(&self) -> Option<Columns<'_>> {
+        None
+    }
 
     /// Returns what the sums are computed on. Two engines of one description give the same bits for the same samples and
     /// loss.

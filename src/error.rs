@@ -315,10 +315,23 @@ fn four_digits(value: f64) -> f64 {
     text.parse().unwrap_or(value)
 }
 
-/// Returns `1 sample`, `2 samples`.
-pub(crate) fn counted(count: u64, what: &str) -> String {
+/// Returns `1 sample`, `2,000 samples`.
+pub fn counted(count: u64, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
+    format!("{} {what}{plural}", grouped(count))
+}
+
+/// Returns a number with a comma before each three digits.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn columns_needed(file: &str, needed: Axes, columns: &ColumnList) -> String {

@@ -4,6 +4,7 @@ use std::iter::Sum;
 use std::ops::{Add, Mul, Sub};
 
 use serde::{Deserialize, Serialize};
+use wide::f64x4;
 
 /// The line `y = w*x + b`, as a vector of its two parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +70,12 @@ impl Centered {
     /// Returns the prediction at `x`, in units of y.
     pub fn predict(&self, x: f64) -> f64 {
         self.y_center + self.w * (x - self.x_center)
+    }
+
+    /// Returns the predictions at four x.
+    #[inline(always)]
+    pub(crate) fn predict_lanes(&self, x: f64x4) -> f64x4 {
+        (x - self.x_center) * self.w + self.y_center
     }
 
     /// Returns the line by w and b, rounded to f64.

@@ -117,11 +117,13 @@ fn opened(
     (x, y): (String, String),
     skip_bad: bool,
 ) -> Result<OpenedFile, Error> {
+    let time = rows.time();
     let (source, skipped) = rows::samples(Box::new(rows), skip_bad)?;
     Ok(OpenedFile {
         source,
         x,
         y,
+        time,
         skipped,
     })
 }

@@ -18,8 +18,9 @@ mod steps;
 mod stop;
 mod walk;
 
+pub use self::cutting_plane::MAX_ROUNDING;
 pub use self::descent::{Descent, Optimizer, Schedule};
-pub use self::robust_start::{DELTA_IN_NOISE, DEVIATION_OF_MEDIAN, RobustStart, sample};
+pub use self::robust_start::{DELTA_IN_NOISE, DEVIATION_OF_MEDIAN, RobustStart, least, sample};
 pub use self::steps::MOMENTUM;
 pub use self::stop::{PATIENCE, Stop, TOLERANCE};
 pub use self::walk::Walk;

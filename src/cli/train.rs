@@ -69,8 +69,8 @@ pub struct Train {
 pub struct Columns {
     /// Column of x, by name or by position from 1
     ///
-    /// A file with just two numeric columns needs neither --x nor --y. Without DATA, --x and --y are .npy files of one
-    /// column each.
+    /// A file whose columns are called x and y, or that has just two numeric columns, needs neither --x nor --y. Without DATA,
+    /// --x and --y are .npy files of one column each.
     #[arg(long, value_name = "COL")]
     pub x: Option<String>,
     /// Column of y, by name or by position from 1
@@ -342,7 +342,7 @@ impl Train {
             device_memory: engine.device_memory,
             history: output.history.is_some() || output.plot.is_some(),
             // One's own data may hold anything. Drawn samples are as the recipe says, and drawing them again takes time.
-            measure: self.data.is_some()
+            measure: self.has_files()
                 || output.talks()
                 || output.format == Format::Json
                 || output.save.is_some(),

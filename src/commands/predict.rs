@@ -9,7 +9,7 @@ use fall_line::atomic;
 use fall_line::data::Block;
 use fall_line::data::goodness::Goodness;
 use fall_line::data::statistics::Statistics;
-use fall_line::error::Error;
+use fall_line::error::{Error, counted};
 use fall_line::model::Model;
 use fall_line::saved::Saved;
 use fall_line::table::{OpenedFile, Request, write};
@@ -20,7 +20,6 @@ use super::set_threads;
 use crate::cli::{Format, Predict};
 use crate::output;
 use crate::output::interrupts::Interrupts;
-use crate::output::number;
 use crate::output::sample_table::SampleTable;
 
 /// Writes a prediction for each sample of a file, and a summary.
@@ -116,7 +115,7 @@ fn write_predictions(
     if overflowed > 0 {
         output::notice(format_args!(
             "warning: {} beyond the range of f64: the line is too steep for these x",
-            number::counted(overflowed, "prediction"),
+            counted(overflowed, "prediction"),
         ));
     }
     Ok(code)
@@ -138,7 +137,7 @@ struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&number::counted(self.samples, "prediction"))?;
+        f.write_str(&counted(self.samples, "prediction"))?;
         match self.fit {
             Some(fit) => write!(f, "; {}", crate::commands::train::report::fit(&fit)),
             None => Ok(()),

@@ -8,9 +8,9 @@ use crate::error::Error;
 
 /// The distance from the median beyond which a value is far off, in median distances.
 const FAR: f64 = 4096.0;
-/// The number of samples of which one may be summed apart from the others, and the number that may be in any case, up to a
-/// quarter of all.
+/// One sample of so many may be summed apart from the others.
 const ONE_IN: u64 = 16;
+/// So many samples may be summed apart in small sets too, up to a quarter of all.
 const SOME: u64 = 16;
 
 /// The ranges of x and y that the bulk of the samples lies in.
@@ -39,7 +39,7 @@ impl Bulk {
         Bulk { y: ANY, ..self }
     }
 
-    /// Returns whether a sample is not far off. One that is no number is not: who reads it refuses it.
+    /// Returns whether a sample is not far off. NaN counts as near; [`read`] refuses it.
     pub fn contains(&self, x: f64, y: f64) -> bool {
         let beyond = |[least, greatest]: [f64; 2], value| value < least || greatest < value;
         !beyond(self.x, x) && !beyond(self.y, y)

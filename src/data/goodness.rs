@@ -2,13 +2,12 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use wide::f64x4;
 
-use super::sandwich::{Sandwich, Slice};
-use super::shape::Shape;
 use super::statistics::{ColumnStats, sums};
 use super::{Block, Source};
 use crate::error::Error;
-use crate::loss::Loss;
+use crate::loss::{Exact, Loss};
 use crate::model::Centered;
 
 /// The size of a line's residuals.
@@ -22,98 +21,71 @@ pub struct Goodness {
     pub r_squared: Option<f64>,
 }
 
-/// The mean losses of lines over the same samples, in f64, and the first line's goodness of fit.
+/// What one pass over the samples tells of a line, in f64.
 #[derive(Clone, Debug)]
-pub struct Losses {
-    /// The loss of each line, in the loss's units.
-    pub losses: Vec<f64>,
-    /// The sum, over the samples, of what rounding may add to the first line's loss, divided by their number.
-    pub rounding: f64,
-    /// The first line's goodness of fit.
+pub(crate) struct Losses<const N: usize, T> {
+    /// The mean loss, in the loss's units.
+    pub loss: f64,
+    /// The goodness of fit.
     pub goodness: Goodness,
-    /// The sums of the samples' slices.
-    pub sandwich: Sandwich,
-    /// The shape of the residuals, if it was asked for.
-    pub shape: Option<Shape>,
+    /// The sums of the terms.
+    pub sums: [f64; N],
+    /// What was taken from each block.
+    pub of_blocks: Vec<T>,
 }
 
-impl Losses {
-    /// Reads all samples once, on all threads of rayon's pool. `y` has the statistics of their y. `rounding` returns the
-    /// rounding of the first line's residual at a sample (x, y), in units of y, and `slice` its part of the sandwich.
-    /// `shape` has no samples yet.
-    ///
-    /// The loss ℓ of a residual r that is rounded by δ is uncertain by |ℓ′(r)|·δ, and for smooth losses by another δ² at
-    /// most: no curvature exceeds 2.
+impl<const N: usize, T: Send> Losses<N, T> {
+    /// Reads all samples once, on all threads of rayon's pool. `y` has the statistics of their y. `terms` returns terms of four
+    /// samples to sum, by x, the residuals, and the loss's terms there: those of [`basic`], then others.
+    /// `of_block` takes what else is wanted.
     ///
     /// # Errors
     /// [`Error::Empty`], and the errors of [`read`](super::read).
     pub fn of(
         source: &dyn Source,
         loss: Loss,
-        lines: &[Centered],
+        line: Centered,
         y: &ColumnStats,
-        rounding: impl Fn(f64, f64) -> f64 + Sync,
-        slice: impl Fn(f64, f64) -> Slice + Sync,
-        shape: Option<Shape>,
+        terms: impl Fn(f64x4, f64x4, Exact) -> [f64x4; N] + Sync,
+        of_block: impl Fn(&Block) -> T + Sync,
     ) -> Result<Self, Error> {
-        /// Sums of a block that are not losses.
-        const OTHERS: usize = 3;
-        let (first, others) = (lines[0], &lines[1..]);
-        let bent = if loss.has_corners() { 0.0 } else { 1.0 };
         let blocks = (0..super::blocks(source)?)
             .into_par_iter()
             .map_init(Block::default, |block, index| {
                 super::read(source, index, block)?;
-                let of_first = |x, y| {
-                    let residual = first.predict(x) - y;
-                    let rounding = rounding(x, y);
-                    let (value, derivative) = loss.terms(residual);
-                    [
-                        residual * residual,
-                        residual.abs(),
-                        rounding * (derivative.abs() + bent * rounding),
-                        value,
-                    ]
-                };
-                let mut sums = sums(block, of_first).to_vec();
-                sums.extend(others.iter().map(|line| loss_over(block, loss, *line)));
-                let mut sandwich = Sandwich::default();
-                sandwich.add(block, &slice);
-                let mut shape = shape;
-                if let Some(shape) = &mut shape {
-                    shape.add(super::positions(index, source.samples()).start, block);
-                }
-                Ok((sums, sandwich, shape))
+                let of_line = sums(block, |x, y| {
+                    let residual = line.predict_lanes(x) - y;
+                    terms(x, residual, loss.exact_terms(residual))
+                });
+                Ok((of_line, of_block(block)))
             })
             .collect::<Result<Vec<_>, Error>>()?;
         let n = source.samples() as f64;
-        let mean = |which: usize| blocks.iter().map(|(sums, ..)| sums[which]).sum::<f64>() / n;
-        let mut sandwich = Sandwich::default();
-        let mut shape = shape;
-        for (_, part, of_part) in &blocks {
-            sandwich.join(part);
-            if let (Some(shape), Some(part)) = (&mut shape, of_part) {
-                shape.join(part);
+        let (mut sums, mut of_blocks) = ([0.0; N], Vec::new());
+        for (of_line, of_block) in blocks {
+            for (sum, part) in sums.iter_mut().zip(of_line) {
+                *sum += part;
             }
+            of_blocks.push(of_block);
         }
+        let [values, squares, sizes] = [0, 1, 2].map(|at| sums[at]);
         Ok(Losses {
-            losses: (0..lines.len()).map(|at| mean(OTHERS + at)).collect(),
-            rounding: mean(2),
+            loss: values / n,
             goodness: Goodness {
-                rmse: mean(0).sqrt(),
-                mae: mean(1),
-                r_squared: (y.squares > 0.0).then(|| 1.0 - n * mean(0) / y.squares),
+                rmse: (squares / n).sqrt(),
+                mae: sizes / n,
+                r_squared: (y.squares > 0.0).then(|| 1.0 - squares / y.squares),
             },
-            sandwich,
-            shape,
+            sums,
+            of_blocks,
         })
     }
 }
 
-/// Returns the sum of a line's losses over a block.
-fn loss_over(block: &Block, loss: Loss, line: Centered) -> f64 {
-    let [sum] = sums(block, |x, y| [loss.terms(line.predict(x) - y).0]);
-    sum
+/// Returns the terms that any pass sums: the loss's values, the residuals' squares and their sizes.
+#[inline(always)]
+pub(crate) fn basic(residual: f64x4, terms: Exact) -> [f64x4; 3] {
+    [terms.value, residual * residual, residual.abs()]
 }
 
 impl Goodness {
@@ -126,25 +98,8 @@ impl Goodness {
         line: impl Into<Centered>,
         y: &ColumnStats,
     ) -> Result<Self, Error> {
-        let lines = [line.into()];
-        // Neither the loss nor what follows from it is used.
-        let (rounding, slice) = (|_, _| 0.0, |_, _| Slice::default());
-        let losses = Losses::of(source, Loss::Mae, &lines, y, rounding, slice, None)?;
+        let terms = |_, residual, terms| basic(residual, terms);
+        let losses = Losses::of(source, Loss::Mae, line.into(), y, terms, |_| ())?;
         Ok(losses.goodness)
     }
-}
-
-/// Returns the residuals of a line, prediction less target: of all samples, or of the 1,048,576 samples in 16 blocks spread over
-/// them.
-///
-/// # Errors
-/// [`Error::Empty`], and the errors of [`read`](super::read).
-pub fn residuals(source: &dyn Source, line: Centered) -> Result<Vec<f64>, Error> {
-    let (mut residuals, mut block) = (Vec::new(), Block::default());
-    for index in super::some_blocks(source)? {
-        super::read(source, index, &mut block)?;
-        let samples = block.x.iter().zip(&block.y);
-        residuals.extend(samples.map(|(&x, &y)| line.predict(x) - y));
-    }
-    Ok(residuals)
 }

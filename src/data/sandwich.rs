@@ -1,7 +1,7 @@
 //! Sums that the variance of a line is estimated from.
 
-use super::Block;
-use super::statistics::sums;
+use wide::f64x4;
+
 use crate::model::Model;
 
 /// Sums over the samples of (1, d, d²), each weighted, where d is x's distance from its mean in units of its deviation.
@@ -15,15 +15,28 @@ pub struct Sandwich {
     pub meat: [f64; 3],
 }
 
-/// One sample's part of a [`Sandwich`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Slice {
-    /// x's distance from its mean in units of its deviation.
-    pub distance: f64,
-    /// The second derivative of the loss at the residual.
-    pub curvature: f64,
-    /// The first derivative.
-    pub slope: f64,
+/// Returns the terms of a [`Sandwich`] for four samples at these distances, where the loss has these second derivatives and these
+/// first ones.
+#[inline(always)]
+pub(super) fn terms(distance: f64x4, curvature: f64x4, slope: f64x4) -> [f64x4; 6] {
+    let (square, weight) = (distance * distance, slope * slope);
+    [
+        curvature,
+        curvature * distance,
+        curvature * square,
+        weight,
+        weight * distance,
+        weight * square,
+    ]
+}
+
+impl From<[f64; 6]> for Sandwich {
+    /// Takes the sums of [`terms`].
+    fn from(sums: [f64; 6]) -> Self {
+        let [bread @ .., _, _, _] = sums;
+        let [_, _, _, meat @ ..] = sums;
+        Sandwich { bread, meat }
+    }
 }
 
 /// The variances of a line's level at the mean of x and of its slope, with x in units of its deviation, and their covariance.
@@ -36,38 +49,6 @@ pub struct Variances {
 }
 
 impl Sandwich {
-    /// Adds the samples of a block.
-    pub fn add(&mut self, block: &Block, slice: impl Fn(f64, f64) -> Slice) {
-        let sums = sums(block, |x, y| {
-            let Slice {
-                distance,
-                curvature,
-                slope,
-            } = slice(x, y);
-            let (square, weight) = (distance * distance, slope * slope);
-            [
-                curvature,
-                curvature * distance,
-                curvature * square,
-                weight,
-                weight * distance,
-                weight * square,
-            ]
-        });
-        let [bread @ .., _, _, _] = sums;
-        let [_, _, _, meat @ ..] = sums;
-        self.join(&Sandwich { bread, meat });
-    }
-
-    /// Adds the sums of other samples.
-    pub fn join(&mut self, other: &Self) {
-        for (sums, others) in [(&mut self.bread, other.bread), (&mut self.meat, other.meat)] {
-            for (sum, other) in sums.iter_mut().zip(others) {
-                *sum += other;
-            }
-        }
-    }
-
     /// Returns A⁻¹ B A⁻¹, or `None` if A has no inverse or a sum is not finite.
     pub fn variances(&self) -> Option<Variances> {
         let [a, b, c] = self.bread;

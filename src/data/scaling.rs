@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::far::Bulk;
 use super::statistics::Statistics;
 use super::synthetic::Synthetic;
-use super::{Block, Source};
+use super::{Block, Source, Time};
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
 use crate::model::{Centered, Evaluation, Model};
@@ -154,15 +154,6 @@ impl Scaling {
         )
     }
 
-    /// Returns the largest rounding of a residual at (x, y), in units of y. `inside` is the line over x′ and y′. These three
-    /// are rounded by a share of at most `unit`.
-    pub fn rounding(&self, inside: Model, unit: f64, x: f64, y: f64) -> f64 {
-        let (x, y) = self.coordinates(x, y);
-        // Two roundings are in w′·x′, one each in b′ and y′, and each result of the two additions is rounded in f32.
-        let size = (inside.w * x).abs() + inside.b.abs() + y.abs();
-        4.0 * unit * size * self.y_scale
-    }
-
     /// Returns the line over x′ and y′ that is this line over x and y.
     pub fn inside(&self, Model { w, b }: Model) -> Model {
         Model {
@@ -275,6 +266,10 @@ impl<S: Source> Source for Scaled<S> {
 
     fn names(&self) -> [String; 2] {
         self.source.names()
+    }
+
+    fn time(&self) -> Option<Time> {
+        self.source.time()
     }
 
     fn synthetic(&self) -> Option<Synthetic> {

@@ -1,35 +1,11 @@
 //! The shape of the residuals of least squares: whether they curve, and whether one sample decides the slope.
 
-use super::Block;
-use super::statistics::{Statistics, ends, sums};
-use crate::model::Centered;
+use rayon::prelude::*;
+use wide::f64x4;
 
-/// Sums over the residuals of the line of least squares, with d as x's distance from its mean in units of its deviation.
-#[derive(Clone, Copy, Debug)]
-pub struct Shape {
-    line: Centered,
-    x_deviation: f64,
-    samples: f64,
-    /// Σ d³, Σ d⁴.
-    powers: [f64; 2],
-    /// Σ residual · (1, d, d²).
-    products: [f64; 3],
-    /// Σ residual².
-    squares: f64,
-    farthest: Farthest,
-}
-
-/// The sample whose x is the farthest from the mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Farthest {
-    /// Its position, counted from 0.
-    pub position: u64,
-    /// Its x.
-    pub x: f64,
-    /// Its y.
-    pub y: f64,
-    distance: f64,
-}
+use super::statistics::{ColumnStats, Statistics, sums};
+use super::{Block, Source};
+use crate::error::Error;
 
 /// A bend of the data, as a parabola has it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,135 +18,132 @@ pub struct Bend {
     pub t: f64,
 }
 
+impl Bend {
+    /// Returns the bend of samples by the test of a parabola against the line; `None` if nothing is left to either.
+    ///
+    /// The coefficient's error is the larger of two: that for residuals which scatter alike at every x, and that for any
+    /// (White 1980). The latter takes the residuals of the line, which is right if there is no bend.
+    pub fn of(samples: &Block) -> Option<Self> {
+        let statistics = Statistics::of_block(samples);
+        let line = statistics.centered_line()?;
+        let unit = 1.0 / statistics.x_deviation();
+        // x's distance from its mean in units of its deviation.
+        let distance = move |x: f64x4| (x - line.x_center) * unit;
+        let [cubes, fourths] = sums(samples, move |x, _| {
+            let d = distance(x);
+            [d * d * d, d * d * d * d]
+        });
+        let n = statistics.samples as f64;
+        // d² less what a line of d takes of it.
+        let slope = cubes / n;
+        let square = move |d: f64x4| d * d - 1.0 - d * slope;
+        let [product, squares, products] = sums(samples, move |x, y| {
+            let residual = line.predict_lanes(x) - y;
+            let product = square(distance(x)) * residual;
+            [product, residual * residual, product * product]
+        });
+        let of_square = fourths - n - slope * cubes;
+        let degrees = n - 3.0;
+        // With two values of x there is no parabola, and without residuals nothing to explain.
+        if degrees < 1.0 || of_square <= 1e-9 * fourths || squares <= 0.0 {
+            return None;
+        }
+        let share = (product * product / (of_square * squares)).min(1.0);
+        let alike = (share * degrees / (1.0 - share)).sqrt();
+        Some(Bend {
+            share,
+            degrees,
+            t: alike.min(product.abs() / products.sqrt()),
+        })
+    }
+}
+
+/// The sample whose x is the farthest from the mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Farthest {
+    /// Its x.
+    pub x: f64,
+    /// Its share in its own prediction, between 0 and 1.
+    pub leverage: f64,
+}
+
+impl Farthest {
+    /// Returns the farthest of the samples that have these statistics.
+    pub fn of(statistics: &Statistics) -> Self {
+        let ColumnStats {
+            mean,
+            least,
+            greatest,
+            ..
+        } = statistics.x;
+        let x = if greatest - mean > mean - least {
+            greatest
+        } else {
+            least
+        };
+        let distance = (x - mean) / statistics.x_deviation();
+        Farthest {
+            x,
+            leverage: (1.0 + distance * distance) / statistics.samples as f64,
+        }
+    }
+
+    /// Reads all samples once, on all threads of rayon's pool, and returns the line without this one; `None` if the others have
+    /// no line.
+    ///
+    /// # Errors
+    /// [`Error::Empty`], and the errors of [`read`](super::read).
+    pub fn without(self, source: &dyn Source) -> Result<Option<Without>, Error> {
+        let blocks = (0..super::blocks(source)?)
+            .into_par_iter()
+            .map_init(Block::default, |block, index| {
+                super::read(source, index, block)?;
+                let first = super::positions(index, source.samples()).start;
+                // There is one: two that are as far have no leverage above a half.
+                let at = block.x.iter().position(|x| *x == self.x);
+                let found = at.map(|at| {
+                    block.x.remove(at);
+                    (first + at as u64, block.y.remove(at))
+                });
+                Ok((found, Statistics::of_block(block)))
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let (found, parts): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
+        let others = parts
+            .into_iter()
+            .fold(Statistics::default(), Statistics::join);
+        let found = found.into_iter().flatten().next();
+        let (Some((position, y)), Some(line)) = (found, others.centered_line()) else {
+            return Ok(None);
+        };
+        let n = others.samples as f64;
+        let degrees = n - 2.0;
+        if degrees < 1.0 {
+            return Ok(None);
+        }
+        let distance = (self.x - others.x.mean) / others.x_deviation();
+        let deviation = others.least_deviation() * (n / degrees).sqrt();
+        let error = deviation * (1.0 + (1.0 + distance * distance) / n).sqrt();
+        // 0 / 0 if all samples are on one line.
+        let t = (line.predict(self.x) - y).abs() / error;
+        Ok(Some(Without {
+            position,
+            slope: line.w,
+            degrees,
+            t: if t.is_nan() { 0.0 } else { t.min(f64::MAX) },
+        }))
+    }
+}
+
 /// The line without the farthest sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Without {
-    /// The sample.
-    pub sample: Farthest,
-    /// Its share in its own prediction, between 0 and 1.
-    pub leverage: f64,
+    /// The sample's position, counted from 0.
+    pub position: u64,
     /// The slope of least squares without it.
     pub slope: f64,
     /// The degrees of freedom that are left.
     pub degrees: f64,
     /// Its distance from the line without it, in units of that distance's error.
     pub t: f64,
-}
-
-impl Shape {
-    /// Returns the sums over no samples, or `None` if x does not vary.
-    pub fn new(statistics: &Statistics) -> Option<Self> {
-        Some(Shape {
-            line: statistics.centered_line()?,
-            x_deviation: statistics.x_deviation(),
-            samples: statistics.samples as f64,
-            powers: [0.0; 2],
-            products: [0.0; 3],
-            squares: 0.0,
-            farthest: Farthest::default(),
-        })
-    }
-
-    /// Returns the slope of least squares.
-    pub fn slope(&self) -> f64 {
-        self.line.w
-    }
-
-    /// Adds the samples of a block, whose first has this position.
-    pub fn add(&mut self, first: u64, block: &Block) {
-        let (line, unit) = (self.line, 1.0 / self.x_deviation);
-        let [cubes, fourths, sum, with_d, with_square, squares] = sums(block, |x, y| {
-            let d = (x - line.x_center) * unit;
-            let residual = line.predict(x) - y;
-            let square = d * d;
-            [
-                square * d,
-                square * square,
-                residual,
-                residual * d,
-                residual * square,
-                residual * residual,
-            ]
-        });
-        let (least, greatest) = ends(&block.x);
-        let [low, high] = [least, greatest].map(|x| (x - line.x_center) * unit);
-        let (x, distance) = if high > -low {
-            (greatest, high)
-        } else {
-            (least, low)
-        };
-        let at = block.x.iter().position(|value| *value == x).unwrap_or(0);
-        self.join(&Shape {
-            powers: [cubes, fourths],
-            products: [sum, with_d, with_square],
-            squares,
-            farthest: Farthest {
-                position: first + at as u64,
-                x,
-                y: block.y[at],
-                distance,
-            },
-            ..*self
-        });
-    }
-
-    /// Adds the sums of later samples.
-    pub fn join(&mut self, other: &Self) {
-        for (sum, other) in self.powers.iter_mut().zip(other.powers) {
-            *sum += other;
-        }
-        for (sum, other) in self.products.iter_mut().zip(other.products) {
-            *sum += other;
-        }
-        self.squares += other.squares;
-        if other.farthest.distance.abs() > self.farthest.distance.abs() {
-            self.farthest = other.farthest;
-        }
-    }
-
-    /// Returns the bend by the test of a parabola against the line; `None` if nothing is left to either.
-    pub fn bend(&self) -> Option<Bend> {
-        let n = self.samples;
-        let [cubes, fourths] = self.powers;
-        let [sum, with_d, with_square] = self.products;
-        // d² less what a line of d takes of it: 1 + (Σ d³ / n) d.
-        let slope = cubes / n;
-        let of_square = fourths - n - slope * cubes;
-        let product = with_square - sum - slope * with_d;
-        let degrees = n - 3.0;
-        // With two values of x there is no parabola, and without residuals nothing to explain.
-        if degrees < 1.0 || of_square <= 1e-9 * fourths || self.squares <= 0.0 {
-            return None;
-        }
-        let share = (product * product / (of_square * self.squares)).min(1.0);
-        Some(Bend {
-            share,
-            degrees,
-            t: (share * degrees / (1.0 - share)).sqrt(),
-        })
-    }
-
-    /// Returns the slope without the farthest sample; `None` if the others have no line, or no residuals.
-    pub fn without_farthest(&self) -> Option<Without> {
-        let n = self.samples;
-        let Farthest { x, y, distance, .. } = self.farthest;
-        let leverage = (1.0 + distance * distance) / n;
-        let left = 1.0 - leverage;
-        let degrees = n - 3.0;
-        if degrees < 1.0 || left < 1e-9 {
-            return None;
-        }
-        let residual = self.line.predict(x) - y;
-        let squares = self.squares - residual * residual / left;
-        if squares <= 1e-12 * self.squares {
-            return None;
-        }
-        Some(Without {
-            sample: self.farthest,
-            leverage,
-            slope: self.line.w + distance * residual / (n * left) / self.x_deviation,
-            degrees,
-            t: residual.abs() / (squares / degrees * left).sqrt(),
-        })
-    }
 }

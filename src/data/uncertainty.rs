@@ -4,17 +4,20 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use wide::f64x4;
 
-use super::Source;
-use super::goodness::residuals;
-use super::sandwich::{Sandwich, Slice, Variances};
+use super::goodness::{Losses, basic};
+use super::sandwich::{self, Sandwich, Variances};
 use super::statistics::Statistics;
+use super::{Block, Source};
 use crate::error::Error;
-use crate::loss::Loss;
+use crate::loss::{Exact, Loss};
 use crate::model::Centered;
 
 /// Degrees of freedom from which on Student's t is normal to seven digits; its series converge ever more slowly.
 const NORMAL: f64 = 1e7;
+/// Degrees of freedom from which on three terms of a series give twelve digits of a quantile.
+const MANY: f64 = 1e4;
 /// The standard deviation of Epanechnikov's kernel of bandwidth 1: 1 / √5.
 const KERNEL_DEVIATION: f64 = 0.447_213_595_499_957_9;
 /// The remainder of a leverage below which a sample decides the line alone.
@@ -100,33 +103,82 @@ impl fmt::Display for Unknown {
     }
 }
 
-/// An estimator of a line's errors. It is made before the samples are read, and asked for the part of each.
-pub struct Estimator {
+/// Returns the uncertainty of a line that is taken for the best for `loss`, by an estimate or the loss's default one. Reads all
+/// samples once, on all threads of rayon's pool; `statistics` are theirs. `confidence` lies between 0 and 1.
+///
+/// # Errors
+/// [`Error::Empty`], and the errors of [`read`](super::read). The inner error says why it is not known.
+pub fn uncertainty(
+    source: &dyn Source,
+    statistics: &Statistics,
+    loss: Loss,
+    estimate: Option<Variance>,
+    line: Centered,
+    confidence: f64,
+) -> Result<Result<Uncertainty, Unknown>, Error> {
+    let some = super::some(source)?;
+    let estimator = match Estimator::new(&some, statistics, loss, estimate, line) {
+        Ok(estimator) => estimator,
+        Err(unknown) => return Ok(Err(unknown)),
+    };
+    let terms = |x, residual, terms| {
+        let [v, w, z] = basic(residual, terms);
+        let [a, b, c, d, e, f] = estimator.terms(x, residual, terms);
+        [v, w, z, a, b, c, d, e, f]
+    };
+    let [_, _, _, sums @ ..] = Losses::of(source, loss, line, &statistics.y, terms, |_| ())?.sums;
+    Ok(estimator.uncertainty(line, sums.into(), confidence))
+}
+
+/// An estimator of a line's errors. It is made by some of the samples, and then takes sums over all.
+pub(crate) struct Estimator {
     estimate: Variance,
     loss: Loss,
-    line: Centered,
     x_mean: f64,
     x_deviation: f64,
+    /// 1 / `x_deviation`.
+    unit: f64,
     samples: f64,
-    /// The distance from the line up to which samples count for the density of residuals, in units of y, and the rise of the
-    /// loss's derivative around 0. `None` if the loss itself is as wide.
-    kernel: Option<(f64, f64)>,
+    /// `None` if the loss itself is as wide.
+    kernel: Option<Kernel>,
+}
+
+/// Epanechnikov's kernel, times what the loss's derivative rises by around 0.
+#[derive(Clone, Copy, Debug)]
+struct Kernel {
+    /// 1 / the distance from the line up to which samples count for the density of residuals, in 1 / units of y.
+    unit: f64,
+    /// The kernel at 0.
+    height: f64,
+}
+
+impl Kernel {
+    fn new(bandwidth: f64, area: f64) -> Self {
+        Kernel {
+            unit: 1.0 / bandwidth,
+            height: 0.75 * area / bandwidth,
+        }
+    }
+
+    #[inline(always)]
+    fn density(self, residual: f64x4) -> f64x4 {
+        let off = residual * self.unit;
+        (1.0 - off * off).max(f64x4::ZERO) * self.height
+    }
 }
 
 impl Estimator {
-    /// Returns the estimator of the errors of `line`, the best one for `loss`.
-    ///
-    /// # Errors
-    /// Those of [`read`](super::read). The inner error says why there is none.
+    /// Returns the estimator of the errors of `line`, the best one for `loss`. `some` are [some](super::some) of the samples,
+    /// and `statistics` those of all.
     pub fn new(
-        source: &dyn Source,
+        some: &Block,
         statistics: &Statistics,
         loss: Loss,
         estimate: Option<Variance>,
         line: Centered,
-    ) -> Result<Result<Self, Unknown>, Error> {
+    ) -> Result<Self, Unknown> {
         if statistics.samples <= 2 {
-            return Ok(Err(Unknown::TooFew));
+            return Err(Unknown::TooFew);
         }
         let default = if loss.is_least_squares() {
             Variance::Classical
@@ -136,20 +188,25 @@ impl Estimator {
         let mut estimator = Estimator {
             estimate: estimate.unwrap_or(default),
             loss,
-            line,
             x_mean: statistics.x.mean,
             x_deviation: statistics.x_deviation(),
+            unit: 1.0 / statistics.x_deviation(),
             samples: statistics.samples as f64,
             kernel: None,
         };
         let Some((area, deviation)) = loss.bend() else {
-            return Ok(Ok(estimator));
+            return Ok(estimator);
         };
         let tau = loss.tau().unwrap_or(0.5);
         let Some(share) = hall_sheather(estimator.samples, tau) else {
-            return Ok(Err(Unknown::Bandwidth));
+            // A loss that bends by itself needs no kernel.
+            return if deviation > 0.0 {
+                Ok(estimator)
+            } else {
+                Err(Unknown::Bandwidth)
+            };
         };
-        let residuals = Residuals::new(source, line)?;
+        let mut residuals = Residuals(some.residuals(line));
         let bandwidth = if estimate == Some(Variance::Statsmodels) {
             let scale = (residuals.quantile(0.75) - residuals.quantile(0.25)) / 1.34;
             let scale = scale.min(statistics.y_deviation());
@@ -162,52 +219,48 @@ impl Estimator {
             0.5 * reach
         };
         if bandwidth * KERNEL_DEVIATION > deviation {
-            estimator.kernel = Some((bandwidth, area));
+            estimator.kernel = Some(Kernel::new(bandwidth, area));
         } else if deviation == 0.0 {
-            return Ok(Err(Unknown::Scale));
+            return Err(Unknown::Scale);
         }
-        Ok(Ok(estimator))
+        Ok(estimator)
     }
 
-    /// Returns the part of a sample.
-    pub fn slice(&self, x: f64, y: f64) -> Slice {
-        let distance = (x - self.x_mean) / self.x_deviation;
-        let residual = self.line.predict(x) - y;
+    /// Returns the terms of a sandwich for four samples, by their residuals from the best line and the loss's terms there.
+    #[inline(always)]
+    pub(crate) fn terms(&self, x: f64x4, residual: f64x4, terms: Exact) -> [f64x4; 6] {
+        let distance = (x - self.x_mean) * self.unit;
+        if self.loss.is_least_squares() {
+            let left = match self.estimate {
+                Variance::Robust => {
+                    let left = 1.0 - (1.0 + distance * distance) * (1.0 / self.samples);
+                    // With 0 the quotient is not finite, so that no variance comes of it.
+                    left.simd_ge(f64x4::splat(ALONE)) & left
+                }
+                Variance::Classical | Variance::Statsmodels => f64x4::ONE,
+            };
+            return sandwich::terms(distance, f64x4::ONE, residual / left);
+        }
         let slope = match self.loss.tau() {
             // A residual of 0 counts as one above, as statsmodels has it.
-            Some(tau) if residual < 0.0 => -tau,
-            Some(tau) => 1.0 - tau,
-            None => self.loss.terms(residual).1,
+            Some(tau) => 1.0 - tau - (residual.simd_lt(f64x4::ZERO) & f64x4::ONE),
+            None => terms.derivative,
         };
-        let (slope, curvature) = if self.loss.is_least_squares() {
-            let left = match self.estimate {
-                Variance::Robust => 1.0 - (1.0 + distance * distance) / self.samples,
-                Variance::Classical | Variance::Statsmodels => 1.0,
-            };
-            // Not finite, so that no variance comes of it.
-            let left = if left < ALONE { 0.0 } else { left };
-            (residual / left, 1.0)
-        } else if let Some((bandwidth, area)) = self.kernel {
-            let off = residual / bandwidth;
-            // Epanechnikov's kernel, times what the derivative of the loss rises by.
-            let density = if off.abs() < 1.0 {
-                0.75 * (1.0 - off * off) / bandwidth
-            } else {
-                0.0
-            };
-            (slope, area * density)
-        } else {
-            (slope, self.loss.second_derivative(residual))
+        let curvature = match self.kernel {
+            Some(kernel) => kernel.density(residual),
+            None => terms.curvature,
         };
-        Slice {
-            distance,
-            curvature,
-            slope,
-        }
+        sandwich::terms(distance, curvature, slope)
     }
 
-    /// Returns the uncertainty by the sums over all samples. `confidence` lies between 0 and 1.
-    pub fn uncertainty(&self, mut sums: Sandwich, confidence: f64) -> Result<Uncertainty, Unknown> {
+    /// Returns the uncertainty of the best line by the sums over all samples. They may be those of a line beside it. `confidence`
+    /// lies between 0 and 1.
+    pub fn uncertainty(
+        &self,
+        line: Centered,
+        mut sums: Sandwich,
+        confidence: f64,
+    ) -> Result<Uncertainty, Unknown> {
         let n = self.samples;
         let degrees = n - 2.0;
         let mut factor = n / degrees;
@@ -231,7 +284,7 @@ impl Estimator {
         };
         let Variances { of, between } = sums.variances().ok_or(unknown)?;
         let lever = self.x_mean / self.x_deviation;
-        let w_error = (factor * of.w).sqrt() / self.x_deviation;
+        let w_error = (factor * of.w.max(0.0)).sqrt() / self.x_deviation;
         let variance_b = of.b - 2.0 * lever * between + lever * lever * of.w;
         let b_error = (factor * variance_b.max(0.0)).sqrt();
         let reach = student_quantile(0.5 + 0.5 * confidence, degrees);
@@ -248,19 +301,26 @@ impl Estimator {
         Ok(Uncertainty {
             estimate: self.estimate,
             confidence,
-            w: parameter(self.line.w, w_error),
-            b: parameter(self.line.model().b, b_error),
+            w: parameter(line.w, w_error),
+            b: parameter(line.model().b, b_error),
             residual_error,
             degrees_of_freedom: degrees as u64,
         })
     }
 }
 
-/// Returns the quantile of Student's t.
+/// Returns the quantile of Student's t; for many degrees of freedom by the series of Cornish and Fisher (Abramowitz and Stegun
+/// 1964, 26.7.5).
 fn student_quantile(share: f64, degrees: f64) -> f64 {
     match StudentsT::new(0.0, 1.0, degrees) {
-        Ok(student) if degrees < NORMAL => student.inverse_cdf(share),
-        _ => quantile(share),
+        Ok(student) if degrees < MANY => student.inverse_cdf(share),
+        _ => {
+            let z = quantile(share);
+            let square = z * z;
+            let first = z * (square + 1.0) / 4.0;
+            let second = z * ((5.0 * square + 16.0) * square + 3.0) / 96.0;
+            z + (first + second / degrees) / degrees
+        }
     }
 }
 
@@ -288,21 +348,33 @@ fn hall_sheather(samples: f64, tau: f64) -> Option<f64> {
     (tau - share > 0.0 && tau + share < 1.0).then_some(share)
 }
 
-/// Residuals of a line, in order.
+/// Residuals of a line.
 struct Residuals(Vec<f64>);
 
 impl Residuals {
-    fn new(source: &dyn Source, line: Centered) -> Result<Self, Error> {
-        let mut residuals = residuals(source, line)?;
-        residuals.sort_unstable_by(f64::total_cmp);
-        Ok(Residuals(residuals))
-    }
-
     /// Returns a quantile; between two residuals it is on the line between them, as NumPy has it.
-    fn quantile(&self, share: f64) -> f64 {
+    fn quantile(&mut self, share: f64) -> f64 {
         let position = share * (self.0.len() - 1) as f64;
-        let below = position.floor() as usize;
-        let above = (below + 1).min(self.0.len() - 1);
-        self.0[below] + position.fract() * (self.0[above] - self.0[below])
+        let at = position.floor() as usize;
+        let (_, &mut below, beyond) = self.0.select_nth_unstable_by(at, f64::total_cmp);
+        let above = beyond.iter().copied().min_by(f64::total_cmp);
+        below + position.fract() * (above.unwrap_or(below) - below)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From 1e7 degrees of freedom on the shares are those of the normal distribution, which differs in the eighth digit.
+    #[test]
+    fn a_quantile_has_its_share_below() {
+        for degrees in [1.0, 3.0, 50.0, 9_999.0, 1e4, 1e6, 9e6, 1e9] {
+            for share in [0.6, 0.9, 0.975, 0.9995] {
+                let found = student_share(student_quantile(share, degrees), degrees);
+                let error = (found - share).abs();
+                assert!(error < 1e-8, "{share} of {degrees}: {error:e}");
+            }
+        }
     }
 }

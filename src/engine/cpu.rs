@@ -176,6 +176,10 @@ impl Engine for CpuEngine {
         self.columns().samples()
     }
 
+    fn on_host(&self) -> Option<Columns<'_>> {
+        Some(self.columns())
+    }
+
     fn description(&self) -> Description {
         description(self.threads(), self.samples())
     }

@@ -2,16 +2,17 @@
 
 use std::fmt;
 
-use crate::data::shape::{Bend, Shape, Without};
+use crate::data::far::median;
+use crate::data::shape::{Bend, Farthest};
 use crate::data::statistics::Statistics;
 use crate::data::uncertainty::{Uncertainty, student_share};
 use crate::data::{Block, Source};
-use crate::error::Error;
+use crate::error::{Error, grouped};
 use crate::loss::Loss;
 use crate::model::Centered;
 use crate::train::{self, DELTA_IN_NOISE, DEVIATION_OF_MEDIAN, RobustStart};
 
-/// The probability below which a finding is no chance. Of a thousand good sets one gets a false alarm for each kind of fault.
+/// The probability below which a finding is not put down to chance.
 const CHANCE: f64 = 1e-3;
 /// The share of what a line leaves that a parabola has to take to be worth a word.
 const BENT: f64 = 0.05;
@@ -23,6 +24,10 @@ const NO_RELATION: f64 = 0.05;
 const OFF: f64 = 6.0;
 /// The share of samples off the line from which on they are worth a word.
 const OFF_SHARE: f64 = 1e-3;
+
+/// The residuals below which log-cosh is half their square to 1e-3, and above which it is their size to 1 %.
+const SMALL: f64 = 0.08;
+const LARGE: f64 = 70.0;
 
 /// A reason not to believe a line.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +54,15 @@ pub enum Caution {
         /// The slope of least squares without it.
         slope_without: f64,
     },
+    /// Most residuals are so small or so large in y's unit that the loss is no other than mse or mae.
+    Unit {
+        /// The loss.
+        loss: Loss,
+        /// The loss that it is like.
+        like: Loss,
+        /// The median absolute residual.
+        residual: f64,
+    },
     /// Samples far off the line lead the line of least squares away from the others.
     Outliers {
         /// Their share, in the samples looked at.
@@ -67,6 +81,7 @@ impl Caution {
             Caution::Curved { .. } => "curved",
             Caution::NoRelation { .. } => "no-relation",
             Caution::OneSample { .. } => "one-sample",
+            Caution::Unit { .. } => "unit",
             Caution::Outliers { .. } => "outliers",
         }
     }
@@ -77,9 +92,14 @@ impl fmt::Display for Caution {
         match self {
             Caution::Curved { share, p } => write!(
                 f,
-                "the data curve: a parabola would explain {:.0} % of what the line leaves (p {p:.0e}); fit a part of x's \
-                 range, or a transformed column",
-                100.0 * share
+                "the data curve: a parabola would explain {:.0} % of what the line leaves (p {}); fit a part of x's range, or \
+                 a transformed column",
+                100.0 * share,
+                if *p < 1e-16 {
+                    "< 1e-16".to_owned()
+                } else {
+                    format!("{p:.0e}")
+                },
             ),
             Caution::NoRelation { p } => {
                 write!(
@@ -93,8 +113,23 @@ impl fmt::Display for Caution {
                 slope_without,
             } => write!(
                 f,
-                "sample {sample} decides the slope alone, because its x of {x} is far from all others: without it the slope \
-                 of least squares is {slope_without:.4e}"
+                "sample {} decides the slope alone, because its x of {x} is far from all others: without it the slope of \
+                 least squares is {slope_without:.4e}{}",
+                grouped(*sample),
+                if *sample == 1 {
+                    "; in a file whose first line names the columns, say so by a header"
+                } else {
+                    ""
+                }
+            ),
+            Caution::Unit {
+                loss,
+                like,
+                residual,
+            } => write!(
+                f,
+                "{loss} is like {like} here: it turns from one into the other at a residual of about 1, and these are about \
+                 {residual:.1e}; give y in another unit, or use the huber loss, which follows the data"
             ),
             Caution::Outliers {
                 share,
@@ -102,52 +137,79 @@ impl fmt::Display for Caution {
                 robust_slope,
             } => write!(
                 f,
-                "{:.2} % of samples (of {samples} looked at) lie far off the line, and lead it away from the others: the \
+                "{:.2} % of samples (of {} looked at) lie far off the line, and lead it away from the others: the \
                  huber loss gives a slope of {robust_slope:.4e}",
-                100.0 * share
+                100.0 * share,
+                grouped(*samples),
             ),
         }
     }
 }
 
-/// Returns the cautions that the residuals of least squares call for. `found` is the line of the fit.
+/// Returns the cautions that the residuals of least squares call for. `some` are [some](crate::data::some) of the samples, and `found`
+/// is the line of the fit.
+///
+/// # Errors
+/// Those of [`read`](crate::data::read).
 pub(super) fn of_shape(
-    shape: &Shape,
+    source: &dyn Source,
+    some: &Block,
+    statistics: &Statistics,
     uncertainty: Option<&Uncertainty>,
     found: Centered,
-) -> Vec<Caution> {
+) -> Result<Vec<Caution>, Error> {
     let mut cautions = Vec::new();
     let chance = |t: f64, degrees| 2.0 * student_share(-t, degrees);
-    if let Some(Bend { share, degrees, t }) = shape.bend() {
+    if let Some(Bend { share, degrees, t }) = Bend::of(some) {
         let p = chance(t, degrees);
         if share > BENT && p < CHANCE {
             cautions.push(Caution::Curved { share, p });
         }
     }
-    if let Some(Without {
-        sample,
-        leverage,
-        slope,
-        degrees,
-        t,
-    }) = shape.without_farthest()
+    let farthest = Farthest::of(statistics);
+    if let Some(line) = statistics.line()
+        && farthest.leverage > HALF
+        && let Some(without) = farthest.without(source)?
     {
         // A loss that the sample did not lead away is none of its business.
-        let moved = (found.w - slope).abs() > 0.5 * (shape.slope() - slope).abs();
-        if leverage > HALF && chance(t, degrees) < CHANCE && moved {
+        let moved = (found.w - without.slope).abs() > 0.5 * (line.w - without.slope).abs();
+        if chance(without.t, without.degrees) < CHANCE && moved {
             cautions.push(Caution::OneSample {
-                sample: sample.position + 1,
-                x: sample.x,
-                slope_without: slope,
+                sample: without.position + 1,
+                x: farthest.x,
+                slope_without: without.slope,
             });
         }
     }
+    let one_decides = |caution: &Caution| matches!(caution, Caution::OneSample { .. });
     if let Some(p) = uncertainty.and_then(|errors| errors.w.p)
         && p > NO_RELATION
+        && !cautions.iter().any(one_decides)
     {
         cautions.push(Caution::NoRelation { p });
     }
-    cautions
+    Ok(cautions)
+}
+
+/// Returns the caution that the loss, whose unit is that of y, is no other than mse or mae for residuals of the median size.
+/// `some` are [some](crate::data::some) of the samples.
+pub(super) fn unit(loss: Loss, some: &Block, line: Centered) -> Option<Caution> {
+    if loss.degree().is_some() {
+        return None;
+    }
+    let sizes = some.residuals(line).into_iter().map(f64::abs);
+    let residual = median(sizes.collect());
+    let like = match residual {
+        0.0 => return None,
+        ..SMALL => Loss::Mse,
+        LARGE.. => Loss::Mae,
+        _ => return None,
+    };
+    Some(Caution::Unit {
+        loss,
+        like,
+        residual,
+    })
 }
 
 /// Returns the caution that samples far off lead the line of least squares away, by a robust line through some thousand
@@ -161,8 +223,8 @@ pub(super) fn outliers(
     let Some(least_squares) = statistics.centered_line() else {
         return Ok(None);
     };
-    let median = RobustStart::of(samples.clone(), Loss::Mae, None)?;
-    let noise = DEVIATION_OF_MEDIAN * median.scale;
+    let start = RobustStart::of(samples.clone(), Loss::Mae, None)?;
+    let noise = DEVIATION_OF_MEDIAN * start.scale;
     let n = samples.x.len() as f64;
     if noise <= 0.0 || n < 10.0 {
         return Ok(None);
@@ -171,7 +233,7 @@ pub(super) fn outliers(
     let off = x
         .iter()
         .zip(y)
-        .filter(|&(&x, &y)| (median.centered.predict(x) - y).abs() > OFF * noise);
+        .filter(|&(&x, &y)| (start.centered.predict(x) - y).abs() > OFF * noise);
     let share = off.count() as f64 / n;
     if share < OFF_SHARE {
         return Ok(None);

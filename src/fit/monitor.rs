@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::engine::CpuReason;
-use crate::error::Error;
+use crate::error::{Error, counted, grouped};
 
 /// A part of a fit that takes long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,10 @@ impl fmt::Display for Notice {
             }
             Notice::Far { far, samples } => write!(
                 f,
-                "{far} of {samples} samples lie more than 4096 times as far off as half of them: the host sums these in f64",
+                "{} of {} lie more than 4,096 times as far from the median as half of them, too far for f32: the host sums these in \
+                 f64; are they codes for missing values?",
+                grouped(*far),
+                counted(*samples, "sample"),
             ),
             Notice::Checkpoint(error) => write!(f, "{error}"),
         }

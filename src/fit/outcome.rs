@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::quality::Quality;
 use super::run::ROSE;
 use super::setup::Setup;
+use crate::data::Time;
 use crate::data::statistics::Statistics;
 use crate::engine::Description;
 use crate::error::Error;
@@ -40,6 +41,8 @@ pub struct Outcome {
     pub title: String,
     /// The names of x and y.
     pub names: [String; 2],
+    /// What x counts, if it holds dates or timestamps.
+    pub time: Option<Time>,
     /// The samples.
     pub samples: u64,
     /// Their statistics; `None` if they never were on the host.

@@ -7,10 +7,9 @@ use super::monitor::{Monitor, Notice, Phase};
 use super::options::{Options, is_drawn_on_the_device};
 use super::setup::{Known, Setup, check, wants_robust_start};
 use crate::data::far::{self, Bulk, Parts};
-use crate::data::goodness::residuals;
 use crate::data::scaling::Scaled;
 use crate::data::statistics::{Observed, Statistics};
-use crate::data::{Block, Source};
+use crate::data::{self, Block, Source};
 use crate::engine::{Chosen, Storage};
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
@@ -168,8 +167,14 @@ fn robust_start(
     };
     if options.delta_in_noise {
         let median = RobustStart::of(samples.clone(), Loss::Mae, parts.as_ref())?;
-        options.loss = options.loss.in_unit(1.0 / noise(source, median)?);
-        options.loss.check()?;
+        let noise = noise(source, median)?;
+        options.loss = options.loss.in_unit(1.0 / noise);
+        options.loss.check().map_err(|_| {
+            Error::Data(format!(
+                "{}: the noise of y, {noise:.1e}, is beyond f32 as the huber loss's δ: bring y to another unit, or use mae",
+                source.title(),
+            ))
+        })?;
     }
     let robust = wanted.then(|| RobustStart::of(samples, options.loss, parts.as_ref()));
     Ok((robust.transpose()?, parts))
@@ -178,7 +183,7 @@ fn robust_start(
 /// Returns the standard deviation of most samples' noise around the median line, in units of y; 1 if no y is off a line. It is
 /// 1.4826 times the median distance, as normal noise has it.
 fn noise(source: &dyn Source, median: RobustStart) -> Result<f64, Error> {
-    let residuals = residuals(source, median.centered)?;
+    let residuals = data::some(source)?.residuals(median.centered);
     let distances = residuals.into_iter().map(f64::abs).collect();
     let noise = DEVIATION_OF_MEDIAN * far::median(distances).max(median.scale);
     Ok(if noise > 0.0 { noise } else { 1.0 })

@@ -3,32 +3,35 @@
 use std::ops::ControlFlow;
 
 use serde::Serialize;
+use wide::f64x4;
 
 use super::caution::{self, Caution};
 use super::setup::Setup;
-use super::vertex::vertices;
-use crate::data::Source;
-use crate::data::goodness::{Goodness, Losses};
-use crate::data::sandwich::Slice;
-use crate::data::shape::Shape;
+use super::vertex::{Search, Vertex};
+use crate::data::goodness::{Goodness, Losses, basic};
+use crate::data::sandwich::Sandwich;
+use crate::data::scaling::Scaling;
 use crate::data::statistics::Statistics;
 use crate::data::uncertainty::{Estimator, Uncertainty, Unknown, Variance};
+use crate::data::{self, Block, Source};
 use crate::engine::{Engine, Storage};
 use crate::error::Error;
-use crate::loss::Loss;
+use crate::loss::{Exact, Loss};
 use crate::model::{Centered, Model};
-use crate::train::{Config, Descent, Ended, PATIENCE, Stop, Trained, Walk, train};
+use crate::train::{Config, Descent, Ended, MAX_ROUNDING, PATIENCE, Stop, Trained, Walk, train};
 
 /// Share of a loss that f32 sums tell for certain.
 const CERTAIN: f64 = 1e-6;
-/// The largest rounding of an f32 sum of losses, as a share of it; engines are tested to this.
-const MAX_ROUNDING: f64 = 1.0 / (1 << 19) as f64;
 /// The share of a loss above which rounding is told of.
 const NOTABLE: f64 = 1e-3;
 /// The step from 1 to the next number of 16 bits.
 const HALF_EPSILON: f64 = 1.0 / (1 << 10) as f64;
 /// Maximum epochs of the cutting plane that checks a descent by steps.
 const CHECKS: u64 = 200;
+/// Maximum lines through samples that are measured, each found near the one before.
+const VERTICES: usize = 4;
+/// Samples up to which another pass measures the line through samples; beyond, what it changes is computed.
+const FEW: u64 = 1 << 20;
 
 /// Comparisons of a line with others, in the data's units.
 #[derive(Clone, Debug, Serialize)]
@@ -51,9 +54,9 @@ pub struct Quality {
     /// The largest part of the engine's loss that may be rounding without a doubt about the line.
     #[serde(skip)]
     allowed: f64,
-    /// Loss of the constant line y = mean of y, in f64.
+    /// Loss of the constant line y = mean of y: in f64 for `mse`, else as the engine sums it.
     pub baseline_loss: Option<f64>,
-    /// Loss of the line of least squares, in f64.
+    /// Loss of the line of least squares, in f64, or a bound that it is not below.
     #[serde(skip)]
     least_squares_loss: Option<f64>,
     /// RMSE, MAE and R² over the samples as they are, in f64; `None` if they never were on the host, or the run was
@@ -159,48 +162,64 @@ impl Quality {
         if !goodness {
             return Ok(());
         }
-        let found = setup.scaling.centered(trained.model);
-        // The best line of a loss with corners is one of these; the descent ends beside it.
-        let mut others = if setup.loss.has_corners() && stood_still {
-            vertices(source, setup.loss, found)?
+        self.baseline_loss = Some(if setup.loss.is_least_squares() {
+            statistics.y.squares / statistics.samples as f64
         } else {
-            Vec::new()
-        };
-        others.push(found);
-        let mut line = others.remove(0);
+            loss_of(setup, engine, statistics.constant())?
+        });
+        let found = setup.scaling.centered(trained.model);
         let unit = match engine.description().storage {
             Storage::F32 => f64::from(f32::EPSILON) / 2.0,
             Storage::F16 => HALF_EPSILON / 2.0,
         };
+        // The engine's own copy of drawn samples saves drawing them again.
+        let columns = engine
+            .on_host()
+            .filter(|_| source.synthetic().is_some() && setup.scaling == Scaling::NONE);
+        let source = columns
+            .as_ref()
+            .map_or(source, |columns| columns as &dyn Source);
+        let some = data::some(source)?;
         let pass = Pass {
             setup,
             statistics,
             source,
+            some: &some,
             variance,
-            confidence,
             rounded: (trained.model, unit),
+            corners: setup.loss.has_corners() && stood_still,
         };
-        let (mut losses, mut uncertainty) = pass.losses(line, &others)?;
-        if let Some(better) = better(&losses.losses, &others) {
-            line = better;
-            (losses, uncertainty) = pass.losses(line, &[found])?;
+        let mut best = pass.measure(found)?;
+        self.found_loss = Some(best.loss);
+        let rounding = best.rounding.min(NOTABLE * best.loss);
+        self.allowed = rounding + MAX_ROUNDING * best.loss + self.rounding;
+        for _ in 0..VERTICES {
+            let Some(vertex) = best.vertex else { break };
+            if vertex.is_best && source.samples() > FEW {
+                best.move_to(vertex, setup.loss, &statistics);
+                break;
+            }
+            let next = pass.measure(vertex.line)?;
+            if next.loss >= best.loss {
+                break;
+            }
+            best = next;
         }
-        self.line = Some(line);
-        self.goodness = Some(losses.goodness);
-        self.uncertainty = uncertainty;
-        if let [loss, constant, least_squares, ref others @ ..] = losses.losses[..] {
-            self.loss = Some(loss);
-            // The line of the descent is the line itself, or the last of the others.
-            self.found_loss = Some(others.last().copied().unwrap_or(loss));
-            let rounding = losses.rounding.min(NOTABLE * loss);
-            self.allowed = rounding + MAX_ROUNDING * loss + self.rounding;
-            self.baseline_loss = Some(constant);
-            self.least_squares_loss = Some(least_squares);
+        let least = self.distinct_from(best.loss);
+        if !setup.loss.is_least_squares() {
+            self.least_squares_loss = Some(pass.least_squares_loss(&best, least)?);
         }
+        self.line = Some(best.line);
+        self.loss = Some(best.loss);
+        self.goodness = Some(best.goodness);
+        let at_optimum = pass.at_optimum(best.line);
+        self.uncertainty = best
+            .estimator
+            .and_then(|estimator| estimator.uncertainty(at_optimum, best.sandwich, confidence));
+        let line = best.line;
         let errors = self.uncertainty.as_ref().ok();
-        if let Some(shape) = &losses.shape {
-            self.cautions = caution::of_shape(shape, errors, line);
-        }
+        self.cautions = caution::of_shape(source, &some, &statistics, errors, line)?;
+        self.cautions.extend(caution::unit(setup.loss, &some, line));
         if let (true, Some(errors)) = (setup.loss.is_least_squares(), errors) {
             let outliers = caution::outliers(source, &statistics, errors)?;
             self.cautions.extend(outliers);
@@ -219,9 +238,14 @@ impl Quality {
     pub(super) fn is_beaten(&self) -> bool {
         let others = [self.baseline_loss, self.least_squares_loss];
         self.loss.is_some_and(|loss| {
-            let least = loss * (1.0 - self.tolerance) - self.allowed;
+            let least = self.distinct_from(loss);
             others.into_iter().flatten().any(|other| other < least)
         })
+    }
+
+    /// Returns the loss below which another one is really lower.
+    fn distinct_from(&self, loss: f64) -> f64 {
+        loss * (1.0 - self.tolerance) - self.allowed
     }
 
     /// Returns whether a line of this loss is not the best: a descent by steps may stand still far from it.
@@ -236,69 +260,202 @@ struct Pass<'a> {
     setup: &'a Setup,
     statistics: Statistics,
     source: &'a dyn Source,
+    /// [Some](data::some) of the samples.
+    some: &'a Block,
     variance: Option<Variance>,
-    confidence: f64,
     /// The line that the engine summed, in its coordinates, and the rounding there as a share.
     rounded: (Model, f64),
+    /// `true` if the best line passes through samples near the line found.
+    corners: bool,
 }
 
-/// The number of lines whose losses are always known: the line itself, the mean of y, the line of least squares.
-const KNOWN: usize = 3;
+/// What a pass tells of a line.
+struct Measured {
+    line: Centered,
+    loss: f64,
+    /// The derivatives of the loss by the slope and by the level at the line's center.
+    gradient: Model,
+    rounding: f64,
+    goodness: Goodness,
+    estimator: Result<Estimator, Unknown>,
+    sandwich: Sandwich,
+    /// A better line.
+    vertex: Option<Vertex>,
+}
 
 impl Pass<'_> {
-    /// Returns the losses of `line`, of y = mean of y, of the line of least squares and of `others`, with all that one pass
-    /// tells of `line`; and the uncertainty of the best line.
-    fn losses(
-        &self,
-        line: Centered,
-        others: &[Centered],
-    ) -> Result<(Losses, Result<Uncertainty, Unknown>), Error> {
+    fn least_squares(&self) -> Centered {
+        let line = self.statistics.centered_line();
+        line.unwrap_or_else(|| self.statistics.constant().into())
+    }
+
+    /// Returns the best line, to which errors belong, if `line` is that of the descent.
+    fn at_optimum(&self, line: Centered) -> Centered {
+        if self.setup.loss.is_least_squares() {
+            self.least_squares()
+        } else {
+            line
+        }
+    }
+
+    fn measure(&self, line: Centered) -> Result<Measured, Error> {
         let Pass {
             setup,
             statistics,
             source,
+            some,
             variance,
-            confidence,
-            rounded: (inside, unit),
+            corners,
+            ..
         } = *self;
-        let constant = statistics.constant().into();
-        let least_squares = statistics.centered_line().unwrap_or(constant);
-        let at_optimum = if setup.loss.is_least_squares() {
-            least_squares
+        let loss = setup.loss;
+        let n = statistics.samples as f64;
+        let best = self.at_optimum(line);
+        let estimator = Estimator::new(some, &statistics, loss, variance, best);
+        let mut measured = Measured {
+            line,
+            loss: 0.0,
+            gradient: Model::ZERO,
+            rounding: 0.0,
+            goodness: Goodness {
+                rmse: 0.0,
+                mae: 0.0,
+                r_squared: None,
+            },
+            sandwich: Sandwich::default(),
+            vertex: None,
+            estimator,
+        };
+        let estimator = measured.estimator.as_ref().ok();
+        let slopes;
+        if loss.is_least_squares() {
+            let step = step(line, best);
+            let terms = |x: f64x4, residual: f64x4, terms| {
+                let of_best = residual + (x - line.x_center) * step.w + step.b;
+                let [v, s, z] = basic(residual, terms);
+                let sandwich = estimator.map(|at| at.terms(x, of_best, terms));
+                let [a, b, c, d, e, f] = sandwich.unwrap_or_default();
+                [v, s, z, a, b, c, d, e, f]
+            };
+            let losses = Losses::of(source, loss, line, &statistics.y, terms, |_| ())?;
+            let [_, squares, _, sandwich @ ..] = losses.sums;
+            slopes = 4.0 * squares;
+            measured.loss = losses.loss;
+            measured.goodness = losses.goodness;
+            measured.sandwich = sandwich.into();
         } else {
-            line
+            let search = corners.then(|| {
+                let off = setup.plane.tolerance_outside(&setup.scaling);
+                Search::new(some, source.samples(), loss, line, off)
+            });
+            let terms = |x: f64x4, residual: f64x4, terms: Exact| {
+                let [v, s, z] = basic(residual, terms);
+                let slope = terms.derivative;
+                let sandwich = estimator.map(|at| at.terms(x, residual, terms));
+                let [a, b, c, d, e, f] = sandwich.unwrap_or_default();
+                let by_w = slope * (x - line.x_center);
+                [v, s, z, by_w, slope, slope * slope, a, b, c, d, e, f]
+            };
+            let losses = Losses::of(source, loss, line, &statistics.y, terms, |block| {
+                search.map(|search| search.part(block))
+            })?;
+            let [_, _, _, w, b, of_slopes, sandwich @ ..] = losses.sums;
+            slopes = of_slopes;
+            let parts = losses.of_blocks.into_iter().flatten().collect();
+            let ends = [statistics.x.least, statistics.x.greatest];
+            let gradient = Model { w, b };
+            measured.vertex = search.and_then(|search| search.best(parts, gradient, ends));
+            measured.gradient = gradient * (1.0 / n);
+            measured.loss = losses.loss;
+            measured.goodness = losses.goodness;
+            measured.sandwich = sandwich.into();
+        }
+        measured.rounding = self.rounding(measured.loss, slopes / n);
+        Ok(measured)
+    }
+
+    /// Returns what rounding may add to the engine's loss, by the mean loss ℓ and the mean square of its slopes ℓ′.
+    ///
+    /// A residual r is that of w′·x′ + b′ − y′, where each number is rounded by a share u, x′ and y′ before, and each result
+    /// after. Two roundings are in w′·x′, and the size of y′ is |r| + |w′·x′ + b′| at most, so r is rounded by
+    /// δ ≤ 4u·(|r| + 2·|w′·x′| + 2·|b′|). The loss is uncertain by |ℓ′|·δ, and where it is curved by δ² too, as no curvature
+    /// exceeds 2. Everywhere |ℓ′·r| ≤ 2ℓ, and where it is curved r² ≤ 2ℓ; Cauchy and Schwarz have the rest.
+    fn rounding(&self, loss: f64, slopes: f64) -> f64 {
+        let Pass {
+            setup,
+            statistics,
+            rounded: (inside, unit),
+            ..
+        } = *self;
+        let scaling = &setup.scaling;
+        // Samples far off are none of the engine's.
+        let spread = if setup.far > 0 {
+            1.0
+        } else {
+            let off = statistics.x.mean - scaling.x_center;
+            (statistics.x_deviation().powi(2) + off * off) / scaling.x_scale.powi(2)
         };
-        let estimator = Estimator::new(source, &statistics, setup.loss, variance, at_optimum)?;
-        let slice = |x, y| {
-            let estimator = estimator.as_ref();
-            estimator.map_or_else(|_| Slice::default(), |estimator| estimator.slice(x, y))
+        let line = scaling.y_scale * (inside.w.abs() * spread.sqrt() + inside.b.abs());
+        let unit = 4.0 * unit;
+        let curved = if setup.loss.has_corners() {
+            0.0
+        } else {
+            3.0 * unit * unit * (2.0 * loss + 4.0 * line * line)
         };
-        let rounding = |x, y| {
-            let near = setup.bulk.contains(x, y);
-            let unit = if near { unit } else { f64::EPSILON / 2.0 };
-            setup.scaling.rounding(inside, unit, x, y)
-        };
-        let losses = Losses::of(
-            source,
-            setup.loss,
-            &[&[line, constant, least_squares], others].concat(),
-            &statistics.y,
-            rounding,
-            slice,
-            Shape::new(&statistics),
-        )?;
-        let uncertainty =
-            estimator.and_then(|estimator| estimator.uncertainty(losses.sandwich, confidence));
-        Ok((losses, uncertainty))
+        unit * 2.0 * (loss + slopes.sqrt() * line) + curved
+    }
+
+    /// Returns the loss of the line of least squares, or a bound that it is not below; `least` is a loss for which that is
+    /// enough. By convexity no line is below the tangent at another one.
+    fn least_squares_loss(&self, measured: &Measured, least: f64) -> Result<f64, Error> {
+        let line = self.least_squares();
+        let step = step(measured.line, line);
+        let bound = measured.loss + measured.gradient.dot(step);
+        if bound >= least {
+            return Ok(bound);
+        }
+        let terms = |_, residual, terms| basic(residual, terms);
+        let (loss, y) = (self.setup.loss, &self.statistics.y);
+        let losses = Losses::of(self.source, loss, line, y, terms, |_| ())?;
+        Ok(losses.loss)
     }
 }
 
-/// Returns the line whose loss is below that of the first loss's, if there is one. Losses are as [`Pass::losses`] has them.
-fn better(losses: &[f64], lines: &[Centered]) -> Option<Centered> {
-    let (known, of_lines) = losses.split_at(KNOWN);
-    let pairs = of_lines.iter().zip(lines);
-    let (loss, line) = pairs.min_by(|one, other| one.0.total_cmp(other.0))?;
-    (loss < &known[0]).then_some(*line)
+/// Returns the way from one line to another: the change of the slope, and that of the level at the first one's center.
+fn step(from: Centered, to: Centered) -> Model {
+    Model {
+        w: to.w - from.w,
+        b: to.predict(from.x_center) - from.y_center,
+    }
+}
+
+impl Measured {
+    /// Moves to a line on which all samples but those of the search keep their sides. The loss has corners.
+    fn move_to(&mut self, vertex: Vertex, loss: Loss, statistics: &Statistics) {
+        let n = statistics.samples as f64;
+        let [before, after] = [self.line, vertex.line].map(|line| {
+            let level = line.predict(statistics.x.mean) - statistics.y.mean;
+            let slope = line.w - statistics.line().map_or(0.0, |line| line.w);
+            (
+                level,
+                level * level + slope * slope * statistics.x.squares / n,
+            )
+        });
+        self.line = vertex.line;
+        self.loss += vertex.change / n;
+        let Goodness {
+            rmse,
+            mae,
+            r_squared,
+        } = &mut self.goodness;
+        // The squares are those of least squares and those of the distance from its line.
+        let square = (*rmse * *rmse + (after.1 - before.1)).max(0.0);
+        *rmse = square.sqrt();
+        *r_squared = r_squared.map(|_| 1.0 - n * square / statistics.y.squares);
+        // Of each residual r the size is (2 ℓ(r) − (ℓ(1) − ℓ(−1)) r) / (ℓ(1) + ℓ(−1)).
+        let [over, under] = [1.0, -1.0].map(|residual| loss.terms(residual).0);
+        *mae = (2.0 * self.loss - (over - under) * after.0) / (over + under);
+    }
 }
 
 /// Returns the loss of a residual that is f32's rounding of y.
@@ -311,6 +468,12 @@ fn rounding(loss: Loss, y_deviation: f64) -> f64 {
     }
 }
 
+/// Returns the loss of a line as the engine sums it.
+fn loss_of(setup: &Setup, engine: &mut dyn Engine, line: Model) -> Result<f64, Error> {
+    let at = engine.evaluate(setup.scaling.inside(line))?;
+    Ok(setup.outside_loss(at.means(engine.samples()).loss))
+}
+
 /// Returns the least loss as the engine sums it: that of `best`, or else by a cutting plane from the line where a descent by
 /// steps stood still.
 fn least_loss(
@@ -320,9 +483,7 @@ fn least_loss(
     best: Option<Model>,
 ) -> Result<Option<f64>, Error> {
     if let Some(best) = best {
-        let at = engine.evaluate(setup.scaling.inside(best))?;
-        let loss = at.means(engine.samples()).loss;
-        return Ok(Some(setup.outside_loss(loss)));
+        return loss_of(setup, engine, best).map(Some);
     }
     let by_steps = matches!(setup.config.descent, Descent::Steps { .. });
     if !by_steps || trained.ended != Ended::Converged {

@@ -11,7 +11,7 @@ use super::prepare::Prepared;
 use super::quality::{Measure, Quality};
 use crate::data::synthetic::Synthetic;
 use crate::data::uncertainty::Unknown;
-use crate::data::{Block, Source};
+use crate::data::{Block, Source, Time};
 use crate::engine::{Description, Engine};
 use crate::error::Error;
 use crate::train::{Ended, Epoch, Trained, Walk, train};
@@ -67,6 +67,7 @@ impl Loaded<'_> {
             history,
             first_loss,
             cancelled,
+            epochs_before,
             ..
         } = self;
         let Prepared {
@@ -94,11 +95,19 @@ impl Loaded<'_> {
             }
         });
         *cancelled = monitor.is_cancelled();
+        // Below the limit of a smooth loss only rounding rises. Without a limit, steps may cross the optimum for ever, as those
+        // before a checkpoint did. Momentum, Adam and schedules may overshoot for a while.
+        let may_diverge = setup.config.descent.plain_rate().is_some()
+            && setup
+                .learning_rate
+                .is_some_and(|learning| match learning.limit {
+                    Some(limit) => learning.rate >= limit,
+                    None => *epochs_before == 0,
+                });
         let trained = trained.and_then(|trained| match *first_loss {
-            // A batch in f32 may rise by rounding; momentum, Adam and schedules may overshoot for a while.
             Some(first)
                 if trained.ended != Ended::BrokenOff
-                    && setup.config.descent.plain_rate().is_some()
+                    && may_diverge
                     && setup.outside_loss(trained.loss) > ROSE * first =>
             {
                 Err(Error::Rose {
@@ -154,11 +163,10 @@ impl Loaded<'_> {
             quality.uncertainty = Err(Unknown::NotConverged);
         }
         let found = setup.scaling.centered(trained.model);
-        let exact = quality.line.filter(|line| *line != found);
-        let of_descent = setup.scaling.outside(trained.model);
+        let line = quality.line.unwrap_or(found);
         let mut outcome = Outcome {
-            model: exact.map_or(of_descent, |line| line.model()),
-            centered: quality.line.unwrap_or(found),
+            model: line.model(),
+            centered: line,
             loss: quality.loss.unwrap_or(loss),
             converged: setup.may_converge().then_some(converged),
             warning: None,
@@ -169,6 +177,7 @@ impl Loaded<'_> {
             history: self.history,
             title: source.title(),
             names: source.names(),
+            time: source.time(),
             samples: source.samples(),
             statistics,
             setup: *setup,
@@ -210,6 +219,10 @@ impl Source for Cancellable<'_> {
 
     fn names(&self) -> [String; 2] {
         self.source.names()
+    }
+
+    fn time(&self) -> Option<Time> {
+        self.source.time()
     }
 
     fn synthetic(&self) -> Option<Synthetic> {

@@ -407,6 +407,11 @@ impl PlaneSize {
         }
     }
 
+    /// Returns the distance from the best line at which the search ends, in units of y.
+    pub fn tolerance_outside(&self, scaling: &Scaling) -> f64 {
+        self.tolerance.b * scaling.y_scale
+    }
+
     /// Returns the descent from a line.
     pub fn descent(&self, from: Model) -> Descent {
         let around = |from: f64, reach: f64| (2.0 * from.abs() + reach).max(f64::MIN_POSITIVE);

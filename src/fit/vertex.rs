@@ -1,18 +1,44 @@
 //! The exact line of losses with corners: the best one passes through samples (Koenker and Bassett 1978).
 
-use rayon::prelude::*;
+use wide::f64x4;
 
-use crate::data::{self, Block, Source};
-use crate::error::Error;
+use crate::data::Block;
 use crate::loss::Loss;
 use crate::model::{Centered, Model};
+use crate::train::least;
 
-/// The samples nearest to the line that are kept of each block, and of all.
-const NEAREST: usize = 48;
-/// The lines through two of them that are looked at in full.
-const LINES: usize = 4;
+/// The samples around the line that are kept at least, if there are as many.
+const KEPT: usize = 4096;
+/// The samples of a block that are kept at most, and those of all blocks that may be more.
+const MOST_OF_BLOCK: usize = 128;
+const MOST: usize = 1 << 16;
+/// Turns that are tried at most.
+const TURNS: usize = 200;
+/// Samples on a line about which it is turned, at most.
+const PIVOTS: usize = 16;
+/// The share of a sample's y by which it may be off a line through it.
+const ROUNDING: f64 = 8.0 * f64::EPSILON;
 
-/// A sample and its residual, for all that are equal to it.
+/// A search for the best line, near one that a descent ended at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Search {
+    loss: Loss,
+    found: Centered,
+    /// The distance from `found` up to which samples are kept. Those beyond count as if they stayed on their side.
+    reach: f64,
+    /// The samples of a block that are kept at most.
+    most: usize,
+}
+
+/// What a search takes from a block.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    near: Vec<Near>,
+    /// `true` if no sample within reach was left out.
+    whole: bool,
+}
+
+/// A sample near the line, for all that are equal to it.
 #[derive(Clone, Copy, Debug)]
 struct Near {
     x: f64,
@@ -22,125 +48,150 @@ struct Near {
     weight: f64,
 }
 
-/// Returns the lines through two of the samples nearest to `found` that promise the lowest loss, the best one first. All other
-/// samples count as if they stayed on their side of the line.
-///
-/// # Errors
-/// Those of [`read`](data::read).
-pub(super) fn vertices(
-    source: &dyn Source,
-    loss: Loss,
-    found: Centered,
-) -> Result<Vec<Centered>, Error> {
-    let blocks = (0..data::blocks(source)?)
-        .into_par_iter()
-        .map_init(Block::default, |block, index| {
-            data::read(source, index, block)?;
-            Ok(of_block(block, loss, found))
-        })
-        .collect::<Result<Vec<_>, Error>>()?;
-    let (mut near, mut gradient) = (Vec::new(), Model::ZERO);
-    for (nearest, of_block) in blocks {
-        near.extend(nearest);
-        gradient = gradient + of_block;
-    }
-    let near = nearest(near);
-    for at in &near {
-        gradient = gradient - slope(loss, found, *at);
-    }
-    let promised = |line: Centered| {
-        let step = Model {
-            w: line.w - found.w,
-            b: line.predict(found.x_center) - found.y_center,
-        };
-        let losses = near
-            .iter()
-            .map(|at| at.weight * loss.terms(line.predict(at.x) - at.y).0);
-        losses.sum::<f64>() + gradient.dot(step)
-    };
-    Ok(lowest(&near, promised))
+/// A better line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vertex {
+    /// The line.
+    pub line: Centered,
+    /// The sum of the samples' losses, less that at the line found.
+    pub change: f64,
+    /// `true` if no sample that is not among those kept changes sides, so that no line is better.
+    pub is_best: bool,
 }
 
-/// Returns the lines through two samples that promise the lowest loss, the best one first.
-fn lowest(near: &[Near], promised: impl Fn(Centered) -> f64) -> Vec<Centered> {
-    let mut lines = Vec::new();
-    for (at, one) in near.iter().enumerate() {
-        for other in &near[..at] {
-            let line = Centered {
-                // No slope of -0.
-                w: (other.y - one.y) / (other.x - one.x) + 0.0,
-                x_center: one.x,
-                y_center: one.y,
-            };
-            let value = promised(line);
-            // Two samples of one x have no line.
-            if value.is_finite() {
-                lines.push((value, line));
-            }
-        }
-    }
-    lines.sort_by(|one, other| one.0.total_cmp(&other.0));
-    // Many samples on one line give the same line many times.
-    lines.dedup_by(|other, one| {
-        let [low, high] = [one.1.x_center, other.1.x_center + 1.0];
-        [low, high].iter().all(|&x| {
-            let (one, other) = (one.1.predict(x), other.1.predict(x));
-            (one - other).abs() <= 1e-14 * (one.abs() + other.abs())
-        })
-    });
-    lines
-        .into_iter()
-        .take(LINES)
-        .map(|(_, line)| line)
-        .collect()
-}
-
-/// Returns the nearest samples of a block, and the sum of all samples' slopes.
-fn of_block(block: &Block, loss: Loss, found: Centered) -> (Vec<Near>, Model) {
-    let samples = block.x.iter().zip(&block.y);
-    let residuals: Vec<f64> = samples
-        .clone()
-        .map(|(&x, &y)| found.predict(x) - y)
-        .collect();
-    let near = |(&residual, (&x, &y)): (&f64, (&f64, &f64))| Near {
-        x,
-        y,
-        residual,
-        weight: 1.0,
-    };
-    let slopes = residuals.iter().zip(samples.clone());
-    let gradient = slopes.fold(Model::ZERO, |sum, at| sum + slope(loss, found, near(at)));
-    let mut sizes: Vec<f64> = residuals.iter().map(|residual| residual.abs()).collect();
-    let mut most = 4 * NEAREST;
-    loop {
-        let is_part = most < sizes.len();
-        let farthest = if is_part {
-            *sizes.select_nth_unstable_by(most, f64::total_cmp).1
+impl Search {
+    /// Returns a search near `found`, which is `tolerance` off the best line at most, if the descent went well. `some` are
+    /// [some](crate::data::some) of the `samples`.
+    pub fn new(some: &Block, samples: u64, loss: Loss, found: Centered, tolerance: f64) -> Self {
+        let kept = KEPT as f64 * some.x.len() as f64 / samples as f64;
+        let mut sizes = some.residuals(found);
+        sizes.iter_mut().for_each(|size| *size = size.abs());
+        let reach = if samples > KEPT as u64 {
+            let (_, size, _) = sizes.select_nth_unstable_by(kept.ceil() as usize, f64::total_cmp);
+            size.max(8.0 * tolerance)
         } else {
             f64::INFINITY
         };
-        let of_near = residuals.iter().zip(samples.clone());
-        let of_near = of_near.filter(|(residual, _)| residual.abs() <= farthest);
-        let nearest = nearest(of_near.map(near).collect());
-        // Many may be equal.
-        if nearest.len() == NEAREST || !is_part {
-            return (nearest, gradient);
+        let blocks = samples.div_ceil(crate::data::BLOCK as u64) as usize;
+        Search {
+            loss,
+            found,
+            reach,
+            most: (MOST / blocks).max(MOST_OF_BLOCK),
         }
-        most *= 16;
+    }
+
+    /// Returns a sample if it is within reach.
+    fn near(&self, x: f64, y: f64) -> Option<Near> {
+        let residual = self.found.predict(x) - y;
+        (residual.abs() <= self.reach).then_some(Near {
+            x,
+            y,
+            residual,
+            weight: 1.0,
+        })
+    }
+
+    /// Takes a block's part.
+    pub fn part(&self, block: &Block) -> Part {
+        let mut near = Vec::new();
+        // Most fours have none.
+        for (x, y) in block.x.chunks(4).zip(block.y.chunks(4)) {
+            if let (Ok(x), Ok(y)) = (x.try_into(), y.try_into()) {
+                let off = self.found.predict_lanes(f64x4::new(x)) - f64x4::new(y);
+                if off.abs().simd_gt(f64x4::splat(self.reach)).all() {
+                    continue;
+                }
+            }
+            near.extend(x.iter().zip(y).filter_map(|(&x, &y)| self.near(x, y)));
+        }
+        let whole = join_equals(&mut near, self.most);
+        Part { near, whole }
+    }
+
+    /// Returns the line of the least loss if it is better than the one found. `gradient` is the sum of the derivatives of all
+    /// samples' losses by slope and level, at the line's center, and `ends` are the least and the greatest x.
+    ///
+    /// It moves the line to its best level, where it passes through a sample, then turns it about samples that it passes
+    /// through, as long as the loss falls. The loss is convex, so a line that no such turn betters is the best one.
+    pub fn best(&self, parts: Vec<Part>, mut gradient: Model, ends: [f64; 2]) -> Option<Vertex> {
+        let whole = parts.iter().all(|part| part.whole);
+        let near = parts.into_iter().flat_map(|part| part.near);
+        let mut near: Vec<Near> = near.collect();
+        join_equals(&mut near, usize::MAX);
+        for at in &near {
+            let derivative = at.weight * self.loss.terms(at.residual).1;
+            gradient = gradient
+                - Model {
+                    w: derivative * (at.x - self.found.x_center),
+                    b: derivative,
+                };
+        }
+        let change = |line: Centered| {
+            let step = Model {
+                w: line.w - self.found.w,
+                b: line.predict(self.found.x_center) - self.found.y_center,
+            };
+            let value = |residual: f64| self.loss.terms(residual).0;
+            let changes = near
+                .iter()
+                .map(|at| at.weight * (value(line.predict(at.x) - at.y) - value(at.residual)));
+            changes.sum::<f64>() + gradient.dot(step)
+        };
+        let about = |pivot: &Near| {
+            let slope = gradient.w + gradient.b * (self.found.x_center - pivot.x);
+            let parts = near
+                .iter()
+                .map(|at| (at.x - pivot.x, at.y - pivot.y, at.weight));
+            let (w, other) = least(self.loss, slope, parts)?;
+            let line = Centered {
+                // No slope of -0.
+                w: w + 0.0,
+                x_center: pivot.x,
+                y_center: pivot.y,
+            };
+            Some((line, change(line), near[other]))
+        };
+        let levels = near.iter().map(|at| (1.0, -at.residual, at.weight));
+        let (mut line, mut lowest) = (self.found, 0.0);
+        let mut pivots = on(line, &near);
+        pivots.push(near[least(self.loss, gradient.b, levels)?.1]);
+        for _ in 0..TURNS {
+            let Some(pivot) = pivots.pop() else { break };
+            let Some((turned, value, other)) = about(&pivot) else {
+                continue;
+            };
+            if value < lowest {
+                (line, lowest) = (turned, value);
+                // The other one last, so that it comes first.
+                pivots = on(line, &near);
+                pivots.push(other);
+            }
+        }
+        let off = ends.map(|x| (line.predict(x) - self.found.predict(x)).abs());
+        (lowest < 0.0).then_some(Vertex {
+            line,
+            change: lowest,
+            is_best: whole && off.iter().all(|off| *off <= self.reach),
+        })
     }
 }
 
-/// Returns the derivative of a sample's loss by the slope and by the level at the line's center.
-fn slope(loss: Loss, found: Centered, at: Near) -> Model {
-    let derivative = at.weight * loss.terms(at.residual).1;
-    Model {
-        w: derivative * (at.x - found.x_center),
-        b: derivative,
-    }
+/// Returns samples that a line passes through: all, or some spread over them.
+fn on(line: Centered, near: &[Near]) -> Vec<Near> {
+    let is_on = |at: &&Near| {
+        let size = at.y.abs() + line.y_center.abs();
+        (line.predict(at.x) - at.y).abs() <= ROUNDING * size
+    };
+    let mut on: Vec<Near> = near.iter().filter(is_on).copied().collect();
+    on.sort_unstable_by(|one, other| one.x.total_cmp(&other.x));
+    let step = on.len().div_ceil(PIVOTS).max(1);
+    on.into_iter().step_by(step).collect()
 }
 
-/// Returns the samples with the smallest residuals, equal ones as one, in an order that does not depend on the number of threads.
-fn nearest(mut near: Vec<Near>) -> Vec<Near> {
+/// Makes one of equal samples, and keeps those with the smallest residuals. Returns whether all are kept. Their order does not
+/// depend on the number of threads.
+fn join_equals(near: &mut Vec<Near>, most: usize) -> bool {
     near.sort_unstable_by(|one, other| {
         let size = one.residual.abs().total_cmp(&other.residual.abs());
         size.then(one.x.total_cmp(&other.x))
@@ -153,6 +204,8 @@ fn nearest(mut near: Vec<Near>) -> Vec<Near> {
         }
         equal
     });
-    near.truncate(NEAREST);
-    near
+    let whole = near.len() <= most;
+    near.truncate(most);
+    near.shrink_to_fit();
+    whole
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use indicatif::HumanCount;
+use chrono::DateTime;
+use fall_line::data::Time;
 
 /// Returns seven significant digits.
 pub fn precise(value: f64) -> String {
@@ -37,7 +38,7 @@ pub fn to_digits_of(value: f64, error: Option<f64>) -> String {
     // The position of the error's second digit, as it is once it is rounded to two.
     let size = format!("{error:.1e}").parse().unwrap_or(error);
     let last = f64::log10(size).floor() as i32 - 1;
-    if !(-9..=12).contains(&last) || !(1e-9..1e15).contains(&value.abs()) && value != 0.0 {
+    if !(-9..=12).contains(&last) || value.abs() >= 1e15 {
         let first = value.abs().max(size).log10().floor() as i32;
         let decimals = usize::try_from(first - last).unwrap_or(0).min(16);
         return format!("{value:.decimals$e}");
@@ -106,6 +107,35 @@ pub fn time(time: Duration) -> String {
     }
 }
 
+/// Returns a date, or a moment to the second, as ISO 8601 has it: `2024-03-01`, `2024-03-01 12:00:00`. One beyond the calendar
+/// stays a number.
+pub fn moment(value: f64, time: Time) -> String {
+    let (seconds, format) = match time {
+        Time::Days => (value.floor() * DAY, "%Y-%m-%d"),
+        Time::Seconds => (value.floor(), "%Y-%m-%d %H:%M:%S"),
+    };
+    match DateTime::from_timestamp(seconds as i64, 0) {
+        Some(moment) => moment.format(format).to_string(),
+        None => plain(value),
+    }
+}
+
+/// The seconds of a day.
+const DAY: f64 = 86400.0;
+
+/// Returns the period in which a slope over a time reads best, by the span of that time, and its number of what is counted.
+pub fn period(span: f64, time: Time) -> (&'static str, f64) {
+    let second = match time {
+        Time::Seconds => 1.0,
+        Time::Days => 1.0 / DAY,
+    };
+    match span / second {
+        172_800.0.. => ("day", DAY * second),
+        7200.0.. => ("hour", 3600.0 * second),
+        _ => ("second", second),
+    }
+}
+
 /// Returns the unit in which a time in seconds reads best, and its number in a second.
 pub fn unit(seconds: f64) -> (&'static str, f64) {
     match seconds {
@@ -136,12 +166,6 @@ pub fn count(samples: u64) -> String {
     }
 }
 
-/// Returns a number of things with their name: `1 row`, `2,000 rows`.
-pub fn counted(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", HumanCount(count))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +193,14 @@ mod tests {
         assert_eq!(precise(0.00012345678), "0.0001234568");
         assert_eq!(precise(1.5e-7), "1.500000e-7");
         assert_eq!(precise(0.0), "0");
+    }
+
+    #[test]
+    fn digits_follow_the_error() {
+        assert_eq!(to_digits_of(3.004_1, Some(0.0213)), "3.004");
+        assert_eq!(to_digits_of(1e-17, Some(0.58)), "0.00");
+        assert_eq!(to_digits_of(1234.5, Some(250.0)), "1234");
+        assert_eq!(to_digits_of(1.5e-12, Some(2.0e-13)), "1.50e-12");
     }
 
     #[test]
@@ -219,9 +251,18 @@ mod tests {
     }
 
     #[test]
-    fn one_has_no_plural() {
-        assert_eq!(counted(1, "row"), "1 row");
-        assert_eq!(counted(0, "row"), "0 rows");
-        assert_eq!(counted(2000, "row"), "2,000 rows");
+    fn a_moment_is_a_date() {
+        assert_eq!(moment(19783.0, Time::Days), "2024-03-01");
+        assert_eq!(moment(1709294400.5, Time::Seconds), "2024-03-01 12:00:00");
+        assert_eq!(moment(-0.5, Time::Seconds), "1969-12-31 23:59:59");
+        assert_eq!(moment(1e20, Time::Days), "1e20");
+    }
+
+    #[test]
+    fn a_period_is_shorter_than_the_span() {
+        assert_eq!(period(86400.0 * 30.0, Time::Seconds), ("day", 86400.0));
+        assert_eq!(period(86400.0, Time::Seconds), ("hour", 3600.0));
+        assert_eq!(period(60.0, Time::Seconds), ("second", 1.0));
+        assert_eq!(period(2.0, Time::Days), ("day", 1.0));
     }
 }

@@ -101,6 +101,7 @@ fn read_in_chunks(
         source: Box::new(table.store),
         x: columns.name(x),
         y: y.map(|y| columns.name(y)).unwrap_or_default(),
+        time: None,
         skipped: table.skipped,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::rows::Skipped;
 use crate::data::synthetic::Synthetic;
-use crate::data::{Block, Source};
+use crate::data::{Block, Source, Time};
 use crate::error::Error;
 
 /// The samples of a file.
@@ -13,6 +13,8 @@ pub struct OpenedFile {
     pub x: String,
     /// The name of the column of y; empty if only x is read.
     pub y: String,
+    /// What x counts, if it holds dates or timestamps.
+    pub time: Option<Time>,
     /// The rows that were left out.
     pub skipped: Skipped,
 }
@@ -32,6 +34,10 @@ impl Source for OpenedFile {
 
     fn names(&self) -> [String; 2] {
         [self.x.clone(), self.y.clone()]
+    }
+
+    fn time(&self) -> Option<Time> {
+        self.time
     }
 
     fn synthetic(&self) -> Option<Synthetic> {

@@ -13,7 +13,7 @@ use self::numbers::Numbers;
 use self::reader::ColumnReader;
 use self::table::ParquetTable;
 use super::rows::{Axis, Bad, Request, Rows, Skipped, enough, judge};
-use crate::data::{Block, positions};
+use crate::data::{Block, Time, positions};
 use crate::error::{Error, Row, RowError};
 
 mod copy;
@@ -189,6 +189,10 @@ impl Rows for Parquet {
         (block.x, block.y) = (x.values, y.values);
         judge(block, &x.missing, &y.missing, bad);
         Ok(())
+    }
+
+    fn time(&self) -> Option<Time> {
+        self.table.columns().first()?.time
     }
 
     fn row_error(&self, row: u64, bad: Bad) -> RowError {

@@ -5,7 +5,7 @@ use crate::error::{Axes, ColumnList, Error, NamedColumn, Setting, TableKind};
 /// The columns to read from a file, and the options of reading.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request<'a> {
-    /// The column of x: a name, or a position from 1. If neither `x` nor `y` is given, the file must have exactly two
+    /// The column of x: a name, or a position from 1. Without one, x and y are the columns of these names, or else the only two
     /// numeric columns, x first.
     pub x: Option<&'a str>,
     /// The column of y: a name, or a position from 1.
@@ -38,7 +38,8 @@ pub struct ColumnChoice<'a> {
 }
 
 impl ColumnChoice<'_> {
-    /// Returns the positions, from 0, of x and y: the columns that were asked for, else the only numeric ones, x first.
+    /// Returns the positions, from 0, of x and y: the columns that were asked for, else those called x and y, else the only
+    /// numeric ones, x first.
     ///
     /// Returns no y if x is to be alone. x is then the only numeric column or the first of two, as it is when both are read.
     ///
@@ -53,6 +54,11 @@ impl ColumnChoice<'_> {
         if x.is_some() && x == y {
             return Err(Setting::Y.error("is the same column as x"));
         }
+        let x = x.or_else(|| self.called("x").filter(|at| Some(*at) != y));
+        let y = y.or_else(|| {
+            self.called("y")
+                .filter(|at| Some(*at) != x && !request.x_alone)
+        });
         let mut rest = (0..self.columns.len())
             .filter(|&at| may_be_guessed(&self.columns[at]) && Some(at) != x && Some(at) != y);
         // x is taken first: two numeric columns are x and y in the file's order.
@@ -75,6 +81,17 @@ impl ColumnChoice<'_> {
                 columns: self.list(),
             }),
         }
+    }
+
+    /// Returns the position, from 0, of the only column of numbers of this name, in capitals or not.
+    fn called(&self, name: &str) -> Option<usize> {
+        let is_called = |column: &NamedColumn| {
+            self.unnamed.is_none()
+                && may_be_guessed(column)
+                && column.name.eq_ignore_ascii_case(name)
+        };
+        let mut all = (0..self.columns.len()).filter(|&at| is_called(&self.columns[at]));
+        all.next().filter(|_| all.next().is_none())
     }
 
     /// Returns the position, from 0, of the column of this name (`column 2` if it has none) or at this position from 1.

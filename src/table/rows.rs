@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 pub use super::request::Request;
 use super::store::Store;
-use crate::data::{BLOCK, Block, Source, all_fit};
+use crate::data::{BLOCK, Block, Source, Time, all_fit};
 pub use crate::error::{Axis, Reason};
 use crate::error::{Error, RowError};
 
@@ -79,6 +79,11 @@ pub trait Rows: Sync {
 
     /// Returns the data in words, for a headline.
     fn title(&self) -> String;
+
+    /// Returns what x counts, if it holds dates or timestamps.
+    fn time(&self) -> Option<Time> {
+        None
+    }
 }
 
 /// Replaces the content of `bad` with the rows of a block that can't be used. `x_missing` and `y_missing` are the

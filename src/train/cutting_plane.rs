@@ -27,7 +27,7 @@ const RESOLUTION: f64 = 1.0 / (1 << 22) as f64;
 const RESOLUTION_FAR: f64 = 1e-6;
 /// The largest rounding of an f32 sum of losses, as a share of it; engines are tested to this. Losses that differ by
 /// more really differ.
-const MAX_ROUNDING: f64 = 1.0 / (1 << 19) as f64;
+pub const MAX_ROUNDING: f64 = 1.0 / (1 << 19) as f64;
 /// The share of the tolerance within which lines are the same to gradients.
 const NEAR: f64 = 1.0 / 16.0;
 /// The factor by which the box grows.

@@ -161,8 +161,12 @@ fn among(samples: &[Weighted], loss: Loss, line: Model) -> Model {
     };
     let mut turned = line;
     for _ in 0..TURNS {
-        turned.w = least(loss, samples, |at| (at.x, at.y - turned.b));
-        turned.b = least(loss, samples, |at| (1.0, at.y - turned.w * at.x));
+        let slopes = samples.iter();
+        let slopes = slopes.map(|at| (at.x, at.y - turned.b, at.weight));
+        turned.w = least(loss, 0.0, slopes).map_or(0.0, |(w, _)| w);
+        let levels = samples.iter();
+        let levels = levels.map(|at| (1.0, at.y - turned.w * at.x, at.weight));
+        turned.b = least(loss, 0.0, levels).map_or(0.0, |(b, _)| b);
     }
     if value(turned) < value(line) {
         turned
@@ -171,33 +175,38 @@ fn among(samples: &[Weighted], loss: Loss, line: Model) -> Model {
     }
 }
 
-/// Returns the factor f for which the sum of the losses of f·a − r is least, where `parts` returns a and r of each sample.
+/// Returns the factor f for which the sum of `slope`·f and of the weighted losses of f·a − r is least, and the position of a part
+/// whose residual is 0 there; `parts` has a, r and the weight of each sample. Returns `None` if all a are 0.
 ///
 /// It takes the losses as those of large residuals, which grow by the residual's size. The factor then is a weighted
 /// quantile of r / a.
-fn least(loss: Loss, samples: &[Weighted], parts: impl Fn(&Weighted) -> (f64, f64)) -> f64 {
+pub fn least(
+    loss: Loss,
+    slope: f64,
+    parts: impl Iterator<Item = (f64, f64, f64)>,
+) -> Option<(f64, usize)> {
     let [under, over] = [-1.0, 1.0].map(|side| loss.terms(side * f64::MAX).1);
-    let mut turns: Vec<(f64, f64)> = Vec::new();
-    let mut derivative = 0.0;
-    for at in samples {
-        let (a, r) = parts(at);
+    let mut turns: Vec<(f64, f64, usize)> = Vec::new();
+    let mut derivative = slope;
+    for (at, (a, r, weight)) in parts.enumerate() {
         if a != 0.0 {
             let (before, after) = if a > 0.0 {
                 (under, over)
             } else {
                 (over, under)
             };
-            derivative += before * a * at.weight;
-            turns.push((r / a, (after - before) * a * at.weight));
+            derivative += before * a * weight;
+            turns.push((r / a, (after - before) * a * weight, at));
         }
     }
     turns.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+    let last = turns.last().copied();
     let mut turns = turns.into_iter();
-    let at = turns.find(|&(_, rise)| {
+    let found = turns.find(|&(_, rise, _)| {
         derivative += rise;
         derivative >= 0.0
     });
-    at.map_or(0.0, |(factor, _)| factor)
+    found.or(last).map(|(factor, _, at)| (factor, at))
 }
 
 /// Samples in f64, with x standardised and y as the distance from a line.

@@ -57,6 +57,16 @@ fn sets() -> u64 {
     std::env::var("FALL_LINE_SETS").map_or(200, |sets| sets.parse().unwrap())
 }
 
+/// Draws x as sizes and prices are, from exp N(0, 1), and y = 3x + noise of deviation x.
+fn growing(rng: &mut ChaCha8Rng, rows: usize) -> Block {
+    let mut block = Block::default();
+    for _ in 0..rows {
+        let x = normal(rng).exp();
+        block.push((x, 3.0 * x + x * normal(rng)));
+    }
+    block
+}
+
 /// At most 1 % of good sets get a warning of any kind; of fewer sets two more than that may.
 #[test]
 fn good_sets_give_no_warning() {
@@ -79,6 +89,22 @@ fn good_sets_give_no_warning() {
     }
 }
 
+/// Noise that grows with x is no curve. Its far values are outliers of mse all the same.
+#[test]
+fn noise_that_grows_is_no_curve() {
+    let mut warned = 0;
+    for seed in 0..sets() {
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let rows = *[100, 300, 1000].get(seed as usize % 3).unwrap();
+        warned += u64::from(codes(growing(rng, rows), Loss::Mse).contains(&"curved"));
+    }
+    println!(
+        "{warned} of {} sets whose noise grows called curved",
+        sets()
+    );
+    assert!(warned <= sets() / 100 + if sets() < 2000 { 2 } else { 0 });
+}
+
 /// A fault planted in good sets of 100 to 1,000 rows.
 struct Fault {
     code: &'static str,
@@ -87,7 +113,7 @@ struct Fault {
     losses: &'static [Loss],
 }
 
-const FAULTS: [Fault; 5] = [
+const FAULTS: [Fault; 8] = [
     Fault {
         code: "curved",
         words: "a parabola that reaches 4 standard deviations of the noise at the ends",
@@ -103,6 +129,12 @@ const FAULTS: [Fault; 5] = [
         words: "one x, 10 times as far off as all others together",
         plant: |_, block| block.x[17] = 100.0 * block.x.len() as f64,
         losses: &LOSSES,
+    },
+    Fault {
+        code: "one-sample",
+        words: "a code for a missing x",
+        plant: |_, block| block.x[17] = 999_999_999.0,
+        losses: &[Loss::Mse],
     },
     Fault {
         code: "outliers",
@@ -124,6 +156,18 @@ const FAULTS: [Fault; 5] = [
             }
         },
         losses: &[Loss::Mse],
+    },
+    Fault {
+        code: "unit",
+        words: "y in a unit a thousand times as large",
+        plant: |_, block| block.y.iter_mut().for_each(|y| *y /= 1000.0),
+        losses: &[Loss::LogCosh],
+    },
+    Fault {
+        code: "unit",
+        words: "y in a unit a thousand times as small",
+        plant: |_, block| block.y.iter_mut().for_each(|y| *y *= 1000.0),
+        losses: &[Loss::LogCosh],
     },
     Fault {
         code: "no-relation",

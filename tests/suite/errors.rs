@@ -4,9 +4,8 @@
 
 use fall_line::Loss;
 use fall_line::data::Block;
-use fall_line::data::goodness::Losses;
 use fall_line::data::statistics::Statistics;
-use fall_line::data::uncertainty::{Estimator, Uncertainty};
+use fall_line::data::uncertainty::{self, Uncertainty};
 use fall_line::engine::Choice;
 use fall_line::fit::{Fit, Options, Unknown, Variance};
 use fall_line::model::{Centered, Model};
@@ -50,19 +49,7 @@ fn uncertainty(
     line: Centered,
 ) -> Result<Uncertainty, Unknown> {
     let statistics = Statistics::of(samples, &|_| {}).unwrap();
-    let estimator = Estimator::new(samples, &statistics, loss, estimate, line).unwrap()?;
-    let slice = |x, y| estimator.slice(x, y);
-    let sums = Losses::of(
-        samples,
-        loss,
-        &[line],
-        &statistics.y,
-        |_, _| 0.0,
-        slice,
-        None,
-    )
-    .unwrap();
-    estimator.uncertainty(sums.sandwich, 0.95)
+    uncertainty::uncertainty(samples, &statistics, loss, estimate, line, 0.95).unwrap()
 }
 
 /// Errors of mse agree to nine digits, and to six where x is a timestamp, whose b is 1e5 times any y; those of other losses to
@@ -156,9 +143,11 @@ fn cauchy(rng: &mut ChaCha8Rng) -> f64 {
     (std::f64::consts::PI * (uniform(rng) - 0.5)).tan()
 }
 
-/// Returns the shares of drawn sets whose intervals hold the slope and the intercept.
-fn coverage(kind: &Kind, sets: u64) -> [f64; 2] {
+/// Returns the shares of drawn sets whose intervals hold the slope and the intercept, and the mean variances by the errors in units
+/// of the variances of the estimates.
+fn coverage(kind: &Kind, sets: u64) -> ([f64; 2], [f64; 2]) {
     let mut held = [0; 2];
+    let [mut told, mut sums, mut squares] = [[0.0; 2]; 3];
     for seed in 0..sets {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed);
         let mut block = Block::default();
@@ -177,12 +166,21 @@ fn coverage(kind: &Kind, sets: u64) -> [f64; 2] {
         let outcome = Fit::with(Samples(block), options).run().unwrap();
         let errors = outcome.quality.uncertainty.unwrap();
         let truth = [3.0 + kind.growth * kind.level, 4.0 + kind.level];
-        for ((held, truth), at) in held.iter_mut().zip(truth).zip([errors.w, errors.b]) {
+        for (which, at) in [errors.w, errors.b].into_iter().enumerate() {
             let [low, high] = at.interval;
-            *held += u64::from(low <= truth && truth <= high);
+            held[which] += u64::from(low <= truth[which] && truth[which] <= high);
+            told[which] += at.error * at.error;
+            let off = at.value - truth[which];
+            sums[which] += off;
+            squares[which] += off * off;
         }
     }
-    held.map(|held| held as f64 / sets as f64)
+    let n = sets as f64;
+    let ratio = |which: usize| {
+        let variance = (squares[which] - sums[which] * sums[which] / n) / (n - 1.0);
+        told[which] / n / variance
+    };
+    (held.map(|held| held as f64 / n), [ratio(0), ratio(1)])
 }
 
 /// Of 2,000 sets 93.5 to 96.5 % hold the truth, of other quantiles 92 to 98 %; with fewer sets a range is wider by three
@@ -235,16 +233,21 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
     ];
     let mut wrong = Vec::new();
     for kind in &kinds {
-        let found = coverage(kind, sets);
+        let (found, ratios) = coverage(kind, sets);
         let doubt = 3.0 * (0.05 * 0.95 / sets as f64).sqrt();
         let text = format!(
-            "{} of {} rows, {}: slope {:.3}, intercept {:.3} of {sets} sets",
-            kind.loss, kind.rows, kind.words, found[0], found[1]
+            "{} of {} rows, {}: slope {:.3}, intercept {:.3} of {sets} sets, variances {:.2} and {:.2} of the true ones",
+            kind.loss, kind.rows, kind.words, found[0], found[1], ratios[0], ratios[1]
         );
         println!("{text}");
         let doubt = if sets >= 2000 { 0.0 } else { doubt };
         let [low, high] = [kind.allowed[0] - doubt, kind.allowed[1] + doubt];
-        if found.iter().any(|share| !(low..=high).contains(share)) {
+        // The variance of so many estimates is uncertain by this share; that of Student's t of 3 by more.
+        let doubt = 0.1 + 4.0 * (2.0 / sets as f64).sqrt();
+        let ratio_is_right = |ratio: &f64| (1.0 - doubt..1.0 / (1.0 - doubt)).contains(ratio);
+        if found.iter().any(|share| !(low..=high).contains(share))
+            || !ratios.iter().all(ratio_is_right)
+        {
             wrong.push(text);
         }
     }

@@ -179,6 +179,40 @@ fn x_alone_needs_no_y_and_one_sample() {
 }
 
 #[test]
+fn columns_called_x_and_y_are_taken() {
+    let of = |x, y| Request { x, y, ..PLAIN };
+    for content in [
+        "y,x\n3,1\n4,2\n",
+        "Y, X ,z\n3,1,0\n4,2,0\n",
+        "i,y,x\n0,3,1\n1,4,2\n",
+    ] {
+        assert_reads(open_as(content, PLAIN), &[1.0, 2.0], &[3.0, 4.0]);
+    }
+    // One of them, beside one other column.
+    assert_reads(open_as("y,z\n3,1\n4,2\n", PLAIN), &[1.0, 2.0], &[3.0, 4.0]);
+    assert_reads(
+        open_as("a,b,y\n1,0,3\n2,0,4\n", of(Some("a"), None)),
+        &[1.0, 2.0],
+        &[3.0, 4.0],
+    );
+    // What is asked for comes first, also against the names.
+    assert_reads(
+        open_as("x,y\n3,1\n4,2\n", of(Some("y"), Some("x"))),
+        &[1.0, 2.0],
+        &[3.0, 4.0],
+    );
+    assert_reads(
+        open_as("x,y\n3,1\n4,2\n", of(Some("y"), None)),
+        &[1.0, 2.0],
+        &[3.0, 4.0],
+    );
+    // Two of a name, and one that holds no numbers, decide nothing.
+    for content in ["x,X,y\n1,2,3\n", "x,a,b,y\none,2,3,4\n"] {
+        assert!(refusal(open_as(content, PLAIN)).contains("cannot tell which column"));
+    }
+}
+
+#[test]
 fn progress_counts_the_bytes_of_the_file() {
     let content: String = (0..100_000).map(|i| format!("{i},{}\n", i % 3)).collect();
     let mut files = vec![content.clone().into_bytes()];

@@ -228,8 +228,8 @@ fn least(samples: &Samples, loss: Loss) -> (f64, Model) {
         .unwrap()
 }
 
-/// Returns by how much the loss of the line found is above the least one, in units of what rounding allows.
-fn excess(set: &Set, outcome: &Outcome) -> f64 {
+/// Returns by how much the loss of a line is above the least one, in units of what rounding allows.
+fn excess(set: &Set, outcome: &Outcome, line: Model) -> f64 {
     let (least, best) = least(&set.samples, set.loss);
     let setup = &outcome.setup;
     let unit = match outcome.engine.storage {
@@ -273,9 +273,9 @@ fn excess(set: &Set, outcome: &Outcome) -> f64 {
         };
         rounding * (slope + rounding)
     };
-    let found = value(&set.samples, set.loss, outcome.model);
+    let found = value(&set.samples, set.loss, line);
     let sums = (1e-6 + 2.0 * 2.0_f64.powi(-19)) * found;
-    (found - least) / (sums + rounding(outcome.model) + rounding(best))
+    (found - least) / (sums + rounding(line) + rounding(best))
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn a_line_that_is_not_the_best_is_never_called_converged() {
 
 /// Fits each set on one of the engines, in turn.
 fn fit_all(sets: u64, engines: &[(Choice, Option<String>, Storage)]) {
-    let (mut wrong, mut doubted, mut fitted) = (Vec::new(), 0, 0);
+    let (mut wrong, mut doubted, mut fitted, mut seen) = (Vec::new(), 0, 0, 0);
     for seed in 0..sets {
         let most = if seed % 50 == 49 { 300_000.0 } else { 3000.0 };
         let set = draw(seed, most);
@@ -322,7 +322,12 @@ fn fit_all(sets: u64, engines: &[(Choice, Option<String>, Storage)]) {
             println!("doubted: {set:?}, {storage}: {:?}", outcome.warning);
             continue;
         }
-        let excess = excess(&set, &outcome);
+        // The control: a level that is off by half the typical residual is wrong.
+        let off = outcome.quality.goodness.map_or(0.0, |fit| 0.5 * fit.mae);
+        let Model { w, b } = outcome.model;
+        let is_seen = excess(&set, &outcome, Model { w, b: b + off }) > 1.0;
+        seen += u64::from(is_seen);
+        let excess = excess(&set, &outcome, outcome.model);
         if excess > 1.0 {
             wrong.push(format!(
                 "{excess:.1e} of the bound: {set:?}, {} {}: {:?}",
@@ -331,9 +336,9 @@ fn fit_all(sets: u64, engines: &[(Choice, Option<String>, Storage)]) {
         }
     }
     println!(
-        "{sets} sets, {fitted} fitted, {doubted} doubted, {} wrong",
+        "{sets} sets, {fitted} fitted, {doubted} doubted, {} wrong; {seen} of the controls seen to be wrong",
         wrong.len()
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(fitted > sets / 2 && doubted < sets / 20);
+    assert!(fitted > sets / 2 && doubted < sets / 20 && seen > fitted / 2);
 }

@@ -1,6 +1,5 @@
 //! Parquet files that PyArrow wrote, and files of our own writer.
 
-use crate::common::rows;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,10 +11,12 @@ use fall_line::table::parquet::Parquet;
 use fall_line::table::rows::{Axis, Reason, Request, Rows, Strict};
 use fall_line::table::write::Kind;
 use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical};
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type, Int96, Int96Type};
+use parquet::data_type::{
+    ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type, Int96, Int96Type,
+};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{Type, TypePtr};
 use proptest::prelude::*;
 use rand::seq::SliceRandom;
@@ -26,6 +27,9 @@ use rows::{
     all, alone, asked, bits, expected, file, hard_numbers, numbers, refusal, what, written,
 };
 use tempfile::NamedTempFile;
+
+use crate::common::{program, rows};
+use program::{run, stdout};
 
 const ENCODINGS: [&str; 7] = [
     "none-1", "none-2", "snappy-1", "gzip-2", "zstd-1", "lz4-2", "brotli-1",
@@ -124,11 +128,7 @@ fn table(types: Vec<Type>, groups: &[usize], page: usize, write: WriteColumn) ->
     file
 }
 
-type WriteColumn = fn(
-    &mut parquet::file::writer::SerializedColumnWriter<'_>,
-    column: usize,
-    rows: std::ops::Range<usize>,
-);
+type WriteColumn = fn(&mut SerializedColumnWriter<'_>, column: usize, rows: std::ops::Range<usize>);
 
 /// PyArrow writes neither decimals of varying width nor files older than logical types.
 #[test]
@@ -188,10 +188,11 @@ fn files_without_logical_types_are_read() {
 fn columns_are_chosen_by_name_or_position() {
     let path = file("parquet/nested.parquet").display().to_string();
     let parquet = open("nested", &Request::default()).unwrap();
-    let names = ("point.a".to_owned(), "x".to_owned());
+    // The other column of numbers would come first.
+    let names = ("x".to_owned(), "point.a".to_owned());
     assert_eq!(parquet.columns(), names);
-    assert_eq!(parquet.title(), "nested.parquet: x over point.a");
-    assert_eq!(open("nested", &asked("3", "7")).unwrap().columns(), names);
+    assert_eq!(parquet.title(), "nested.parquet: point.a over x");
+    assert_eq!(open("nested", &asked("7", "3")).unwrap().columns(), names);
     assert_eq!(
         refusal(open("nested", &asked("x", "name"))),
         format!(
@@ -238,7 +239,7 @@ fn an_index_of_pandas_is_not_guessed() {
 #[test]
 fn rows_that_cannot_be_used_are_named() {
     let path = file("parquet/nested.parquet").display().to_string();
-    let parquet = open("nested", &Request::default()).unwrap();
+    let parquet = open("nested", &asked("point.a", "x")).unwrap();
     let (_, bad) = all(&parquet);
     let missing = |at| (at as u64, at, Axis::X, Reason::Missing);
     // Both values of the second row are bad, and x comes first.
@@ -414,6 +415,71 @@ fn timestamps_of_96_bits_have_any_year() {
             -62_135_596_799.999_999_999,
         ]
     );
+}
+
+/// Twelve moments an hour or a day apart, in each type that counts time. y rises by 2 each time, and by ±0.5 in turns.
+#[test]
+fn a_slope_over_time_is_told_by_day_or_hour() {
+    let of = |physical, converted| {
+        let time = Type::primitive_type_builder("t", physical)
+            .with_converted_type(converted)
+            .with_repetition(Repetition::REQUIRED);
+        let y = Type::primitive_type_builder("y", Physical::DOUBLE)
+            .with_repetition(Repetition::REQUIRED);
+        vec![time.build().unwrap(), y.build().unwrap()]
+    };
+    let days: WriteColumn = |chunk, column, rows| match column {
+        0 => {
+            let days: Vec<i32> = rows.map(|at| 19_783 + at as i32).collect();
+            let chunk = chunk.typed::<Int32Type>();
+            chunk.write_batch(&days, None, None).unwrap();
+        }
+        _ => write_steps(chunk, rows),
+    };
+    let hours: WriteColumn = |chunk, column, rows| match column {
+        0 => {
+            let hours = rows.map(|at| 1000 * (1_709_294_400 + 3600 * at as i64));
+            let chunk = chunk.typed::<Int64Type>();
+            chunk
+                .write_batch(&hours.collect::<Vec<_>>(), None, None)
+                .unwrap();
+        }
+        _ => write_steps(chunk, rows),
+    };
+    for (physical, converted, write, columns, equation, slope) in [
+        (
+            Physical::INT32,
+            ConvertedType::DATE,
+            days,
+            "x from 2024-03-01 to 2024-03-12, mean 2024-03-06, standard deviation 3.452053 days",
+            "y = 10.01049 + 1.979 per day × (t − 2024-03-06)",
+            "slope 1.979 ± 0.045 per day (95 %: 1.878 to 2.080), p ",
+        ),
+        (
+            Physical::INT64,
+            ConvertedType::TIMESTAMP_MILLIS,
+            hours,
+            "x from 2024-03-01 12:00:00 to 2024-03-01 23:00:00, mean 2024-03-01 17:30:00, standard deviation 3.452053 hours",
+            "y = 11 + 1.979 per hour × (t − 2024-03-01 17:30:00)",
+            "slope 1.979 ± 0.045 per hour (95 %: 1.878 to 2.080), p ",
+        ),
+    ] {
+        let file = table(of(physical, converted), &[12], 100, write);
+        let output = run(&format!("train {} --engine cpu", file.path().display()));
+        let text = stdout(&output);
+        for part in [columns, equation, slope] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(!text.contains("intercept"), "{text}");
+    }
+}
+
+fn write_steps(chunk: &mut SerializedColumnWriter, rows: std::ops::Range<usize>) {
+    let y: Vec<f64> = rows
+        .map(|at| 2.0 * at as f64 + if at % 2 == 0 { 0.5 } else { -0.5 })
+        .collect();
+    let chunk = chunk.typed::<DoubleType>();
+    chunk.write_batch(&y, None, None).unwrap();
 }
 
 #[test]

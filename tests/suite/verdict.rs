@@ -1,10 +1,18 @@
 //! Whether `fall-line train` found the line that was asked for: it says so, or warns, and loses nothing.
 
-use crate::common::program;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use fall_line::Loss;
+use fall_line::data::Block;
+use fall_line::engine::Choice;
+use fall_line::fit::{Fit, Options};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::common::{Samples, program};
 use program::{engines, fall_line, interrupt, json, ran, refused, run, stderr, stdout};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -285,7 +293,7 @@ fn a_far_x_leaves_the_bulk_its_digits() {
                     format!("train {path} --loss {loss} {delta} {engine} --strict --format json");
                 let output = run(&args);
                 assert!(output.status.success(), "{args}: {}", stderr(&output));
-                let told = stderr(&output).contains("1 of 20000 samples lie");
+                let told = stderr(&output).contains("1 of 20,000 samples lie");
                 assert_eq!(told, loss != "mse", "{args}: {}", stderr(&output));
                 let result: Value = serde_json::from_str(&stdout(&output)).unwrap();
                 let [w, b, printed] =
@@ -428,6 +436,60 @@ fn the_line_of_a_quantile_is_exact() {
                     "{args}: {below}, {on}"
                 );
             }
+        }
+    }
+}
+
+/// Beyond 2^20 samples the line through samples is not measured again: what changes is computed. Its shares are exact all the
+/// same, and its measures those of a sum in f64.
+#[test]
+fn the_line_of_many_samples_is_exact() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(11);
+    let mut block = Block::default();
+    for _ in 0..1_200_000 {
+        let x = rng.random_range(-3.0..5.0);
+        let noise: f64 = StandardNormal.sample(rng);
+        block.push((x, 2.0 - 3.0 * x + noise.exp()));
+    }
+    let samples = Samples(block);
+    for (loss, tau) in [(Loss::Mae, 0.5), (Loss::Quantile { tau: 0.9 }, 0.9)] {
+        let options = Options {
+            loss,
+            engine: Choice::Cpu,
+            ..Options::default()
+        };
+        let outcome = Fit::with(&samples, options).run().unwrap();
+        let Samples(Block { x, y }) = &samples;
+        let n = x.len() as f64;
+        let off = |(x, y): (&f64, &f64)| outcome.predict(*x) - y;
+        let residuals: Vec<f64> = x.iter().zip(y).map(off).collect();
+        let on = residuals.iter().filter(|r| r.abs() < 1e-13).count() as f64;
+        let above = residuals.iter().filter(|r| **r >= 1e-13).count() as f64;
+        assert!(
+            on >= 2.0 && above <= tau * n && tau * n <= above + on,
+            "{loss}: {above}, {on}"
+        );
+        // Both sums are right by the two samples on the line: no x decides the share of those below it.
+        let with_x = x.iter().zip(&residuals);
+        let tilt: f64 = with_x
+            .map(|(x, r)| if *r < 0.0 { -tau * x } else { (1.0 - tau) * x })
+            .sum();
+        assert!(tilt.abs() <= 10.0, "{loss}: {tilt}");
+        let mean = |of: &dyn Fn(f64) -> f64| residuals.iter().map(|r| of(*r)).sum::<f64>() / n;
+        let goodness = outcome.quality.goodness.unwrap();
+        let right = match loss {
+            Loss::Mae => mean(&f64::abs),
+            _ => mean(&|r| if r > 0.0 { (1.0 - tau) * r } else { -tau * r }),
+        };
+        for (found, right) in [
+            (outcome.loss, right),
+            (goodness.mae, mean(&f64::abs)),
+            (goodness.rmse, mean(&|r| r * r).sqrt()),
+        ] {
+            assert!(
+                (found / right - 1.0).abs() < 1e-12,
+                "{loss}: {found} for {right}"
+            );
         }
     }
 }

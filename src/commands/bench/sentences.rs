@@ -4,6 +4,7 @@ use fall_line::bench::compare::{BreakEven, PerEpoch, Speedup};
 use fall_line::bench::machine::Machine;
 use fall_line::bench::{BenchRow, label};
 use fall_line::engine::gpu::adapter::Info;
+use fall_line::error::counted;
 use indicatif::DecimalBytes;
 
 use super::settings::Settings;
@@ -21,7 +22,7 @@ pub fn headline(machine: &Machine, adapters: &[&Info], settings: &Settings) -> V
     let mut lines = vec![format!(
         "machine: {}, {}, {}, {}",
         machine.cpu,
-        number::counted(machine.cores as u64, "core"),
+        counted(machine.cores as u64, "core"),
         DecimalBytes(machine.memory_bytes),
         machine.os
     )];

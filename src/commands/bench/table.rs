@@ -5,6 +5,7 @@ use std::time::Duration;
 use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
 use comfy_table::{CellAlignment, ColumnConstraint, Table, TableStyle, Width};
 use fall_line::bench::{BenchRow, Contestant};
+use fall_line::error::counted;
 
 use crate::output::number;
 
@@ -117,7 +118,7 @@ const ENGINE: Column = Column {
         Some(match row.threads {
             _ if row.software => format!("{label} (software)"),
             Some(threads) if row.engine == Contestant::Cpu => {
-                let threads = number::counted(threads as u64, "thread");
+                let threads = counted(threads as u64, "thread");
                 format!("{label} ({threads})")
             }
             _ => label,

@@ -2,7 +2,7 @@
 
 use fall_line::data::scaling::Scaling;
 use fall_line::engine::gpu::plan::GpuPlan;
-use fall_line::error::Error;
+use fall_line::error::{Error, counted};
 use fall_line::fit::{LearningRate, Memory, Plan, Prepared, Setup};
 use fall_line::model::Model;
 use fall_line::train::{Config, Stop};
@@ -10,7 +10,7 @@ use indicatif::{DecimalBytes, HumanCount};
 
 use super::report::{batches, data, descent, named};
 use crate::cli::{Format, Train};
-use crate::output::number::{counted, number};
+use crate::output::number::number;
 use crate::output::{json, line};
 
 /// Prints the plan.

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
+use fall_line::data::Time;
 use fall_line::data::goodness::Goodness;
 use fall_line::data::statistics::{ColumnStats, Statistics};
 use fall_line::engine::{Description, Storage};
 use fall_line::error::Error;
 use fall_line::fit::{Outcome, Parameter, Prepared, Setup, Uncertainty, Unknown};
-use fall_line::model::{Centered, Model};
+use fall_line::model::Model;
 use fall_line::train::{Epoch, Optimizer, Schedule};
 use indicatif::{DecimalBytes, HumanCount};
 
 use crate::cli::Train;
 use crate::output::line;
 use crate::output::number::{
-    digits, number, percent, plain, precise, probability, time, to_digits_of,
+    digits, moment, number, percent, period, plain, precise, probability, time, to_digits_of,
 };
 
 /// The size of b, in that of y, from which on the line is told by its value at the center of x.
@@ -84,23 +85,29 @@ pub fn data(prepared: &Prepared, storage: Storage) -> Result<(), Error> {
         DecimalBytes(storage.bytes_per_sample() * samples),
     ))?;
     match prepared.statistics() {
-        Some(statistics) if synthetic.is_none() => columns(&statistics),
+        Some(statistics) if synthetic.is_none() => columns(&statistics, source.time()),
         _ => Ok(()),
     }
 }
 
-fn columns(statistics: &Statistics) -> Result<(), Error> {
-    let column = |name: &str, column: &ColumnStats, deviation: f64| {
+fn columns(statistics: &Statistics, time: Option<Time>) -> Result<(), Error> {
+    let column = |name, column: &ColumnStats, deviation, show: &dyn Fn(f64) -> String| {
+        let [least, greatest, mean] = [column.least, column.greatest, column.mean].map(show);
         line(format!(
-            "        {name} from {} to {}, mean {}, standard deviation {}",
-            precise(column.least),
-            precise(column.greatest),
-            precise(column.mean),
-            precise(deviation),
+            "        {name} from {least} to {greatest}, mean {mean}, standard deviation {deviation}"
         ))
     };
-    column("x", &statistics.x, statistics.x_deviation())?;
-    column("y", &statistics.y, statistics.y_deviation())
+    let (x, y) = (&statistics.x, &statistics.y);
+    let deviation = statistics.x_deviation();
+    match time {
+        Some(time) => {
+            let (period, size) = period(x.greatest - x.least, time);
+            let deviation = format!("{} {period}s", precise(deviation / size));
+            column("x", x, deviation, &|value| moment(value, time))?;
+        }
+        None => column("x", x, precise(deviation), &precise)?,
+    }
+    column("y", y, precise(statistics.y_deviation()), &precise)
 }
 
 /// Returns the loss and its descent in words.
@@ -174,6 +181,9 @@ pub fn result(args: &Train, outcome: &Outcome) -> Result<(), Error> {
         if own {
             equation(outcome)?;
         }
+        if own || !outcome.setup.loss.is_least_squares() {
+            errors(outcome)?;
+        }
     }
     Ok(())
 }
@@ -205,8 +215,16 @@ fn quality(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error>
             ),
             None => " (the line of mse)".to_owned(),
         };
+        let [of_w, of_b] = match &quality.uncertainty {
+            Ok(Uncertainty { w, b, .. })
+                if quality.distance.is_some() && quality.true_line.is_some() =>
+            {
+                [w, b].map(|at| format!(" ± {}", to_digits_of(at.error, Some(at.error))))
+            }
+            _ => Default::default(),
+        };
         line(format!(
-            "least squares: w = {}, b = {}{distance}",
+            "least squares: w = {}{of_w}, b = {}{of_b}{distance}",
             show(w),
             show(b)
         ))?;
@@ -221,34 +239,70 @@ fn quality(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error>
     Ok(())
 }
 
-/// Prints the line as an equation, with its errors if they are known: digits follow them.
+/// Prints the line as an equation, whose digits follow its errors if they are known.
 fn equation(outcome: &Outcome) -> Result<(), Error> {
     let [x, y] = &outcome.names;
-    let Centered {
-        w,
-        x_center,
-        y_center,
-    } = outcome.centered;
-    let errors = outcome.quality.uncertainty;
-    let error_of =
-        |of: fn(&Uncertainty) -> Parameter| errors.as_ref().ok().map(|errors| of(errors).error);
-    let w_text = to_digits_of(w.abs(), error_of(|errors| errors.w));
+    let errors = outcome.quality.uncertainty.as_ref().ok();
+    let Slope { size, per } = Slope::of(outcome);
+    let w = size * outcome.centered.w;
+    let w_text = to_digits_of(w.abs(), errors.map(|errors| size * errors.w.error));
     let sign = if w < 0.0 { '−' } else { '+' };
-    // A b far from all y, such as that of timestamps, has fewer digits than the line.
-    let far = outcome.statistics.is_some_and(|statistics| {
+    let center = outcome.centered.x_center;
+    line(match outcome.time {
+        Some(time) => {
+            // The line at a whole second or day.
+            let at_center = precise(outcome.predict(center.floor()));
+            let center = moment(center, time);
+            format!("{y} = {at_center} {sign} {w_text}{per} × ({x} − {center})")
+        }
+        None if is_far(outcome) => {
+            let at_center = precise(outcome.centered.y_center);
+            format!("{y} = {at_center} {sign} {w_text} × ({x} − {center})")
+        }
+        None => {
+            let b = to_digits_of(outcome.model.b, errors.map(|errors| errors.b.error));
+            format!("{y} = {b} {sign} {w_text} × {x}")
+        }
+    })
+}
+
+/// The unit of a slope, for people.
+struct Slope {
+    /// The number of x's units in it.
+    size: f64,
+    /// The unit in words: ` per day`, or nothing.
+    per: String,
+}
+
+impl Slope {
+    /// That of x and y as they are.
+    const NONE: Slope = Slope {
+        size: 1.0,
+        per: String::new(),
+    };
+
+    fn of(outcome: &Outcome) -> Self {
+        match (outcome.time, outcome.statistics) {
+            (Some(time), Some(Statistics { x, .. })) => {
+                let (period, size) = period(x.greatest - x.least, time);
+                let per = format!(" per {period}");
+                Slope { size, per }
+            }
+            _ => Slope::NONE,
+        }
+    }
+}
+
+/// Returns whether b is far from all y, such as that of timestamps: it has fewer digits than the line.
+fn is_far(outcome: &Outcome) -> bool {
+    outcome.statistics.is_some_and(|statistics| {
         outcome.model.b.abs() > FAR * (statistics.y.least.abs()).max(statistics.y.greatest.abs())
-    });
-    line(if far {
-        format!(
-            "{y} = {} {sign} {w_text} × ({x} − {})",
-            precise(y_center),
-            x_center
-        )
-    } else {
-        let b = to_digits_of(outcome.model.b, error_of(|errors| errors.b));
-        format!("{y} = {b} {sign} {w_text} × {x}")
-    })?;
-    let errors = match errors {
+    })
+}
+
+/// Prints the errors of slope and intercept, or why they are not known.
+fn errors(outcome: &Outcome) -> Result<(), Error> {
+    let errors = match outcome.quality.uncertainty {
         Ok(errors) => errors,
         Err(Unknown::NotMeasured) => return Ok(()),
         Err(why) => return line(format!("no standard errors: {why}")),
@@ -258,20 +312,20 @@ fn equation(outcome: &Outcome) -> Result<(), Error> {
     } else {
         ""
     };
-    let interval = |name: &str, at: Parameter| {
-        let show = |value| to_digits_of(value, Some(at.error));
+    let interval = |name: &str, at: Parameter, Slope { size, per }| {
+        let show = |value| to_digits_of(size * value, Some(size * at.error));
         let [low, high] = at.interval.map(show);
         line(format!(
-            "{name} {} ± {}{of} ({}: {low} to {high}){}",
+            "{name} {} ± {}{per}{of} ({}: {low} to {high}){}",
             show(at.value),
             show(at.error),
             percent(errors.confidence),
             at.p.map_or_else(String::new, |p| format!(", p {}", probability(p))),
         ))
     };
-    interval("slope", errors.w)?;
-    if !far {
-        interval("intercept", errors.b)?;
+    interval("slope", errors.w, Slope::of(outcome))?;
+    if outcome.time.is_none() && !is_far(outcome) {
+        interval("intercept", errors.b, Slope::NONE)?;
     }
     Ok(())
 }

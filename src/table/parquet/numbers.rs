@@ -19,24 +19,39 @@ use parquet::errors::ParquetError;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
 use super::pages::guarded;
+use crate::data::Time;
 
 /// Nanoseconds of a second.
 const NANOSECONDS: i64 = 1_000_000_000;
 
 /// Returns whether a column holds one number a row.
 pub fn is_numeric(column: &ColumnDescriptor) -> bool {
+    column.max_rep_level() == 0
+        && data_type(column).is_some_and(|data_type| match data_type {
+            DataType::Boolean | DataType::Date32 | DataType::Time32(_) => true,
+            DataType::Time64(_) | DataType::Timestamp(_, _) => true,
+            other => other.is_numeric(),
+        })
+}
+
+/// Returns what the numbers of a column count, if it holds dates or timestamps.
+pub fn time(column: &ColumnDescriptor) -> Option<Time> {
+    match data_type(column)? {
+        DataType::Date32 => Some(Time::Days),
+        DataType::Timestamp(_, _) => Some(Time::Seconds),
+        _ => None,
+    }
+}
+
+/// Returns Arrow's type of a column, if it has one.
+fn data_type(column: &ColumnDescriptor) -> Option<DataType> {
     // Converted alone, a column doesn't depend on others, which Arrow may have no type for.
     let alone = Type::group_type_builder("schema").with_fields(vec![column.self_type_ptr()]);
     let converted = guarded(|| {
         let schema = SchemaDescriptor::new(Arc::new(alone.build()?));
         parquet_to_arrow_schema(&schema, None)
     });
-    column.max_rep_level() == 0
-        && converted.is_ok_and(|schema| match schema.field(0).data_type() {
-            DataType::Boolean | DataType::Date32 | DataType::Time32(_) => true,
-            DataType::Time64(_) | DataType::Timestamp(_, _) => true,
-            other => other.is_numeric(),
-        })
+    Some(converted.ok()?.field(0).data_type().clone())
 }
 
 /// Returns the types that a column is read as: one, or for timestamps of 96 bits two.

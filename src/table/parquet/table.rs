@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use super::numbers::{self, Numbers};
 use super::pages::{Chunk, Failure, explain, footer, guarded};
 use super::reader::{ColumnReader, GroupPages};
-use crate::data::BLOCK;
+use crate::data::{BLOCK, Time};
 use crate::error::{Error, NamedColumn, TableKind};
 use crate::table::request::{ColumnChoice, Request};
 use crate::table::shared::SharedFile;
@@ -42,6 +42,8 @@ pub struct ParquetColumn {
     pub name: String,
     /// Its name within a sentence: `column "speed"`.
     pub title: String,
+    /// What its numbers count, if it holds dates or timestamps.
+    pub time: Option<Time>,
     /// Its position among the file's columns.
     place: usize,
     /// The types that it is read as.
@@ -265,6 +267,7 @@ fn choose(
             let levels = guarded(|| numbers::levels(schema, place));
             Ok(ParquetColumn {
                 name: all.name(place),
+                time: numbers::time(&schema.column(place)),
                 place,
                 levels: levels.map_err(|error| explain(&format!("{name}, {title}"), error))?,
                 title,
