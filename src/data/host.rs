@@ -177,7 +177,7 @@ mod tests {
         let Error::Memory { what, needed, .. } = &error else {
             panic!("{error:?}");
         };
-        assert_eq!(*what, format!("{} samples", 1_u64 << 60));
+        assert_eq!(what, "1,152,921,504,606,846,976 samples");
         assert_eq!(*needed, 1 << 63);
     }
 

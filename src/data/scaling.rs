@@ -163,12 +163,8 @@ impl Scaling {
     }
 
     /// Returns the line over x and y that is this line over x′ and y′.
-    pub fn outside(&self, Model { w, b }: Model) -> Model {
-        let w = self.trend + w * (self.y_scale / self.x_scale);
-        Model {
-            w,
-            b: self.y_scale * b + (self.y_center - w * self.x_center),
-        }
+    pub fn outside(&self, line: Model) -> Model {
+        self.centered(line).model()
     }
 
     /// Returns the line over x and y, by its value at the center of x, that is this line over x′ and y′.

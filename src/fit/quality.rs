@@ -30,7 +30,8 @@ const HALF_EPSILON: f64 = 1.0 / (1 << 10) as f64;
 const CHECKS: u64 = 200;
 /// Maximum lines through samples that are measured, each found near the one before.
 const VERTICES: usize = 4;
-/// Samples up to which another pass measures the line through samples; beyond, what it changes is computed.
+/// Samples up to which a pass takes a moment: drawn ones are drawn again, and the line through samples is measured by another
+/// pass.
 const FEW: u64 = 1 << 20;
 
 /// Comparisons of a line with others, in the data's units.
@@ -175,7 +176,8 @@ impl Quality {
         // The engine's own copy of drawn samples saves drawing them again.
         let columns = engine
             .on_host()
-            .filter(|_| source.synthetic().is_some() && setup.scaling == Scaling::NONE);
+            .filter(|_| source.synthetic().is_some() && setup.scaling == Scaling::NONE)
+            .filter(|_| source.samples() > FEW);
         let source = columns
             .as_ref()
             .map_or(source, |columns| columns as &dyn Source);

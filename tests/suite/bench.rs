@@ -466,7 +466,7 @@ fn finished_rows_are_exported_if_memory_runs_out_later() {
                 1 => {
                     assert_eq!(rows.len(), 3, "{errors}");
                     let warnings = json["warnings"].to_string();
-                    assert!(warnings.contains("it ended early: 30000000 samples need 240 MB"));
+                    assert!(warnings.contains("it ended early: 30,000,000 samples need 240 MB"));
                 }
                 4 => {
                     let failed = rows.iter().find(|row| row["failure"].is_string()).unwrap();
