@@ -69,8 +69,8 @@ pub struct Train {
 pub struct Columns {
     /// Column of x, by name or by position from 1
     ///
-    /// A file whose columns are called x and y, or that has just two numeric columns, needs neither --x nor --y. Without DATA,
-    /// --x and --y are .npy files of one column each.
+    /// A file needs neither --x nor --y if its columns are called so, or if just two are numeric. Without DATA, --x and --y are
+    /// .npy files of one column each.
     #[arg(long, value_name = "COL")]
     pub x: Option<String>,
     /// Column of y, by name or by position from 1

@@ -31,7 +31,7 @@ pub(super) fn terms(distance: f64x4, curvature: f64x4, slope: f64x4) -> [f64x4; 
 }
 
 impl From<[f64; 6]> for Sandwich {
-    /// Takes the sums of [`terms`].
+    /// Takes the sums of the six terms, those of the bread first.
     fn from(sums: [f64; 6]) -> Self {
         let [bread @ .., _, _, _] = sums;
         let [_, _, _, meat @ ..] = sums;

@@ -175,8 +175,8 @@ fn among(samples: &[Weighted], loss: Loss, line: Model) -> Model {
     }
 }
 
-/// Returns the factor f for which the sum of `slope`·f and of the weighted losses of f·a − r is least, and the position of a part
-/// whose residual is 0 there; `parts` has a, r and the weight of each sample. Returns `None` if all a are 0.
+/// Returns the factor f of least loss, and the position of a part whose residual f·a − r is 0 there. `parts` has a, r and the
+/// weight of each sample; the loss is the weighted sum of theirs, and `slope`·f. Returns `None` if all a are 0.
 ///
 /// It takes the losses as those of large residuals, which grow by the residual's size. The factor then is a weighted
 /// quantile of r / a.
