@@ -753,12 +753,12 @@ fn an_adapter_out_of_memory_streams_or_says_so_and_walks_no_wrong_line() {
             println!("not limited: {}", adapter["name"]);
             continue;
         }
-        // 1.6 GB of buffers in an address space that is too small for them by much or by little. In 1000 MB lavapipe itself
+        // 0.8 GB of buffers in an address space that is too small for them by much or by little. In 1000 MB lavapipe itself
         // may find no memory while it makes a device: it doesn't check for that, and crashes in vkCreateDevice.
-        for megabytes in [TIGHT, 2200] {
+        for megabytes in [TIGHT, 1700] {
             let program = env!("CARGO_BIN_EXE_fall-line");
             let train = format!(
-                "train --samples 2e8 --epochs 1 --adapter {}",
+                "train --samples 1e8 --epochs 1 --adapter {}",
                 adapter["index"]
             );
             let output = Command::new("sh")

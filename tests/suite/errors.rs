@@ -116,6 +116,8 @@ struct Kind {
     words: &'static str,
     loss: Loss,
     estimate: Option<Variance>,
+    /// `true` if the loss's δ counts in standard deviations of the noise.
+    delta_in_noise: bool,
     rows: usize,
     /// The level of the noise at the loss's line: 0, or the quantile.
     level: f64,
@@ -160,6 +162,7 @@ fn coverage(kind: &Kind, sets: u64) -> ([f64; 2], [f64; 2]) {
             loss: kind.loss,
             engine: Choice::Cpu,
             variance: kind.estimate,
+            delta_in_noise: kind.delta_in_noise,
             history: false,
             ..Options::default()
         };
@@ -196,6 +199,7 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
         words,
         loss,
         estimate: None,
+        delta_in_noise: false,
         rows,
         level: 0.0,
         noise,
@@ -219,6 +223,10 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
         of("normal", huber, 200, normal),
         of("Student's t of 3", huber, 200, student),
         of("Cauchy", huber, 200, cauchy),
+        Kind {
+            delta_in_noise: true,
+            ..of("normal, δ in units of the noise", huber, 200, normal)
+        },
         of("normal", Loss::LogCosh, 200, normal),
         of("Cauchy", Loss::LogCosh, 200, cauchy),
         of("normal", Loss::Mae, 200, normal),
@@ -230,6 +238,15 @@ fn intervals_hold_the_truth_as_often_as_they_say() {
         },
         at(0.9, 5000, 0.0),
         at(0.1, 5000, 3.0),
+        // So few rows of other quantiles are reported, and held to no more than this.
+        Kind {
+            allowed: [0.85, 1.0],
+            ..at(0.9, 200, 0.0)
+        },
+        Kind {
+            allowed: [0.85, 1.0],
+            ..at(0.1, 200, 3.0)
+        },
     ];
     let mut wrong = Vec::new();
     for kind in &kinds {
