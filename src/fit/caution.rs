@@ -114,8 +114,9 @@ impl fmt::Display for Caution {
             } => write!(
                 f,
                 "sample {} decides the slope alone, because its x of {x} is far from all others: without it the slope of \
-                 least squares is {slope_without:.4e}{}",
+                 least squares is {}{}",
                 grouped(*sample),
+                five_digits(*slope_without),
                 if *sample == 1 {
                     "; in a file whose first line names the columns, say so by a header"
                 } else {
@@ -138,12 +139,21 @@ impl fmt::Display for Caution {
             } => write!(
                 f,
                 "{:.2} % of samples (of {} looked at) lie far off the line, and lead it away from the others: the \
-                 huber loss gives a slope of {robust_slope:.4e}",
+                 huber loss gives a slope of {}",
                 100.0 * share,
                 grouped(*samples),
+                five_digits(*robust_slope),
             ),
         }
     }
+}
+
+fn five_digits(value: f64) -> String {
+    if !(1e-3..1e6).contains(&value.abs()) {
+        return format!("{value:.4e}");
+    }
+    let decimals = usize::try_from(4 - value.abs().log10().floor() as i32).unwrap_or(0);
+    format!("{value:.decimals$}")
 }
 
 /// Returns the cautions that the residuals of least squares call for. `some` are [some](crate::data::some) of the samples, and `found`

@@ -92,10 +92,11 @@ impl fmt::Display for Notice {
             }
             Notice::Far { far, samples } => write!(
                 f,
-                "{} of {} lie more than 4,096 times as far from the median as half of them, too far for f32: the host sums these in \
+                "{} of {} {} more than 4,096 times as far from the median as half of them, too far for f32: the host sums these in \
                  f64; are they codes for missing values?",
                 grouped(*far),
                 counted(*samples, "sample"),
+                if *far == 1 { "lies" } else { "lie" },
             ),
             Notice::Checkpoint(error) => write!(f, "{error}"),
         }
