@@ -142,27 +142,17 @@ pub fn blocks(source: &(impl Source + ?Sized)) -> Result<u64, Error> {
     }
 }
 
-/// Returns the positions of all blocks of a source, or of 16 spread over them.
-///
-/// # Errors
-/// [`Error::Empty`] if it has no samples.
-pub fn some_blocks(source: &(impl Source + ?Sized)) -> Result<Vec<u64>, Error> {
-    const MOST: u64 = 16;
-    let all = blocks(source)?;
-    let some = all.min(MOST);
-    Ok((0..some)
-        .map(|at| at * (all - 1) / (some - 1).max(1))
-        .collect())
-}
-
-/// Returns all samples, or the 1,048,576 in [`some_blocks`].
+/// Returns all samples, or the 1,048,576 in 16 blocks spread over the source.
 ///
 /// # Errors
 /// [`Error::Empty`], and the errors of [`read`].
 pub fn some(source: &(impl Source + ?Sized)) -> Result<Block, Error> {
+    const MOST: u64 = 16;
+    let all = blocks(source)?;
+    let taken = all.min(MOST);
     let (mut some, mut block) = (Block::default(), Block::default());
-    for index in some_blocks(source)? {
-        read(source, index, &mut block)?;
+    for at in 0..taken {
+        read(source, at * (all - 1) / (taken - 1).max(1), &mut block)?;
         some.x.append(&mut block.x);
         some.y.append(&mut block.y);
     }

@@ -21,6 +21,7 @@ mod load;
 mod monitor;
 mod options;
 mod outcome;
+mod pass;
 mod plan;
 mod prepare;
 mod quality;

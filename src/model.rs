@@ -72,6 +72,14 @@ impl Centered {
         self.y_center + self.w * (x - self.x_center)
     }
 
+    /// Returns the way to another line: the change of the slope, and that of the level at this line's center.
+    pub(crate) fn step_to(&self, other: Centered) -> Model {
+        Model {
+            w: other.w - self.w,
+            b: other.predict(self.x_center) - self.y_center,
+        }
+    }
+
     /// Returns the predictions at four x.
     #[inline(always)]
     pub(crate) fn predict_lanes(&self, x: f64x4) -> f64x4 {

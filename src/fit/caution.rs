@@ -223,13 +223,13 @@ pub(super) fn unit(loss: Loss, some: &Block, line: Centered) -> Option<Caution> 
 }
 
 /// Returns the caution that samples far off lead the line of least squares away, by a robust line through some thousand
-/// samples.
+/// of `some`, which are [some](crate::data::some) of the samples.
 pub(super) fn outliers(
-    source: &dyn Source,
+    some: &Block,
     statistics: &Statistics,
     errors: &Uncertainty,
 ) -> Result<Option<Caution>, Error> {
-    let samples = train::sample(source)?;
+    let samples = train::sample(some);
     let Some(least_squares) = statistics.centered_line() else {
         return Ok(None);
     };

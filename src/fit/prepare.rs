@@ -158,7 +158,8 @@ fn robust_start(
     if !wanted && !options.delta_in_noise {
         return Ok((None, None));
     }
-    let samples = train::sample(source)?;
+    let some = data::some(source)?;
+    let samples = train::sample(&some);
     let parts = match statistics {
         Some(statistics) if options.standardizes(source) => {
             far_off(source, &samples, statistics, options)?
@@ -167,7 +168,7 @@ fn robust_start(
     };
     if options.delta_in_noise {
         let median = RobustStart::of(samples.clone(), Loss::Mae, parts.as_ref())?;
-        let noise = noise(source, median)?;
+        let noise = noise(&some, median);
         options.loss = options.loss.in_unit(1.0 / noise);
         options.loss.check().map_err(|_| {
             Error::Data(format!(
@@ -182,11 +183,11 @@ fn robust_start(
 
 /// Returns the standard deviation of most samples' noise around the median line, in units of y; 1 if no y is off a line. It is
 /// 1.4826 times the median distance, as normal noise has it.
-fn noise(source: &dyn Source, median: RobustStart) -> Result<f64, Error> {
-    let residuals = data::some(source)?.residuals(median.centered);
+fn noise(some: &Block, median: RobustStart) -> f64 {
+    let residuals = some.residuals(median.centered);
     let distances = residuals.into_iter().map(f64::abs).collect();
     let noise = DEVIATION_OF_MEDIAN * far::median(distances).max(median.scale);
-    Ok(if noise > 0.0 { noise } else { 1.0 })
+    if noise > 0.0 { noise } else { 1.0 }
 }
 
 /// Returns the samples too far off for the engine, apart from the others.

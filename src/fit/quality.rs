@@ -3,20 +3,18 @@
 use std::ops::ControlFlow;
 
 use serde::Serialize;
-use wide::f64x4;
 
 use super::caution::{self, Caution};
+use super::pass::Pass;
 use super::setup::Setup;
-use super::vertex::{Search, Vertex};
-use crate::data::goodness::{Goodness, Losses, basic};
-use crate::data::sandwich::Sandwich;
+use crate::data::goodness::Goodness;
 use crate::data::scaling::Scaling;
 use crate::data::statistics::Statistics;
-use crate::data::uncertainty::{Estimator, Uncertainty, Unknown, Variance};
-use crate::data::{self, Block, Source};
+use crate::data::uncertainty::{Uncertainty, Unknown, Variance};
+use crate::data::{self, Source};
 use crate::engine::{Engine, Storage};
 use crate::error::Error;
-use crate::loss::{Exact, Loss};
+use crate::loss::Loss;
 use crate::model::{Centered, Model};
 use crate::train::{Config, Descent, Ended, MAX_ROUNDING, PATIENCE, Stop, Trained, Walk, train};
 
@@ -223,7 +221,7 @@ impl Quality {
         self.cautions = caution::of_shape(source, &some, &statistics, errors, line)?;
         self.cautions.extend(caution::unit(setup.loss, &some, line));
         if let (true, Some(errors)) = (setup.loss.is_least_squares(), errors) {
-            let outliers = caution::outliers(source, &statistics, errors)?;
+            let outliers = caution::outliers(&some, &statistics, errors)?;
             self.cautions.extend(outliers);
         }
         Ok(())
@@ -254,209 +252,6 @@ impl Quality {
     pub fn rules_out(&self, loss: f64) -> bool {
         self.least_loss
             .is_some_and(|least| least < (1.0 - self.tolerance) * loss - self.rounding)
-    }
-}
-
-/// What a pass over the samples in f64 takes.
-struct Pass<'a> {
-    setup: &'a Setup,
-    statistics: Statistics,
-    source: &'a dyn Source,
-    /// [Some](data::some) of the samples.
-    some: &'a Block,
-    variance: Option<Variance>,
-    /// The line that the engine summed, in its coordinates, and the rounding there as a share.
-    rounded: (Model, f64),
-    /// `true` if the best line passes through samples near the line found.
-    corners: bool,
-}
-
-/// What a pass tells of a line.
-struct Measured {
-    line: Centered,
-    loss: f64,
-    /// The derivatives of the loss by the slope and by the level at the line's center.
-    gradient: Model,
-    rounding: f64,
-    goodness: Goodness,
-    estimator: Result<Estimator, Unknown>,
-    sandwich: Sandwich,
-    /// A better line.
-    vertex: Option<Vertex>,
-}
-
-impl Pass<'_> {
-    fn least_squares(&self) -> Centered {
-        let line = self.statistics.centered_line();
-        line.unwrap_or_else(|| self.statistics.constant().into())
-    }
-
-    /// Returns the best line, to which errors belong, if `line` is that of the descent.
-    fn at_optimum(&self, line: Centered) -> Centered {
-        if self.setup.loss.is_least_squares() {
-            self.least_squares()
-        } else {
-            line
-        }
-    }
-
-    fn measure(&self, line: Centered) -> Result<Measured, Error> {
-        let Pass {
-            setup,
-            statistics,
-            source,
-            some,
-            variance,
-            corners,
-            ..
-        } = *self;
-        let loss = setup.loss;
-        let n = statistics.samples as f64;
-        let best = self.at_optimum(line);
-        let estimator = Estimator::new(some, &statistics, loss, variance, best);
-        let mut measured = Measured {
-            line,
-            loss: 0.0,
-            gradient: Model::ZERO,
-            rounding: 0.0,
-            goodness: Goodness {
-                rmse: 0.0,
-                mae: 0.0,
-                r_squared: None,
-            },
-            sandwich: Sandwich::default(),
-            vertex: None,
-            estimator,
-        };
-        let estimator = measured.estimator.as_ref().ok();
-        let slopes;
-        if loss.is_least_squares() {
-            let step = step(line, best);
-            let terms = |x: f64x4, residual: f64x4, terms| {
-                let of_best = residual + (x - line.x_center) * step.w + step.b;
-                let [v, s, z] = basic(residual, terms);
-                let sandwich = estimator.map(|at| at.terms(x, of_best, terms));
-                let [a, b, c, d, e, f] = sandwich.unwrap_or_default();
-                [v, s, z, a, b, c, d, e, f]
-            };
-            let losses = Losses::of(source, loss, line, &statistics.y, terms, |_| ())?;
-            let [_, squares, _, sandwich @ ..] = losses.sums;
-            slopes = 4.0 * squares;
-            measured.loss = losses.loss;
-            measured.goodness = losses.goodness;
-            measured.sandwich = sandwich.into();
-        } else {
-            let search = corners.then(|| {
-                let off = setup.plane.tolerance_outside(&setup.scaling);
-                Search::new(some, source.samples(), loss, line, off)
-            });
-            let terms = |x: f64x4, residual: f64x4, terms: Exact| {
-                let [v, s, z] = basic(residual, terms);
-                let slope = terms.derivative;
-                let sandwich = estimator.map(|at| at.terms(x, residual, terms));
-                let [a, b, c, d, e, f] = sandwich.unwrap_or_default();
-                let by_w = slope * (x - line.x_center);
-                [v, s, z, by_w, slope, slope * slope, a, b, c, d, e, f]
-            };
-            let losses = Losses::of(source, loss, line, &statistics.y, terms, |block| {
-                search.map(|search| search.part(block))
-            })?;
-            let [_, _, _, w, b, of_slopes, sandwich @ ..] = losses.sums;
-            slopes = of_slopes;
-            let parts = losses.of_blocks.into_iter().flatten().collect();
-            let ends = [statistics.x.least, statistics.x.greatest];
-            let gradient = Model { w, b };
-            measured.vertex = search.and_then(|search| search.best(parts, gradient, ends));
-            measured.gradient = gradient * (1.0 / n);
-            measured.loss = losses.loss;
-            measured.goodness = losses.goodness;
-            measured.sandwich = sandwich.into();
-        }
-        measured.rounding = self.rounding(measured.loss, slopes / n);
-        Ok(measured)
-    }
-
-    /// Returns what rounding may add to the engine's loss, by the mean loss ℓ and the mean square of its slopes ℓ′.
-    ///
-    /// A residual r is that of w′·x′ + b′ − y′, where each number is rounded by a share u, x′ and y′ before, and each result
-    /// after. Two roundings are in w′·x′, and the size of y′ is |r| + |w′·x′ + b′| at most, so r is rounded by
-    /// δ ≤ 4u·(|r| + 2·|w′·x′| + 2·|b′|). The loss is uncertain by |ℓ′|·δ, and where it is curved by δ² too, as no curvature
-    /// exceeds 2. Everywhere |ℓ′·r| ≤ 2ℓ, and where it is curved r² ≤ 2ℓ; Cauchy and Schwarz have the rest.
-    fn rounding(&self, loss: f64, slopes: f64) -> f64 {
-        let Pass {
-            setup,
-            statistics,
-            rounded: (inside, unit),
-            ..
-        } = *self;
-        let scaling = &setup.scaling;
-        // Samples far off are none of the engine's.
-        let spread = if setup.far > 0 {
-            1.0
-        } else {
-            let off = statistics.x.mean - scaling.x_center;
-            (statistics.x_deviation().powi(2) + off * off) / scaling.x_scale.powi(2)
-        };
-        let line = scaling.y_scale * (inside.w.abs() * spread.sqrt() + inside.b.abs());
-        let unit = 4.0 * unit;
-        let curved = if setup.loss.has_corners() {
-            0.0
-        } else {
-            3.0 * unit * unit * (2.0 * loss + 4.0 * line * line)
-        };
-        unit * 2.0 * (loss + slopes.sqrt() * line) + curved
-    }
-
-    /// Returns the loss of the line of least squares, or a bound that it is not below; `least` is a loss for which that is
-    /// enough. By convexity no line is below the tangent at another one.
-    fn least_squares_loss(&self, measured: &Measured, least: f64) -> Result<f64, Error> {
-        let line = self.least_squares();
-        let step = step(measured.line, line);
-        let bound = measured.loss + measured.gradient.dot(step);
-        if bound >= least {
-            return Ok(bound);
-        }
-        let terms = |_, residual, terms| basic(residual, terms);
-        let (loss, y) = (self.setup.loss, &self.statistics.y);
-        let losses = Losses::of(self.source, loss, line, y, terms, |_| ())?;
-        Ok(losses.loss)
-    }
-}
-
-/// Returns the way from one line to another: the change of the slope, and that of the level at the first one's center.
-fn step(from: Centered, to: Centered) -> Model {
-    Model {
-        w: to.w - from.w,
-        b: to.predict(from.x_center) - from.y_center,
-    }
-}
-
-impl Measured {
-    /// Moves to a line on which all samples but those of the search keep their sides. The loss has corners.
-    fn move_to(&mut self, vertex: Vertex, loss: Loss, statistics: &Statistics) {
-        let n = statistics.samples as f64;
-        let [before, after] = [self.line, vertex.line].map(|line| {
-            let level = line.predict(statistics.x.mean) - statistics.y.mean;
-            let slope = line.w - statistics.line().map_or(0.0, |line| line.w);
-            (
-                level,
-                level * level + slope * slope * statistics.x.squares / n,
-            )
-        });
-        self.line = vertex.line;
-        self.loss += vertex.change / n;
-        let Goodness {
-            rmse,
-            mae,
-            r_squared,
-        } = &mut self.goodness;
-        // The squares are those of least squares and those of the distance from its line.
-        let square = (*rmse * *rmse + (after.1 - before.1)).max(0.0);
-        *rmse = square.sqrt();
-        *r_squared = r_squared.map(|_| 1.0 - n * square / statistics.y.squares);
-        // Of each residual r the size is (2 ℓ(r) − (ℓ(1) − ℓ(−1)) r) / (ℓ(1) + ℓ(−1)).
-        let [over, under] = [1.0, -1.0].map(|residual| loss.terms(residual).0);
-        *mae = (2.0 * self.loss - (over - under) * after.0) / (over + under);
     }
 }
 

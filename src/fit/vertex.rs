@@ -128,15 +128,11 @@ impl Search {
                 };
         }
         let change = |line: Centered| {
-            let step = Model {
-                w: line.w - self.found.w,
-                b: line.predict(self.found.x_center) - self.found.y_center,
-            };
             let value = |residual: f64| self.loss.terms(residual).0;
             let changes = near
                 .iter()
                 .map(|at| at.weight * (value(line.predict(at.x) - at.y) - value(at.residual)));
-            changes.sum::<f64>() + gradient.dot(step)
+            changes.sum::<f64>() + gradient.dot(self.found.step_to(line))
         };
         let about = |pivot: &Near| {
             let slope = gradient.w + gradient.b * (self.found.x_center - pivot.x);

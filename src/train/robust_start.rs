@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{Config, Descent, Stop, Walk, train};
 use crate::data::far::{Bulk, Parts, median};
-use crate::data::{self, Block, Source};
+use crate::data::{self, BLOCK, Block, Source};
 use crate::engine::{Description, Engine};
 use crate::error::Error;
 use crate::loss::Loss;
@@ -46,7 +46,7 @@ impl RobustStart {
     /// # Errors
     /// Those of [`Loss::check`] and [`Source::read`].
     pub fn new(source: &dyn Source, loss: Loss) -> Result<Self, Error> {
-        Self::of(sample(source)?, loss, None)
+        Self::of(sample(&data::some(source)?), loss, None)
     }
 
     /// Fits a line in f64 to these samples, and to those far off if there are some: then the samples stand for the others.
@@ -116,27 +116,26 @@ impl RobustStart {
     }
 }
 
-/// Returns up to 4,096 of the samples.
+/// Returns up to 4,096 of `some`, which are [some](data::some) of the samples.
 ///
 /// In each block their positions are multiples of the golden ratio, which no period in the rows can match.
-pub fn sample(source: &dyn Source) -> Result<Block, Error> {
+pub fn sample(some: &Block) -> Block {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
-    let blocks = data::some_blocks(source)?;
+    let blocks = some.x.chunks(BLOCK).zip(some.y.chunks(BLOCK));
     let per_block = SAMPLES / blocks.len();
-    let (mut sample, mut block) = (Block::default(), Block::default());
-    for index in blocks {
-        data::read(source, index, &mut block)?;
-        let samples = block.x.len();
+    let mut sample = Block::default();
+    for (x, y) in blocks {
+        let samples = x.len();
         for taken in 0..samples.min(per_block) {
             let position = if samples <= per_block {
                 taken
             } else {
                 ((GOLDEN * taken as f64).fract() * samples as f64) as usize
             };
-            sample.push((block.x[position], block.y[position]));
+            sample.push((x[position], y[position]));
         }
     }
-    Ok(sample)
+    sample
 }
 
 /// A sample that stands for several.
