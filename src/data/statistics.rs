@@ -12,9 +12,6 @@ use super::{BLOCK, Block, OnLoad, Source, Time};
 use crate::error::Error;
 use crate::model::{Centered, Model};
 
-/// Values that are compared side by side, in SIMD registers.
-const LANES: usize = 8;
-
 /// Counts, means and sums of products of a data set's samples.
 ///
 /// The statistics of parts add up to those of the whole without cancellation (Chan, Golub and LeVeque 1983). They are
@@ -263,19 +260,20 @@ pub(super) fn sums<const N: usize>(
     sums
 }
 
-/// Returns the least and the greatest value.
-pub(super) fn ends(values: &[f64]) -> (f64, f64) {
-    let mut least = [f64::INFINITY; LANES];
-    let mut greatest = [f64::NEG_INFINITY; LANES];
-    for values in values.chunks(LANES) {
-        for (lane, &value) in values.iter().enumerate() {
-            least[lane] = least[lane].min(value);
-            greatest[lane] = greatest[lane].max(value);
-        }
+/// Returns the least and the greatest value, none of them NaN.
+fn ends(values: &[f64]) -> (f64, f64) {
+    let (fours, rest) = values.as_chunks();
+    let mut least = f64x4::splat(f64::INFINITY);
+    let mut greatest = -least;
+    for values in fours {
+        let values = f64x4::new(*values);
+        least = least.fast_min(values);
+        greatest = greatest.fast_max(values);
     }
+    let of = |lanes: f64x4| lanes.to_array().into_iter().chain(rest.iter().copied());
     (
-        least.into_iter().fold(f64::INFINITY, f64::min),
-        greatest.into_iter().fold(f64::NEG_INFINITY, f64::max),
+        of(least).fold(f64::INFINITY, f64::min),
+        of(greatest).fold(f64::NEG_INFINITY, f64::max),
     )
 }
 

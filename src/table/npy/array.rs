@@ -108,19 +108,18 @@ fn every<const SIZE: usize>(
     numbers: &mut Vec<f64>,
     number: impl Fn([u8; SIZE]) -> f64,
 ) {
-    // No chunk is shorter than a number. An iterator that left out short ones would not know its length, and the vector
-    // would look for room at each number.
-    let values = bytes
-        .chunks(stride)
-        .map(|bytes| bytes.first_chunk().copied().unwrap_or([0; SIZE]));
-    if big_endian {
-        numbers.extend(values.map(|mut value| {
+    // Chunks of one known length make a fast loop. The bytes may end with the last number, before its chunk is full.
+    let chunks = bytes.chunks_exact(stride);
+    let last = Some(chunks.remainder()).filter(|rest| !rest.is_empty());
+    let value = |bytes: &[u8]| {
+        let mut value = bytes.first_chunk().copied().unwrap_or([0; SIZE]);
+        if big_endian {
             value.reverse();
-            number(value)
-        }));
-    } else {
-        numbers.extend(values.map(number));
-    }
+        }
+        number(value)
+    };
+    numbers.extend(chunks.map(value));
+    numbers.extend(last.map(value));
 }
 
 impl Strided {
