@@ -86,7 +86,7 @@ fn read_in_chunks(
     let mut table = CsvTable {
         columns,
         skip_bad: request.skip_bad,
-        store: Store::new(title(columns, x, y)),
+        store: Store::new(title(columns, header.of_numbers, x, y)),
         x,
         y,
         lines: 0,
@@ -241,7 +241,7 @@ fn usual_delimiter(name: &str) -> u8 {
 }
 
 /// Returns the data in words, for a headline: `cars.csv: dist over speed`.
-fn title(columns: ColumnChoice, x: usize, y: Option<usize>) -> String {
+fn title(columns: ColumnChoice, of_numbers: bool, x: usize, y: Option<usize>) -> String {
     let file = Path::new(columns.file);
     let over = y.map(|y| format!("{} over ", columns.name(y)));
     format!(
@@ -249,10 +249,10 @@ fn title(columns: ColumnChoice, x: usize, y: Option<usize>) -> String {
         file.file_name().unwrap_or(file.as_os_str()).display(),
         over.unwrap_or_default(),
         columns.name(x),
-        if columns.unnamed.is_none() {
-            ""
-        } else {
-            ", no header"
+        match columns.unnamed {
+            Some(_) => ", no header",
+            None if of_numbers => ", the first line of numbers as header",
+            None => "",
         },
     )
 }

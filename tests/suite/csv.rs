@@ -90,6 +90,43 @@ fn a_header_is_detected() {
     assert_eq!((row.row, &*row.text), (Row::Line(1), "\"NA\""));
 }
 
+/// pandas writes such a header for columns without names.
+#[test]
+fn numbers_that_count_the_columns_are_a_header_if_those_below_have_decimals() {
+    let below = "0.0,38.9\n0.5,37.6\n1.0,35.9\n";
+    for header in ["0,1", "1,2", "1990,1991"] {
+        let opened = open(format!("{header}\n{below}"), None, None).unwrap();
+        let title = opened.source.title();
+        assert!(
+            title.ends_with(", the first line of numbers as header"),
+            "{title}"
+        );
+        assert_eq!(format!("{},{}", opened.x, opened.y), header);
+        assert_reads(Ok(opened), &[0.0, 0.5, 1.0], &[38.9, 37.6, 35.9]);
+    }
+    for content in [
+        format!("0,2\n{below}"),
+        format!("1,0\n{below}"),
+        format!("0.0,1.0\n{below}"),
+        format!("0,1\n{below}2,36.5\n"),
+        "0,1\n0.5,1.5\n1.5,2.5\n".to_owned(),
+    ] {
+        let opened = open(&content, None, None).unwrap();
+        let rows = content.lines().count() as u64;
+        assert_eq!(
+            (opened.source.samples(), &*opened.x),
+            (rows, "column 1"),
+            "{content}"
+        );
+    }
+    let no = Request {
+        header: Some(false),
+        ..PLAIN
+    };
+    let opened = open_as(format!("0,1\n{below}"), no).unwrap();
+    assert_eq!(opened.source.samples(), 4);
+}
+
 /// NumPy writes such headers, and pandas does if an index is named `#`.
 #[test]
 fn a_comment_of_as_many_fields_is_a_header() {

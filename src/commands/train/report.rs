@@ -241,7 +241,12 @@ fn quality(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error>
 
 /// Prints the line as an equation, whose digits follow its errors if they are known.
 fn equation(outcome: &Outcome) -> Result<(), Error> {
-    let [x, y] = &outcome.names;
+    // A name such as 2019 would be read as a number.
+    let quoted = |name: &String| match name.parse::<f64>() {
+        Ok(_) => format!("{name:?}"),
+        Err(_) => name.clone(),
+    };
+    let [x, y] = outcome.names.each_ref().map(quoted);
     let errors = outcome.quality.uncertainty.as_ref().ok();
     let Slope { size, per } = Slope::of(outcome);
     let w = size * outcome.centered.w;

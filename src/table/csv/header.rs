@@ -10,6 +10,8 @@ use crate::table::request::{ColumnChoice, Request};
 pub struct CsvHeader {
     /// True if the first record is a header.
     pub is_present: bool,
+    /// True if the header is guessed, and of numbers.
+    pub of_numbers: bool,
     /// The columns, in the file's order.
     pub columns: Vec<NamedColumn>,
     /// True if a column's numbers have decimal commas.
@@ -22,10 +24,10 @@ impl CsvHeader {
     /// A column is numeric if at least half of its fields that are not missing are numbers. The other fields are errors to
     /// report, not a reason to pass the column over.
     pub fn detect(first: &[ByteRecord], request: &Request) -> Self {
+        let of_numbers = request.header.is_none() && counts_columns(first);
         let is_present = request.header.unwrap_or_else(|| {
-            first
-                .first()
-                .is_some_and(|record| is_header(record, request))
+            let named = |record| is_header(record, request);
+            of_numbers || first.first().is_some_and(named)
         });
         let width = first.first().map_or(0, ByteRecord::len);
         let mut decimal_commas = false;
@@ -52,6 +54,7 @@ impl CsvHeader {
             .collect();
         CsvHeader {
             is_present,
+            of_numbers,
             columns,
             decimal_commas,
         }
@@ -96,6 +99,24 @@ fn is_header(record: &ByteRecord, request: &Request) -> bool {
         (false, false) => false,
     };
     !missing && (numbers == 0 || asked_for)
+}
+
+/// Returns whether a first record counts the columns, as pandas does if they have no names, or gives each its year: `0,1` or
+/// `1990,1991`. The numbers below are then written with decimals.
+fn counts_columns(first: &[ByteRecord]) -> bool {
+    const BELOW: usize = 3;
+    let integer = |field: &[u8]| str::from_utf8(field.trim_ascii()).ok()?.parse::<i64>().ok();
+    let Some((record, below)) = first.split_first() else {
+        return false;
+    };
+    let counts: Option<Vec<i64>> = record.iter().map(integer).collect();
+    counts.is_some_and(|counts| {
+        counts.len() > 1
+            && counts
+                .windows(2)
+                .all(|pair| pair[0].checked_add(1) == Some(pair[1]))
+    }) && below.len() >= BELOW
+        && below.iter().flatten().all(|field| integer(field).is_none())
 }
 
 /// Returns the name in a header's field. The mark of a comment in the first one is dropped if more follows it.
