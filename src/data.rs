@@ -1,9 +1,10 @@
 //! Data sets: the trait that engines read samples by, and what all sets have in common.
 
 use self::numpy::Numpy;
+use self::statistics::Statistics;
 use self::synthetic::{ChaCha, Generator, Recipe, Synthetic};
 use self::threefry::Threefry;
-use crate::error::{Axis, Error, Reason};
+use crate::error::{Axis, Error};
 use crate::model::Centered;
 
 pub mod far;
@@ -56,7 +57,8 @@ impl Block {
 /// A data set that yields its samples in f64 by position.
 ///
 /// Any thread may read any block at any time. Every engine and every number of threads therefore sees the same data, and a
-/// set never has to be in memory as a whole. Every value is finite, in f32 too.
+/// set never has to be in memory as a whole. Every value is finite. An engine needs values that are finite in f32, unless they
+/// are standardised before.
 pub trait Source: Sync {
     /// Returns the number of samples; at least 1.
     fn samples(&self) -> u64;
@@ -82,6 +84,11 @@ pub trait Source: Sync {
 
     /// Returns how the samples are drawn, if they are synthetic.
     fn synthetic(&self) -> Option<Synthetic> {
+        None
+    }
+
+    /// Returns the samples' statistics, if they are known without reading them.
+    fn statistics(&self) -> Option<Statistics> {
         None
     }
 }
@@ -122,6 +129,10 @@ macro_rules! forward_source {
             fn synthetic(&self) -> Option<Synthetic> {
                 (**self).synthetic()
             }
+
+            fn statistics(&self) -> Option<Statistics> {
+                (**self).statistics()
+            }
         }
     };
 }
@@ -159,13 +170,38 @@ pub fn some(source: &(impl Source + ?Sized)) -> Result<Block, Error> {
     Ok(some)
 }
 
-/// Reads a block of a source, and checks it. Engines and statistics read samples by this function only.
+/// Reads a block of a source, and checks it. What computes in f64 reads samples by this function only.
 ///
 /// # Errors
 /// - [`Error::Block`] if the block has another number of samples than its [`positions`].
-/// - [`Error::Value`] if a value is not finite in f32.
+/// - [`Error::Value`] if a value is not finite.
 /// - The errors of [`Source::read`].
 pub fn read(source: &(impl Source + ?Sized), index: u64, block: &mut Block) -> Result<(), Error> {
+    read_below(source, index, block, f64::INFINITY)
+}
+
+/// Reads a block like [`read`], for an engine, which computes in f32.
+///
+/// # Errors
+/// Those of [`read`]. Also [`Error::Value`] if f32 rounds a value to infinity.
+pub fn read_for_engine(
+    source: &(impl Source + ?Sized),
+    index: u64,
+    block: &mut Block,
+) -> Result<(), Error> {
+    read_below(source, index, block, BEYOND_F32)
+}
+
+/// The least number that f32 rounds to infinity: half a unit in the last place above the largest.
+const BEYOND_F32: f64 = f32::MAX as f64 + (1_u128 << 103) as f64;
+
+/// Reads a block whose values have to be smaller than `limit` in size.
+fn read_below(
+    source: &(impl Source + ?Sized),
+    index: u64,
+    block: &mut Block,
+    limit: f64,
+) -> Result<(), Error> {
     source.read(index, block)?;
     let positions = positions(index, source.samples());
     let promised = positions.end - positions.start;
@@ -180,8 +216,8 @@ pub fn read(source: &(impl Source + ?Sized), index: u64, block: &mut Block) -> R
         });
     }
     for (axis, values) in [(Axis::X, &block.x), (Axis::Y, &block.y)] {
-        if !all_fit(values)
-            && let Some(at) = values.iter().position(|value| Reason::of(*value).is_some())
+        if !all_below(values, limit)
+            && let Some(at) = values.iter().position(|value| !all_below(&[*value], limit))
         {
             return Err(Error::Value {
                 title: source.title(),
@@ -194,15 +230,18 @@ pub fn read(source: &(impl Source + ?Sized), index: u64, block: &mut Block) -> R
     Ok(())
 }
 
-/// Returns whether all values are finite in f32.
+/// Returns whether all values are finite.
+pub fn all_finite(values: &[f64]) -> bool {
+    all_below(values, f64::INFINITY)
+}
+
+/// Returns whether all values are smaller in size, and none is NaN.
 ///
 /// Nearly always they are. Without a branch a value, seeing that costs next to nothing.
-pub fn all_fit(values: &[f64]) -> bool {
-    /// The least number that f32 rounds to infinity: half a unit in the last place above the largest.
-    const TOO_LARGE: f64 = f32::MAX as f64 + (1_u128 << 103) as f64;
+fn all_below(values: &[f64], limit: f64) -> bool {
     values
         .iter()
-        .fold(true, |all, value| all & (value.abs() < TOO_LARGE))
+        .fold(true, |all, value| all & (value.abs() < limit))
 }
 
 /// Returns the synthetic samples of a recipe. Calls `on_load` with the number of values that are drawn in advance: two a
@@ -247,12 +286,13 @@ mod tests {
         ] {
             for value in [value, value.next_up(), value.next_down(), -value] {
                 assert_eq!(
-                    all_fit(&[1.0, value]),
+                    all_below(&[1.0, value], BEYOND_F32),
                     (value as f32).is_finite(),
                     "{value:e}"
                 );
             }
         }
-        assert!(!all_fit(&[f64::NAN]) && !all_fit(&[f64::NEG_INFINITY]) && all_fit(&[]));
+        assert!(!all_finite(&[f64::NAN]) && !all_finite(&[f64::NEG_INFINITY]));
+        assert!(all_finite(&[]) && all_finite(&[f64::MAX]));
     }
 }

@@ -38,7 +38,7 @@ pub trait Engine {
     ///
     /// # Errors
     /// [`Error::Gpu`] or [`Error::DeviceMemory`] if the adapter fails. An engine that reads samples again each epoch also
-    /// passes on the errors of [`data::read`](crate::data::read).
+    /// passes on the errors of [`data::read_for_engine`](crate::data::read_for_engine).
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error>;
 
     /// Runs a batch of epochs of plain gradient descent that starts at `from`, and replaces what is in `steps` by them.

@@ -115,18 +115,9 @@ pub enum Error {
         /// The columns that there are.
         columns: ColumnList,
     },
-    /// A text file separates its columns by something other than the delimiter that it was read with.
-    #[error("{file} seems to separate its columns by {suspected}, not by {taken}{}", with_commas(*.decimal_commas))]
-    OtherDelimiter {
-        /// The file.
-        file: String,
-        /// The delimiter that the file seems to have.
-        suspected: Delimiter,
-        /// The delimiter that it was read with.
-        taken: Delimiter,
-        /// True if the file also writes decimals with commas.
-        decimal_commas: bool,
-    },
+    /// A number or date of a text file may be read in two ways.
+    #[error("{0}")]
+    Ambiguous(Ambiguity),
     /// A row holds a value that can't be used.
     #[error("{0}")]
     Row(RowError),
@@ -174,8 +165,8 @@ pub enum Error {
         /// Values of y.
         y: u64,
     },
-    /// A source yielded a value that is not finite in f32.
-    #[error("{title}: {axis} of sample {position} is {value}, which {}", Reason::of(*.value).unwrap_or(Reason::NotFinite))]
+    /// A source yielded a value that is not finite, or not in f32, as an engine needs it.
+    #[error("{title}: {axis} of sample {position} is {value}, which is {}", if .value.is_finite() { "beyond the range of f32 (3.4e38)" } else { "not finite" })]
     Value {
         /// The data set.
         title: String,
@@ -289,7 +280,7 @@ impl Error {
             | Error::NoColumn { .. }
             | Error::DuplicateColumn { .. }
             | Error::ColumnsNeeded { .. }
-            | Error::OtherDelimiter { .. }
+            | Error::Ambiguous(_)
             | Error::Row(_)
             | Error::TooFewSamples { .. }
             | Error::Empty { .. }
@@ -340,14 +331,6 @@ fn columns_needed(file: &str, needed: Axes, columns: &ColumnList) -> String {
     }
     let needed = needed.as_str();
     format!("{file}: cannot tell which column is {needed}; choose by name or position: {columns}")
-}
-
-fn with_commas(decimal_commas: bool) -> &'static str {
-    if decimal_commas {
-        ", and to write decimals with commas: write them with points"
-    } else {
-        ""
-    }
 }
 
 fn enough_for(least: u64) -> &'static str {

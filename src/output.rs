@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use fall_line::atomic;
-use fall_line::error::{Error, Reason};
+use fall_line::error::{Error, Reason, counted, grouped};
 use fall_line::table::rows::Skipped;
 
 pub mod advice;
@@ -84,32 +84,45 @@ pub fn refuse_to_replace<'a>(
     Ok(())
 }
 
-/// Returns how many rows were left out and why, if any were.
-pub fn skipped(skipped: &Skipped) -> Option<String> {
-    let first = advice::row(skipped.first.as_ref()?);
-    let counts = skipped.counts.iter();
-    let reasons: Vec<String> = counts
-        .map(|(reason, count)| {
-            let what = if *reason == Reason::Fields {
-                "the row"
-            } else {
-                "a value"
+/// Says what was done with how many rows, and why with an example of each reason, if there are any: `left out 2 of 9 rows`.
+pub fn tell_skipped(done: &str, skipped: &Skipped, samples: u64) {
+    let reasons = skipped.by_reason.iter();
+    let reasons: Vec<String> = reasons
+        .map(|(reason, (rows, first))| {
+            let what = match reason {
+                Reason::Fields | Reason::Quotes => "the row",
+                _ => "a value",
             };
-            format!("{count} where {what} {reason}")
+            let place = format!("{}, {}", first.file, first.row);
+            let place = match &first.column {
+                Some(column) => format!("{place}, {column}"),
+                None => place,
+            };
+            let text = match reason {
+                Reason::Missing | Reason::Fields | Reason::Quotes => String::new(),
+                _ => format!(": {}", first.text),
+            };
+            format!(
+                "{} where {what} {reason} (first: {place}{text})",
+                grouped(*rows)
+            )
         })
         .collect();
-    let all: u64 = skipped.counts.values().sum();
-    let plural = if all == 1 { "" } else { "s" };
-    Some(format!(
-        "left out {all} row{plural}: {}; the first: {first}",
-        reasons.join(", ")
-    ))
+    let rows = skipped.rows();
+    if rows > 0 {
+        notice(format_args!(
+            "{done} {} of {}: {}",
+            grouped(rows),
+            counted(rows + samples, "row"),
+            reasons.join(", ")
+        ));
+    }
 }
 
 /// Returns why rows were left out, and how many.
 pub fn by_reason(skipped: &Skipped) -> BTreeMap<String, u64> {
-    let counts = skipped.counts.iter();
-    counts
-        .map(|(reason, count)| (reason.to_string(), *count))
+    let reasons = skipped.by_reason.iter();
+    reasons
+        .map(|(reason, (rows, _))| (reason.to_string(), *rows))
         .collect()
 }

@@ -1,21 +1,25 @@
 //! Files of samples: text, Parquet and NPY.
 
-use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+pub use self::csv::ReadText;
+use self::csv::value::Missing;
 use self::input::Input;
 use self::kind::{FileKind, READABLE};
 use self::npy::Npy;
 pub use self::opened::OpenedFile;
 use self::parquet::Parquet;
 pub use self::request::Request;
-use self::rows::{Rows, enough};
-use self::store::cannot_copy;
+use self::rows::{Joined, Rows, Samples, Skipped, WithMissing, enough};
+use self::shared::SharedFile;
+use self::store::{Store, cannot_copy};
+use self::whole::{Each, Whole};
 use crate::data::OnLoad;
-use crate::error::{Error, Setting};
+use crate::error::{Error, TableKind, counted};
 
 mod csv;
+mod files;
 mod gzip;
 mod input;
 mod kind;
@@ -26,104 +30,368 @@ mod request;
 pub mod rows;
 mod shared;
 pub mod store;
+pub mod whole;
 pub mod write;
 
-/// Opens a file of any kind: text with a delimiter, plain or compressed with gzip or zstd, Parquet or NPY.
+/// Opens a file of any kind: text with columns, plain or compressed with gzip or zstd, Parquet or NPY. A folder or a pattern
+/// such as `part-*.csv` stands for the files in it: see [`open_all`].
 ///
 /// `-` is standard input. A pipe that is not text is first copied to an unnamed temporary file. `on_load` gets the number
-/// of bytes that each read takes from the file. That is all of a text or a pipe; blocks of other files are read later.
+/// of bytes that each read takes from the file.
 ///
 /// # Errors
-/// - [`Error::Io`] if the file can't be read.
+/// - [`Error::Io`] if a file can't be read.
 /// - [`Error::Setting`] for an option that goes with another kind of file.
 /// - [`Error::NoColumn`], [`Error::DuplicateColumn`] and [`Error::ColumnsNeeded`] if x and y can't be found.
 /// - [`Error::TooFewSamples`] if there are fewer than two, or none if only x is read.
-/// - [`Error::Row`] for a row that can't be used: at once in a text file, in others when its block is read.
-/// - [`Error::OtherDelimiter`] and [`Error::Data`] for content that can't be used.
+/// - [`Error::Row`] for a row that can't be used.
+/// - [`Error::Ambiguous`] and [`Error::Data`] for content that can't be used.
 pub fn open(path: &Path, request: &Request, on_load: OnLoad) -> Result<OpenedFile, Error> {
-    let input = Input::open(path, on_load)?;
-    let name = input.name.clone();
-    let opened = match input.kind {
-        FileKind::Parquet => open_table(input, request, Parquet::from_file, Parquet::columns)?,
-        FileKind::Npy => open_table(input, request, Npy::from_file, Npy::columns)?,
-        FileKind::Gzip | FileKind::Zstd | FileKind::Text => {
-            csv::read(&name, input.text()?, request)?
+    open_all(&[path.to_owned()], request, on_load)
+}
+
+/// Opens files as one set: their rows one after the other, in the order of the paths, and by name within a folder or a
+/// pattern. x and y are columns of the same names in each.
+///
+/// # Errors
+/// Those of [`open`]. Also [`Error::Data`] if the files are of several kinds or their columns differ.
+pub fn open_all(
+    paths: &[PathBuf],
+    request: &Request,
+    on_load: OnLoad,
+) -> Result<OpenedFile, Error> {
+    let files = files::listed(paths)?;
+    let mut texts = Texts::default();
+    let mut tables = Vec::new();
+    for path in &files {
+        let input = Input::open(path, on_load)?;
+        match kind(&input, request)? {
+            // Spark leaves empty files among the others.
+            _ if input.is_empty && files.len() > 1 => {}
+            _ if input.is_empty => return Err(Error::Data(format!("{} is empty", input.name))),
+            FileKind::Parquet => {
+                let bytes = input.left();
+                let table = open_as(input, request, Parquet::from_file)?;
+                tables.push(Table::of(table, bytes));
+            }
+            FileKind::Npy => {
+                let bytes = input.left();
+                let table = open_as(input, request, Npy::from_file)?;
+                tables.push(Table::of(table, bytes));
+            }
+            FileKind::Gzip | FileKind::Zstd | FileKind::Text => match texts.read(input, request) {
+                // So are some with a header alone.
+                Err(Error::TooFewSamples { samples: 0, .. }) if files.len() > 1 => {}
+                read => read?,
+            },
+            FileKind::Foreign(what) => {
+                let name = input.name;
+                return Err(Error::Data(format!("{name} is {what}; {READABLE}")));
+            }
         }
-        FileKind::Foreign(what) => {
-            return Err(Error::Data(format!("{name} is {what}; {READABLE}")));
+        if !tables.is_empty() && !texts.read.is_empty() {
+            return Err(Error::Data(format!(
+                "{} is of another kind than {}: give files of one kind",
+                path.display(),
+                files[0].display(),
+            )));
         }
+    }
+    let name = match paths {
+        [path] => path.display().to_string(),
+        paths => counted(paths.len() as u64, "file"),
     };
+    let name = if name == "-" {
+        "standard input".to_owned()
+    } else {
+        name
+    };
+    let mut opened = if tables.is_empty() {
+        texts.opened(&name)?
+    } else {
+        opened(tables, request, on_load)?
+    };
+    opened.notes.extend(one_set(&files));
     enough(&name, opened.source.samples(), &opened.skipped, request)?;
     Ok(opened)
 }
 
-/// Opens NPY files of one column each. Without `y`, only x is read. `skip_bad` leaves out rows that can't be used.
+/// Hands on all rows of files with all their columns, in the order of [`open_all`], and x and y beside them. The columns of a
+/// text are text, or `typed` by their values. Rows without x are handed on too.
+///
+/// # Errors
+/// Those of [`open_all`], and those of `each`.
+pub fn read_whole(
+    paths: &[PathBuf],
+    request: &Request,
+    typed: bool,
+    on_load: OnLoad,
+    each: Each,
+) -> Result<ReadText, Error> {
+    let files = files::listed(paths)?;
+    let mut all: Option<ReadText> = None;
+    for path in &files {
+        let input = Input::open(path, on_load)?;
+        let name = input.name.clone();
+        let read = match kind(&input, request)? {
+            _ if input.is_empty && files.len() > 1 => continue,
+            _ if input.is_empty => return Err(Error::Data(format!("{name} is empty"))),
+            FileKind::Parquet => {
+                whole(open_as(input, request, Parquet::from_file)?, request, each)?
+            }
+            FileKind::Npy => whole(open_as(input, request, Npy::from_file)?, request, each)?,
+            FileKind::Gzip | FileKind::Zstd | FileKind::Text => {
+                let file = input.seekable.clone();
+                let read = csv::whole::read(&name, input.text()?, request, typed, each);
+                if let Some(file) = file {
+                    file.unchanged(&name)?;
+                }
+                match read {
+                    Err(Error::TooFewSamples { samples: 0, .. }) if files.len() > 1 => continue,
+                    read => read?,
+                }
+            }
+            FileKind::Foreign(what) => {
+                return Err(Error::Data(format!("{name} is {what}; {READABLE}")));
+            }
+        };
+        match &mut all {
+            None => all = Some(read),
+            Some(all) => {
+                same_columns(&name, &read.names, &all.names)?;
+                all.skipped.join(read.skipped);
+            }
+        }
+    }
+    let mut all = all.ok_or_else(|| Error::Data(format!("{} is empty", files[0].display())))?;
+    all.notes.extend(one_set(&files));
+    Ok(all)
+}
+
+/// Returns the note that several files are one set.
+fn one_set(files: &[PathBuf]) -> Option<String> {
+    let several = files.len() > 1;
+    several.then(|| format!("{} read as one set", counted(files.len() as u64, "file")))
+}
+
+/// Hands on all rows of NPY files of one column each, like [`read_whole`].
+///
+/// # Errors
+/// Those of [`open_pair`], and those of `each`.
+pub fn read_whole_pair(
+    x: &Path,
+    y: Option<&Path>,
+    request: &Request,
+    each: Each,
+) -> Result<ReadText, Error> {
+    whole(pair(x, y)?, request, each)
+}
+
+/// Hands on all rows of a table.
+fn whole(table: impl Whole, request: &Request, each: Each) -> Result<ReadText, Error> {
+    Ok(ReadText {
+        skipped: whole::rows_of(&table, request, each)?,
+        names: table.names(),
+        title: table.title(),
+        time: table.time(),
+        notes: Vec::new(),
+    })
+}
+
+/// Opens NPY files of one column each. Without `y`, only x is read. The request's columns mean nothing.
 ///
 /// # Errors
 /// The errors of [`Npy::open_pair`], or without `y` those of [`Npy::open`].
-pub fn open_pair(x: &Path, y: Option<&Path>, skip_bad: bool) -> Result<OpenedFile, Error> {
-    let npy = match y {
-        Some(y) => Npy::open_pair(x, y)?,
+pub fn open_pair(
+    x: &Path,
+    y: Option<&Path>,
+    request: &Request,
+    on_load: OnLoad,
+) -> Result<OpenedFile, Error> {
+    let bytes = [Some(x), y].into_iter().flatten().map(bytes_of).sum();
+    let opened = opened(vec![Table::of(pair(x, y)?, bytes)], request, on_load)?;
+    enough(
+        &x.display().to_string(),
+        opened.source.samples(),
+        &opened.skipped,
+        request,
+    )?;
+    Ok(opened)
+}
+
+/// Opens NPY files of one column each, or of x alone.
+fn pair(x: &Path, y: Option<&Path>) -> Result<Npy, Error> {
+    match y {
+        Some(y) => Npy::open_pair(x, y),
         None => {
             let request = Request {
                 x_alone: true,
                 ..Request::default()
             };
-            Npy::open(x, &request)?
-        }
-    };
-    let names = npy.columns();
-    opened(npy, names, skip_bad)
-}
-
-/// Opens a file whose rows are read by position; `columns` returns the names of x and y.
-fn open_table<R: Rows + 'static>(
-    input: Input,
-    request: &Request,
-    open: impl FnOnce(File, String, &Request) -> Result<R, Error>,
-    columns: impl FnOnce(&R) -> (String, String),
-) -> Result<OpenedFile, Error> {
-    let Input {
-        name,
-        kind,
-        seekable,
-        mut bytes,
-    } = input;
-    for (setting, given) in [
-        (Setting::Header, request.header.is_some()),
-        (Setting::Delimiter, request.delimiter.is_some()),
-    ] {
-        if given {
-            return Err(setting.error(format!(
-                "is for text files, and {name} is {}: leave it out",
-                kind.described(),
-            )));
+            Npy::open(x, &request)
         }
     }
+}
+
+/// Returns the length of a file, or 0 if that is not known.
+fn bytes_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// Returns the kind of a file: the one that was asked for, or that its first bytes tell.
+fn kind(input: &Input, request: &Request) -> Result<FileKind, Error> {
+    let kind = match (request.kind, input.kind) {
+        (Some(TableKind::Parquet), _) => FileKind::Parquet,
+        (Some(TableKind::Npy), _) => FileKind::Npy,
+        (Some(TableKind::Text), FileKind::Gzip | FileKind::Zstd) => input.kind,
+        (Some(TableKind::Text), _) => FileKind::Text,
+        (None, kind) => kind,
+    };
+    match request.of_text() {
+        Some(setting) if matches!(kind, FileKind::Parquet | FileKind::Npy) => {
+            Err(setting.error(format!(
+                "is for text files, and {} is {}: leave it out",
+                input.name,
+                kind.described(),
+            )))
+        }
+        _ => Ok(kind),
+    }
+}
+
+/// Text files that are read into one store.
+#[derive(Default)]
+struct Texts {
+    store: Store,
+    read: Vec<ReadText>,
+    skipped: Skipped,
+}
+
+impl Texts {
+    fn read(&mut self, input: Input, request: &Request) -> Result<(), Error> {
+        let name = input.name.clone();
+        let file = input.seekable.clone();
+        let read = csv::read(&name, input.text()?, request, &mut self.store);
+        if let Some(file) = file {
+            file.unchanged(&name)?;
+        }
+        let mut read = read?;
+        if let Some(first) = self.read.first() {
+            same_columns(&name, &read.names, &first.names)?;
+        }
+        self.skipped.join(std::mem::take(&mut read.skipped));
+        self.read.push(read);
+        Ok(())
+    }
+
+    fn opened(mut self, name: &str) -> Result<OpenedFile, Error> {
+        if self.read.is_empty() {
+            return Err(Error::Data(format!("{name} is empty")));
+        }
+        let first = self.read.swap_remove(0);
+        self.store.title = first.title;
+        let [x, y] = first.names;
+        Ok(OpenedFile {
+            source: Box::new(self.store),
+            x,
+            y,
+            time: first.time,
+            skipped: self.skipped,
+            notes: first.notes,
+            statistics: None,
+        })
+    }
+}
+
+/// A table whose rows are read by position.
+struct Table {
+    name: String,
+    names: [String; 2],
+    rows: Box<dyn Rows>,
+    /// Bytes of the file that are still to be read.
+    bytes: u64,
+}
+
+impl Table {
+    fn of(rows: impl Rows + 'static, bytes: u64) -> Self {
+        Table {
+            bytes,
+            name: rows.title(),
+            names: rows.names(),
+            rows: Box::new(rows),
+        }
+    }
+}
+
+/// Opens a file whose rows are read by position.
+fn open_as<R>(
+    input: Input,
+    request: &Request,
+    open: impl FnOnce(SharedFile, String, &Request) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let Input {
+        name,
+        seekable,
+        mut bytes,
+        ..
+    } = input;
     let file = match seekable {
         Some(file) => file,
         // A pipe is read only once, from its start to its end.
         None => tempfile::tempfile()
             .and_then(|mut copy| io::copy(&mut bytes, &mut copy).map(|_| copy))
+            .and_then(SharedFile::new)
             .map_err(cannot_copy(&name))?,
     };
-    let rows = open(file, name, request)?;
-    let names = columns(&rows);
-    opened(rows, names, request.skip_bad)
+    open(file, name, request)
 }
 
-fn opened(
-    rows: impl Rows + 'static,
-    (x, y): (String, String),
-    skip_bad: bool,
-) -> Result<OpenedFile, Error> {
+/// Returns the samples of tables, one after the other.
+fn opened(mut tables: Vec<Table>, request: &Request, on_load: OnLoad) -> Result<OpenedFile, Error> {
+    for table in &tables[1..] {
+        same_columns(&table.name, &table.names, &tables[0].names)?;
+    }
+    let [x, y] = tables[0].names.clone();
+    let bytes: u64 = tables.iter().map(|table| table.bytes).sum();
+    let rows: Box<dyn Rows> = if tables.len() == 1 {
+        tables.swap_remove(0).rows
+    } else {
+        Box::new(Joined::new(
+            tables.into_iter().map(|table| table.rows).collect(),
+        ))
+    };
     let time = rows.time();
-    let (source, skipped) = rows::samples(Box::new(rows), skip_bad)?;
+    let all = rows.rows().max(1) as f64;
+    let on_rows = &|rows: u64| on_load((rows as f64 / all * bytes as f64) as u64);
+    let rows = WithMissing {
+        rows,
+        missing: Missing::new(request.missing),
+    };
+    let Samples {
+        source,
+        skipped,
+        statistics,
+    } = rows::samples(Box::new(rows), request.skip_bad, on_rows)?;
     Ok(OpenedFile {
         source,
         x,
         y,
         time,
         skipped,
+        notes: Vec::new(),
+        statistics,
     })
+}
+
+/// Checks that x and y have the names that they have in the first file.
+fn same_columns(file: &str, names: &[String; 2], first: &[String; 2]) -> Result<(), Error> {
+    if names == first {
+        return Ok(());
+    }
+    let over = |[x, y]: &[String; 2]| format!("{y:?} over {x:?}");
+    Err(Error::Data(format!(
+        "{file} has {}, and the first file {}: give files with the same columns",
+        over(names),
+        over(first),
+    )))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use fall_line::data::uncertainty::Holds;
 
 use super::parse::threads;
 use super::{Columns, EXIT_CODES, Format, Synthetic};
@@ -10,7 +11,7 @@ use super::{Columns, EXIT_CODES, Format, Synthetic};
 const PREDICT_EXAMPLES: &str = "\
 Examples:
   fall-line predict model.json new.csv -o predicted.csv
-  fall-line predict model.json cars.csv --y dist --format json
+  fall-line predict model.json --at 20 --at 35 --interval
   cat new.csv | fall-line predict model.json - | head";
 
 #[derive(Debug, Args)]
@@ -23,16 +24,27 @@ pub struct Predict {
     /// The line: a file that `train --save` wrote
     #[arg(value_name = "MODEL.json")]
     pub model: PathBuf,
-    /// CSV, TSV, Parquet or NPY file with x; - reads standard input
-    #[arg(value_name = "DATA", required_unless_present = "x")]
-    pub data: Option<PathBuf>,
+    /// Files with x: text, Parquet or NPY; - is standard input
+    #[arg(value_name = "DATA", required_unless_present_any = ["x", "at"], conflicts_with = "at")]
+    pub data: Vec<PathBuf>,
     #[command(flatten)]
     pub columns: Columns,
+    /// Predict at this x, instead of reading files
+    ///
+    /// May be given several times.
+    #[arg(long, value_name = "X", conflicts_with_all = ["x", "output"])]
+    pub at: Vec<f64>,
     /// Write to FILE.csv, FILE.parquet or FILE.npy
     ///
-    /// Columns: x, y if --y names it, and the prediction. Without --output they go to standard output as CSV.
+    /// The file has all columns of DATA, then `prediction`, `residual` (y less the prediction) if DATA has y, and `lower` and
+    /// `upper` with --interval. Without --output they go to standard output as CSV.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Add the interval that holds a new y, or the line
+    ///
+    /// It holds with the confidence that the model was trained with. y, the default, is for mse.
+    #[arg(long, value_name = "OF", num_args = 0..=1, default_missing_value = "y", require_equals = true)]
+    pub interval: Option<Holds>,
     /// Format of the summary: text, json
     ///
     /// json prints it in place of the predictions.

@@ -135,8 +135,18 @@ pub fn range(text: &str) -> Result<Range<f64>, String> {
 pub fn delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         _ if ["tab", "\\t"].contains(&text) => Ok(b'\t'),
+        b"space" => Ok(b' '),
         [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(*byte),
-        _ => Err("not one ASCII character, or tab".to_owned()),
+        _ => Err("not one ASCII character, tab or space".to_owned()),
+    }
+}
+
+/// `.` or `,`.
+pub fn decimal(text: &str) -> Result<u8, String> {
+    match text {
+        "." => Ok(b'.'),
+        "," => Ok(b','),
+        _ => Err("not . or ,".to_owned()),
     }
 }
 

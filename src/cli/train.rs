@@ -6,7 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use fall_line::engine::Choice;
-use fall_line::error::Error;
+use fall_line::error::{Error, TableKind};
 use fall_line::fit::{Checkpoint, Every, Options, Rate, Variance};
 use fall_line::table::Request;
 use fall_line::train::{DELTA_IN_NOISE, Optimizer, Schedule, TOLERANCE};
@@ -41,11 +41,12 @@ Examples:
     mut_arg("y", |y| y.conflicts_with_all(SYNTHETIC)),
 )]
 pub struct Train {
-    /// CSV, Parquet or NPY file; - is standard input [default: synthetic]
+    /// Files: text, Parquet or NPY; - is standard input [default: synthetic]
     ///
-    /// TSV is read too. Text may be packed by gzip or zstd. The format is detected from the file's first bytes.
+    /// Several files, a folder or a pattern such as 'part-*.csv' are one set. Text may be packed by gzip or zstd. The format is
+    /// detected from a file's first bytes.
     #[arg(value_name = "DATA", conflicts_with_all = SYNTHETIC)]
-    pub data: Option<PathBuf>,
+    pub data: Vec<PathBuf>,
 
     #[command(flatten)]
     pub columns: Columns,
@@ -76,6 +77,25 @@ pub struct Columns {
     /// Column of y, by name or by position from 1
     #[arg(long, value_name = "COL")]
     pub y: Option<String>,
+    /// Leave out rows that can't be used
+    ///
+    /// They are counted by reason. Without it, the first such row is an error that names it. Rows with a missing value are
+    /// always left out.
+    #[arg(long)]
+    pub skip_bad: bool,
+    /// Sign of a missing value, besides empty, NA, NaN and null
+    ///
+    /// A number stands for any way to write it: -9999 for -9999.0 too. May be given several times.
+    #[arg(long, value_name = "TEXT", hide_short_help = true)]
+    pub missing: Vec<String>,
+    /// Format of the file: csv, parquet, npy [default: by its first bytes]
+    #[arg(long, value_name = "FORMAT", requires = "data", hide_short_help = true)]
+    pub input_format: Option<TableKind>,
+    /// Separator of a text file's columns: one character, tab or space [default: detected]
+    ///
+    /// A space stands for any number of spaces and tabs. Commas, semicolons, tabs, vertical bars and blanks are detected.
+    #[arg(long, value_name = "CHAR", value_parser = delimiter, requires = "data", hide_short_help = true)]
+    pub delimiter: Option<u8>,
     /// Header of a text file: its first line names the columns
     #[arg(
         long,
@@ -84,16 +104,26 @@ pub struct Columns {
         hide_short_help = true
     )]
     pub header: HeaderChoice,
-    /// Separator of a text file's columns: one character, or tab
+    /// Lines of a text file to leave out before its table
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        requires = "data",
+        hide_short_help = true
+    )]
+    pub skip_lines: u64,
+    /// Mark of the lines of a text file that are comments [default: #]
+    #[arg(long, value_name = "MARK", requires = "data", hide_short_help = true)]
+    pub comment: Option<String>,
+    /// Sign before decimals in a text file: . or , [default: detected]
     ///
-    /// [default: a comma, or tab if the file's name ends in .tsv]
-    #[arg(long, value_name = "CHAR", value_parser = delimiter, requires = "data", hide_short_help = true)]
-    pub delimiter: Option<u8>,
-    /// Leave out rows that can't be used
-    ///
-    /// They are counted by reason. Without it, the first such row is an error that names it.
-    #[arg(long)]
-    pub skip_bad: bool,
+    /// The other one may part thousands.
+    #[arg(long, value_name = "SIGN", value_parser = decimal, requires = "data", hide_short_help = true)]
+    pub decimal: Option<u8>,
+    /// Format of dates in a text file, as strftime has it: %d/%m/%Y [default: detected]
+    #[arg(long, value_name = "FORMAT", requires = "data", hide_short_help = true)]
+    pub date_format: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -265,10 +295,10 @@ pub struct Output {
 
 impl Columns {
     /// Returns the files that are read: DATA, or without it those of the columns.
-    pub fn files<'a>(&'a self, data: Option<&'a Path>) -> impl Iterator<Item = &'a Path> {
+    pub fn files<'a>(&'a self, data: &'a [PathBuf]) -> impl Iterator<Item = &'a Path> {
         let own = [&self.x, &self.y].into_iter().flatten().map(Path::new);
-        let own = own.filter(move |_| data.is_none());
-        data.into_iter().chain(own)
+        let own = own.filter(|_| data.is_empty());
+        data.iter().map(PathBuf::as_path).chain(own)
     }
 
     /// Returns what to look for in a file.
@@ -276,14 +306,22 @@ impl Columns {
         Request {
             x: self.x.as_deref(),
             y: self.y.as_deref(),
+            x_of_model: false,
+            y_of_model: false,
             x_alone: false,
+            skip_bad: self.skip_bad,
+            missing: &self.missing,
+            kind: self.input_format,
             delimiter: self.delimiter,
             header: match self.header {
                 HeaderChoice::Auto => None,
                 HeaderChoice::Yes => Some(true),
                 HeaderChoice::No => Some(false),
             },
-            skip_bad: self.skip_bad,
+            skip_lines: self.skip_lines,
+            comment: self.comment.as_deref(),
+            decimal: self.decimal,
+            date_format: self.date_format.as_deref(),
         }
     }
 }
@@ -291,7 +329,7 @@ impl Columns {
 impl Train {
     /// Returns whether the samples come from files.
     pub fn has_files(&self) -> bool {
-        self.data.is_some() || self.columns.x.is_some() || self.columns.y.is_some()
+        !self.data.is_empty() || self.columns.x.is_some() || self.columns.y.is_some()
     }
 
     /// Returns the options of the fit.

@@ -6,35 +6,68 @@ use fall_line::atomic;
 use fall_line::data::synthetic::{Generator, Recipe};
 use fall_line::data::{self, Source};
 use fall_line::error::Error;
-use fall_line::table::{self, OpenedFile, Request};
+use fall_line::table::whole::Each;
+use fall_line::table::{self, OpenedFile, ReadText, Request};
 
-use crate::cli::Columns;
+use crate::cli::{Columns, Predict};
 use crate::output::{self, progress::Progress};
 
-/// Opens the columns of a file, or without `data` of files of their own, which the flags of the columns then name.
-pub fn open_file(
-    data: Option<&Path>,
+/// Opens the columns of files, or without `data` of files of their own, which the flags of the columns then name.
+pub fn open_files(
+    data: &[PathBuf],
     flags: &Columns,
     request: &Request,
     quiet: bool,
 ) -> Result<OpenedFile, Error> {
-    let file = match data {
-        Some(path) => {
-            // The length of a pipe is not known.
-            let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
-            let reading = Progress::new("reading bytes", bytes, quiet);
-            table::open(path, request, &|n| reading.advance(n))?
-        }
-        None => open_pair(flags, request)?,
+    let reading = Progress::new("reading", bytes_of(flags.files(data)), quiet);
+    let on_load = |n| reading.advance(n);
+    let file = if data.is_empty() {
+        let (x, y) = pair_of(flags, request)?;
+        table::open_pair(&x, y.as_deref(), request, &on_load)?
+    } else {
+        table::open_all(data, request, &on_load)?
     };
-    if let Some(text) = output::skipped(&file.skipped).filter(|_| !quiet) {
-        output::notice(text);
+    drop(reading);
+    if !quiet {
+        let samples = file.source.samples();
+        told(&file.source.title(), &file.notes);
+        output::tell_skipped("left out", &file.skipped, samples);
     }
     Ok(file)
 }
 
-/// Opens NPY files of one column each.
-fn open_pair(flags: &Columns, request: &Request) -> Result<OpenedFile, Error> {
+/// Says what is not usual in files.
+pub fn told(title: &str, notes: &[String]) {
+    if !notes.is_empty() {
+        output::notice(format!("{title}: {}", notes.join("; ")));
+    }
+}
+
+/// Hands on all rows of the files that `predict` is to read, with all their columns: `typed` if they are not to be text.
+pub fn read_whole(
+    args: &Predict,
+    request: &Request,
+    typed: bool,
+    each: Each,
+) -> Result<ReadText, Error> {
+    if args.data.is_empty() {
+        let (x, y) = pair_of(&args.columns, request)?;
+        return table::read_whole_pair(&x, y.as_deref(), request, each);
+    }
+    let quiet = args.quiet || args.output.is_none();
+    let reading = Progress::new("reading", bytes_of(args.columns.files(&args.data)), quiet);
+    table::read_whole(&args.data, request, typed, &|n| reading.advance(n), each)
+}
+
+/// Returns the bytes of files. The length of a pipe is not known.
+fn bytes_of<'a>(files: impl Iterator<Item = &'a Path>) -> u64 {
+    files
+        .map(|path| std::fs::metadata(path).map_or(0, |file| file.len()))
+        .sum()
+}
+
+/// Returns the NPY files of one column each that the flags of the columns name.
+fn pair_of(flags: &Columns, request: &Request) -> Result<(PathBuf, Option<PathBuf>), Error> {
     let path = |flag: &str, given: &Option<String>| match given {
         Some(name) if atomic::ending(Path::new(name)) == "npy" => Ok(PathBuf::from(name)),
         Some(name) => Err(Error::Usage(format!(
@@ -50,7 +83,7 @@ fn open_pair(flags: &Columns, request: &Request) -> Result<OpenedFile, Error> {
     } else {
         Some(path("y", &flags.y)?)
     };
-    table::open_pair(&x, y.as_deref(), request.skip_bad)
+    Ok((x, y))
 }
 
 /// Draws synthetic samples.

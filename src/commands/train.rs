@@ -12,7 +12,7 @@ use fall_line::table::rows::Skipped;
 use fall_line::train::{Ended, Epoch, Trained};
 
 use self::terminal::Terminal;
-use super::open::{open_file, synthetic_source};
+use super::open::{open_files, synthetic_source};
 use super::set_threads;
 use crate::cli::{Format, Train};
 use crate::output::interrupts::{INTERRUPTED, Interrupts};
@@ -68,12 +68,7 @@ fn prepare<'a>(args: &Train, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
     let start = Instant::now();
     let (source, skipped): (Box<dyn Source>, _) = if args.has_files() {
         let request = args.columns.request();
-        let file = open_file(
-            args.data.as_deref(),
-            &args.columns,
-            &request,
-            args.output.quiet,
-        )?;
+        let file = open_files(&args.data, &args.columns, &request, args.output.quiet)?;
         let skipped = file.skipped.clone();
         (Box::new(file), skipped)
     } else {

@@ -54,6 +54,57 @@ pub struct Uncertainty {
     pub residual_error: Option<f64>,
     /// n − 2.
     pub degrees_of_freedom: u64,
+    /// The line's value at the mean of x; `None` in models of older versions.
+    #[serde(default)]
+    pub at_mean: Option<Level>,
+}
+
+/// The uncertainty of the line's value at the mean of x.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    /// The mean of x.
+    pub x: f64,
+    /// The standard error of the line's value there, in units of y.
+    pub error: f64,
+    /// The covariance of that value and the slope.
+    pub covariance: f64,
+}
+
+/// What an interval around a prediction holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Holds {
+    /// A new y
+    Y,
+    /// The line that all data would give
+    Line,
+}
+
+impl Uncertainty {
+    /// Returns the interval around the prediction at `x` that holds this with the confidence. `None` for a new y if the loss says
+    /// nothing about how y scatters, or if the model is of an older version.
+    ///
+    /// The variance of the line at a distance d from the mean of x is s² + 2·d·c + d²·s(w)², with the level's error s and its
+    /// covariance c with the slope; a new y adds its own (Draper and Smith 1998, 3.1).
+    pub fn interval(&self, line: Centered, x: f64, holds: Holds) -> Option<[f64; 2]> {
+        let Level {
+            x: mean,
+            error,
+            covariance,
+        } = self.at_mean?;
+        let scatter = match holds {
+            Holds::Y => self.residual_error?,
+            Holds::Line => 0.0,
+        };
+        let distance = x - mean;
+        let of_slope = distance * self.w.error;
+        let variance = error * error + 2.0 * distance * covariance + of_slope * of_slope;
+        let degrees = self.degrees_of_freedom as f64;
+        let reach = student_quantile(0.5 + 0.5 * self.confidence, degrees);
+        let half = reach * (variance.max(0.0) + scatter * scatter).sqrt();
+        let middle = line.predict(x);
+        Some([middle - half, middle + half])
+    }
 }
 
 /// A parameter of the line of least loss, with its uncertainty.
@@ -305,6 +356,11 @@ impl Estimator {
             b: parameter(line.model().b, b_error),
             residual_error,
             degrees_of_freedom: degrees as u64,
+            at_mean: Some(Level {
+                x: self.x_mean,
+                error: (factor * of.b.max(0.0)).sqrt(),
+                covariance: factor * between / self.x_deviation,
+            }),
         })
     }
 }

@@ -63,7 +63,7 @@ impl CpuEngine {
     /// Loads all samples on all threads of rayon's pool, and chooses the number of threads as [`CpuEngine::tune`] does.
     ///
     /// # Errors
-    /// Those of [`Loss::check`], [`Memory::new`] and [`data::read`].
+    /// Those of [`Loss::check`], [`Memory::new`] and [`data::read_for_engine`].
     pub fn new(source: &dyn Source, loss: Loss, on_load: OnLoad) -> Result<Self, Error> {
         let mut engine = Self::untuned(source, loss, on_load)?;
         engine.tune();
@@ -117,7 +117,7 @@ impl CpuEngine {
             .zip(y.par_chunks_mut(BLOCK))
             .enumerate()
             .try_for_each_init(Block::default, |block, (index, (x, y))| {
-                data::read(source, index as u64, block)?;
+                data::read_for_engine(source, index as u64, block)?;
                 for (to, from) in [(x, &block.x), (y, &block.y)] {
                     for (to, &from) in to.iter_mut().zip(from) {
                         *to = from as f32;

@@ -82,7 +82,7 @@ impl<'a> GpuEngine<'a> {
     /// - [`Error::Gpu`] if the adapter fails, computes wrong sums, or lacks what `options` ask for.
     /// - [`Error::DeviceMemory`] if the adapter has too little memory even to stream samples through.
     /// - [`Error::Setting`] if [`Options::memory`] is too little for that.
-    /// - [`Error::Empty`] if there are no samples, and the errors of [`data::read`](crate::data::read).
+    /// - [`Error::Empty`] if there are no samples, and the errors of [`data::read_for_engine`](crate::data::read_for_engine).
     pub fn new(
         adapter: &Adapter,
         source: &'a dyn Source,

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display};
 
+use super::Setting;
+
 /// x or y.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
@@ -48,12 +50,16 @@ pub enum Reason {
     Missing,
     /// The text is not a number.
     NotANumber,
-    /// The value is NaN or infinite.
+    /// The text is a number in another dress: with thousands separators, a percent or a currency sign.
+    Dressed,
+    /// The value is infinite, or NaN where that is no sign of a missing one.
     NotFinite,
-    /// The value is beyond the range of f32.
-    BeyondF32,
+    /// The value is beyond the range of f64.
+    BeyondF64,
     /// The row has more or fewer fields than the first one.
     Fields,
+    /// The row's quotes are not those of CSV.
+    Quotes,
 }
 
 impl Display for Reason {
@@ -62,9 +68,11 @@ impl Display for Reason {
         f.write_str(match self {
             Reason::Missing => "is missing",
             Reason::NotANumber => "is not a number",
+            Reason::Dressed => "is a number with separators, a percent or a currency sign",
             Reason::NotFinite => "is not finite",
-            Reason::BeyondF32 => "is beyond the range of f32 (3.4e38)",
+            Reason::BeyondF64 => "is beyond the range of f64 (1.8e308)",
             Reason::Fields => "has another number of fields than the first row",
+            Reason::Quotes => "has quotes that are not those of CSV",
         })
     }
 }
@@ -72,12 +80,24 @@ impl Display for Reason {
 impl Reason {
     /// Returns why a value can't be used, or `None` if it can.
     pub fn of(value: f64) -> Option<Reason> {
-        if !value.is_finite() {
+        if value.is_nan() {
+            Some(Reason::Missing)
+        } else if value.is_infinite() {
             Some(Reason::NotFinite)
-        } else if !(value as f32).is_finite() {
-            Some(Reason::BeyondF32)
         } else {
             None
+        }
+    }
+
+    /// Returns whether such a row is left out, where `skip_bad` leaves out what is no error of the whole file.
+    ///
+    /// Rows with missing values always are. Numbers in another dress never are, because they are mostly the largest ones, nor is
+    /// a row after which quotes may be of any row.
+    pub fn is_left_out(self, skip_bad: bool) -> bool {
+        match self {
+            Reason::Missing => true,
+            Reason::Dressed | Reason::Quotes => false,
+            Reason::NotANumber | Reason::NotFinite | Reason::BeyondF64 | Reason::Fields => skip_bad,
         }
     }
 }
@@ -114,7 +134,7 @@ impl Display for RowError {
             write!(f, ", {column}")?;
         }
         match reason {
-            Reason::Fields => write!(f, ": {text}")?,
+            Reason::Fields | Reason::Quotes => write!(f, ": {text}")?,
             Reason::Missing if text.is_empty() => write!(f, ": the value {reason}")?,
             Reason::Missing => write!(f, ": {text} stands for a missing value")?,
             _ => write!(f, ": {text} {reason}")?,
@@ -129,7 +149,7 @@ impl Display for RowError {
 impl RowError {
     /// Returns whether the row may be a header that was taken for a sample.
     pub fn may_be_header(&self) -> bool {
-        self.row == Row::Line(1) && self.reason != Reason::Fields && self.hint.is_none()
+        self.row == Row::Line(1) && self.reason == Reason::NotANumber && self.hint.is_none()
     }
 }
 
@@ -151,6 +171,31 @@ impl Display for Row {
     }
 }
 
+/// A text that may be read in two ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ambiguity {
+    /// The file.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: u64,
+    /// The text, in quotes.
+    pub text: String,
+    /// The option that says which.
+    pub setting: Setting,
+    /// What it may be.
+    pub readings: [String; 2],
+}
+
+impl Display for Ambiguity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ambiguity {
+            file, line, text, ..
+        } = self;
+        let [one, other] = &self.readings;
+        write!(f, "{file}, line {line}: {text} may be {one} or {other}")
+    }
+}
+
 /// The byte between two columns of a text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delimiter(pub u8);
@@ -167,9 +212,11 @@ impl Display for Delimiter {
 
 /// A kind of file that holds columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum TableKind {
-    /// Text with a delimiter between columns.
+    /// Text with columns, plain or compressed with gzip or zstd.
     #[default]
+    #[cfg_attr(feature = "cli", value(name = "csv"))]
     Text,
     /// Apache Parquet.
     Parquet,
@@ -184,6 +231,8 @@ pub struct NamedColumn {
     pub name: String,
     /// `true` if it holds numbers.
     pub numeric: bool,
+    /// The first text in it that is no number, in quotes; `None` if that is not known.
+    pub example: Option<String>,
 }
 
 /// The columns of a file, for an error that lists them.
@@ -210,8 +259,10 @@ impl Display for ColumnList {
             if self.unnamed.is_none() {
                 write!(f, " {:?}", column.name)?;
             }
-            if !column.numeric {
-                f.write_str(" (not numeric)")?;
+            match &column.example {
+                _ if column.numeric => {}
+                Some(example) => write!(f, " (not numeric: {example})")?,
+                None => f.write_str(" (not numeric)")?,
             }
         }
         match self.columns.len().saturating_sub(SHOWN) {

@@ -12,8 +12,14 @@ pub enum Setting {
     Adapter,
     /// The interval between two checkpoints.
     CheckpointEvery,
+    /// The mark of comments in a text file.
+    Comment,
     /// The confidence of intervals.
     Confidence,
+    /// The format of dates in a text file.
+    DateFormat,
+    /// The byte before decimals in a text file.
+    Decimal,
     /// δ of the huber loss.
     Delta,
     /// The delimiter of a text file.
@@ -28,10 +34,14 @@ pub enum Setting {
     Generator,
     /// The header of a text file.
     Header,
+    /// The kind of a file.
+    InputFormat,
     /// The learning rate.
     LearningRate,
     /// The loss.
     Loss,
+    /// The signs of missing values.
+    Missing,
     /// The standard deviation of synthetic noise.
     Noise,
     /// The optimizer.
@@ -48,6 +58,8 @@ pub enum Setting {
     Schedule,
     /// The seed of synthetic data.
     Seed,
+    /// The lines before a text file's table.
+    SkipLines,
     /// The standardising of samples.
     Standardize,
     /// The storage format of samples on a GPU.
@@ -69,7 +81,10 @@ impl Display for Setting {
         f.write_str(match self {
             Setting::Adapter => "the adapter",
             Setting::CheckpointEvery => "the interval of checkpoints",
+            Setting::Comment => "the mark of comments",
             Setting::Confidence => "the confidence",
+            Setting::DateFormat => "the format of dates",
+            Setting::Decimal => "the sign before decimals",
             Setting::Delta => "the huber loss's δ",
             Setting::Delimiter => "the delimiter",
             Setting::DeviceMemory => "the device memory for samples",
@@ -77,8 +92,10 @@ impl Display for Setting {
             Setting::Force => "ignoring the learning rate's limit",
             Setting::Generator => "the generator",
             Setting::Header => "the header option",
+            Setting::InputFormat => "the format of the file",
             Setting::LearningRate => "the learning rate",
             Setting::Loss => "the loss",
+            Setting::Missing => "the sign of missing values",
             Setting::Noise => "the noise",
             Setting::Optimizer => "the optimizer",
             Setting::Outliers => "the share of outliers",
@@ -87,6 +104,7 @@ impl Display for Setting {
             Setting::Samples => "the number of samples",
             Setting::Schedule => "the schedule",
             Setting::Seed => "the seed",
+            Setting::SkipLines => "the number of lines to skip",
             Setting::Standardize => "standardising",
             Setting::Storage => "the storage format",
             Setting::SyncEvery => "the number of epochs between read-backs",

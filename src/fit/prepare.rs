@@ -139,8 +139,13 @@ fn statistics_before(
     if !judged && source.samples() > FEW {
         return Ok(None);
     }
-    monitor.begin(Phase::Reading, source.samples());
-    let statistics = Statistics::of(source, &|samples| monitor.advance(samples))?;
+    let statistics = match source.statistics() {
+        Some(known) => known,
+        None => {
+            monitor.begin(Phase::Reading, source.samples());
+            Statistics::of(source, &|samples| monitor.advance(samples))?
+        }
+    };
     if judged {
         judge(source, options.standardizes(source), &statistics, monitor)?;
     }
@@ -234,14 +239,19 @@ fn judge(
         });
     }
     for (name, column) in [("x", x), ("y", &statistics.y)] {
-        if column.least < column.greatest && !column.varies() {
-            return Err(Error::Data(format!(
-                "{}: {name} runs from {:?} to {:?}, too little for f64 to square: bring it to larger units",
-                source.title(),
-                column.least,
-                column.greatest,
-            )));
-        }
+        let (too, units) = if !column.squares.is_finite() {
+            ("too much", "larger")
+        } else if column.least < column.greatest && !column.varies() {
+            ("too little", "smaller")
+        } else {
+            continue;
+        };
+        return Err(Error::Data(format!(
+            "{}: {name} runs from {:?} to {:?}, {too} for f64 to square: give it in {units} units",
+            source.title(),
+            column.least,
+            column.greatest,
+        )));
     }
     for (name, column) in source.names().into_iter().zip([x, &statistics.y]) {
         let (in_f64, step) = match (column.coarse_in_f64(), column.coarse_in_f32()) {

@@ -1,9 +1,7 @@
 //! The flags that help: the one place where an error of the library gets words of the command line.
 
-use std::borrow::Cow;
-
 use fall_line::engine::CpuReason;
-use fall_line::error::{Axes, ColumnList, Error, RowError, Setting, TableKind};
+use fall_line::error::{Ambiguity, Axes, ColumnList, Error, Reason, RowError, Setting, TableKind};
 use fall_line::fit::{Notice, Remedy};
 
 /// Returns an error's text in the words of the command line: options as flags, and the flag that helps.
@@ -45,7 +43,10 @@ fn flag(setting: Setting) -> &'static str {
     match setting {
         Setting::Adapter => "--adapter",
         Setting::CheckpointEvery => "--checkpoint-every",
+        Setting::Comment => "--comment",
         Setting::Confidence => "--confidence",
+        Setting::DateFormat => "--date-format",
+        Setting::Decimal => "--decimal",
         Setting::Delta => "--delta",
         Setting::Delimiter => "--delimiter",
         Setting::DeviceMemory => "--device-memory",
@@ -53,8 +54,10 @@ fn flag(setting: Setting) -> &'static str {
         Setting::Force => "--force",
         Setting::Generator => "--generator",
         Setting::Header => "--header",
+        Setting::InputFormat => "--input-format",
         Setting::LearningRate => "--learning-rate",
         Setting::Loss => "--loss",
+        Setting::Missing => "--missing",
         Setting::Noise => "--noise",
         Setting::Optimizer => "--optimizer",
         Setting::Outliers => "--outliers",
@@ -63,6 +66,7 @@ fn flag(setting: Setting) -> &'static str {
         Setting::Samples => "--samples",
         Setting::Schedule => "--schedule",
         Setting::Seed => "--seed",
+        Setting::SkipLines => "--skip-lines",
         Setting::Standardize => "--standardize",
         Setting::Storage => "--storage",
         Setting::SyncEvery => "--sync-every",
@@ -74,27 +78,24 @@ fn flag(setting: Setting) -> &'static str {
     }
 }
 
-/// Returns the text of a row that was left out, with the flag that helps.
-pub fn row(row: &RowError) -> String {
-    format!("{row}{}", header_hint(row))
-}
-
 /// Returns what to add to an error's text, with the separator before it.
-fn hint(error: &Error) -> Cow<'static, str> {
-    if let Error::OtherDelimiter {
-        suspected, taken, ..
-    } = error
-    {
-        return format!("; say --delimiter {suspected}, or --delimiter {taken} if it does not")
-            .into();
-    }
-    fixed_hint(error).into()
-}
-
-fn fixed_hint(error: &Error) -> &'static str {
+fn hint(error: &Error) -> &'static str {
     match error {
         Error::Row(row) if row.may_be_header() => header_hint(row),
-        Error::Row(row) if row.hint.is_none() => "; --skip-bad leaves such rows out",
+        Error::Row(row) if row.reason == Reason::Dressed => {
+            "; write plain numbers (--decimal . or --decimal , reads thousands separators)"
+        }
+        Error::Row(row) if row.hint.is_none() && row.reason.is_left_out(true) => {
+            "; --skip-bad leaves such rows out"
+        }
+        Error::Ambiguous(Ambiguity {
+            setting: Setting::DateFormat,
+            ..
+        }) => "; --date-format %d/%m/%Y or --date-format %m/%d/%Y says which",
+        Error::Ambiguous(_) => "; --decimal , or --decimal . says which",
+        Error::Value { value, .. } if value.is_finite() => {
+            "; --standardize brings such values into range"
+        }
         Error::TooFewSamples {
             first: Some(row), ..
         } => header_hint(row),
@@ -145,8 +146,7 @@ fn is_one_column(columns: &ColumnList, kind: TableKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use fall_line::error::{Axis, Delimiter, NamedColumn, Reason, Row};
-    use fall_line::table::rows::Skipped;
+    use fall_line::error::{Axis, NamedColumn, Row};
 
     use super::*;
 
@@ -154,6 +154,7 @@ mod tests {
         let named = |name: &&str| NamedColumn {
             name: (*name).to_owned(),
             numeric: true,
+            example: None,
         };
         ColumnList {
             columns: names.iter().map(named).collect(),
@@ -208,15 +209,6 @@ mod tests {
                 },
                 "; --delimiter says what separates columns",
             ),
-            (
-                Error::OtherDelimiter {
-                    file: file(),
-                    suspected: Delimiter(b';'),
-                    taken: Delimiter(b'\t'),
-                    decimal_commas: false,
-                },
-                "not by tab; say --delimiter ';', or --delimiter tab if it does not",
-            ),
             (Error::Row(first()), header),
             (
                 Error::Row(bad_row(Row::Line(2), None)),
@@ -244,11 +236,5 @@ mod tests {
             let text = text(&error);
             assert!(text.ends_with(end), "{text}");
         }
-        let skipped = Skipped {
-            counts: [(Reason::NotANumber, 1)].into(),
-            first: Some(first()),
-        };
-        let notice = crate::output::skipped(&skipped).unwrap();
-        assert!(notice.ends_with(header), "{notice}");
     }
 }

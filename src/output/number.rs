@@ -35,6 +35,10 @@ pub fn to_digits_of(value: f64, error: Option<f64>) -> String {
     let Some(error) = error.filter(|&error| error > 0.0 && error.is_finite()) else {
         return precise(value);
     };
+    // An error of rounding says nothing about digits that people read.
+    if error < 1e-10 * value.abs() {
+        return digits(value, 10);
+    }
     // The position of the error's second digit, as it is once it is rounded to two.
     let size = format!("{error:.1e}").parse().unwrap_or(error);
     let last = f64::log10(size).floor() as i32 - 1;

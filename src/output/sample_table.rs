@@ -1,4 +1,4 @@
-//! Tables of samples, as `generate` and `predict` write them.
+//! Tables of samples, as `generate` writes them.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -45,35 +45,10 @@ impl<F: Fn(Block) -> Vec<Vec<f64>>> SampleTable<'_, F> {
             )
         });
         drop(progress);
-        self.end(
-            written,
-            stopped,
-            format!("{} is not written", path.display()),
-        )
-    }
-
-    /// Writes the table to stdout as CSV.
-    pub fn print(&self) -> Result<ExitCode, Error> {
-        let mut stopped = None;
-        let mut out = io::BufWriter::new(io::stdout());
-        let written = self
-            .write(&mut out, Kind::Csv, &|_| {}, &mut stopped)
-            .and_then(|()| out.flush())
-            .map_err(super::cannot_print);
-        self.end(written, stopped, "there would be more".to_owned())
-    }
-
-    /// Returns the exit code of a table that was written, or was not.
-    fn end(
-        &self,
-        written: Result<(), Error>,
-        stopped: Option<Stopped>,
-        rest: String,
-    ) -> Result<ExitCode, Error> {
         match stopped {
             Some(Stopped::Unread(error)) => Err(error),
             Some(Stopped::Interrupted) => {
-                super::notice(format!("interrupted: {rest}"));
+                super::notice(format!("interrupted: {} is not written", path.display()));
                 Ok(INTERRUPTED.into())
             }
             None => written.map(|()| ExitCode::SUCCESS),

@@ -3,30 +3,34 @@
 //! The text is read once and split into chunks of whole records. All threads parse a batch of chunks while the next batch
 //! is read, so no more than two batches of text are in memory.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
-use csv::ByteRecord;
 use rayon::prelude::*;
 
-use self::header::{CsvHeader, decimal_comma};
-use self::parse::{BadRecord, Fault, ParsedChunk, RecordShape, line_ends, reader};
-use self::split::{LONGEST, SplitError, Splitter};
-use super::opened::OpenedFile;
+use self::clean::Unpadded;
+use self::layout::{Layout, offset_of_line};
+use self::parse::{BadRecord, Fault, Field, ParsedChunk, RecordShape};
+use self::split::{LONGEST, SplitError, Splitter, TextChunk};
+use self::value::{Missing, Written};
 use super::request::{ColumnChoice, Request};
 use super::rows::{Skipped, enough};
 use super::store::Store;
+use crate::data::{Block, Time};
 use crate::error::{Axis, Error, Reason, Row, RowError, counted};
 
-mod header;
+mod clean;
+mod layout;
 mod parse;
 mod split;
 mod suspect;
+pub mod value;
+pub mod whole;
 
 /// The amounts that are read at once. Tests take smaller ones.
 #[derive(Clone, Copy, Debug)]
 struct ReadSizes {
-    /// Records that show the header and the numeric columns.
+    /// Records that show the layout.
     records: usize,
     /// Bytes read at first to find those records.
     head: usize,
@@ -45,7 +49,22 @@ const CHUNKS_A_THREAD: usize = 8;
 /// Bytes of a batch, about. Long records make large chunks, so few of those make a batch.
 const MOST_BYTES: usize = 16 << 20;
 
-/// Reads the samples of a text; errors call it `name`.
+/// What was read from a text, besides its samples.
+#[derive(Debug)]
+pub struct ReadText {
+    /// The names of x and y; that of y is empty if only x is read.
+    pub names: [String; 2],
+    /// The data in words, for a headline.
+    pub title: String,
+    /// What x counts, if it holds dates.
+    pub time: Option<Time>,
+    /// The rows that were left out.
+    pub skipped: Skipped,
+    /// What is not usual in the text, in words.
+    pub notes: Vec<String>,
+}
+
+/// Appends the samples of a text to a store; errors call it `name`.
 ///
 /// # Errors
 /// [`Error::Io`] if the text can't be read, and the errors of its content: see [`open`](super::open).
@@ -53,8 +72,9 @@ pub fn read(
     name: &str,
     text: Box<dyn Read + Send + '_>,
     request: &Request,
-) -> Result<OpenedFile, Error> {
-    read_in_chunks(name, text, request, SIZES)
+    store: &mut Store,
+) -> Result<ReadText, Error> {
+    read_in_chunks(name, text, request, SIZES, store)
 }
 
 fn read_in_chunks(
@@ -62,115 +82,169 @@ fn read_in_chunks(
     text: Box<dyn Read + Send + '_>,
     request: &Request,
     sizes: ReadSizes,
-) -> Result<OpenedFile, Error> {
-    let delimiter = request.delimiter.unwrap_or_else(|| usual_delimiter(name));
-    let mut text = Splitter::new(text, delimiter, sizes.chunk);
-    let (head, _) = text.peek(sizes.head).map_err(Error::cannot_read(name))?;
-    suspect::other_content(name, head, delimiter)?;
-    let first =
-        first_records(&mut text, delimiter, sizes).map_err(|error| read_error(name, 1, error))?;
-    if request.delimiter.is_none() {
-        suspect::decimal_commas(name, &first, delimiter)?;
-    }
-    suspect::foreign_line(name, &first)?;
-    let header = CsvHeader::detect(&first, request);
-    if first.len() <= usize::from(header.is_present) {
+    store: &mut Store,
+) -> Result<ReadText, Error> {
+    let (layout, text) = laid_out(name, text, request, sizes)?;
+    let samples = |_: &TextChunk, _: &RecordShape<'_>, samples: Block| samples;
+    let keep = |samples: Block| store.append(&samples);
+    read_chunks(name, &layout, text, request, sizes, samples, keep)
+}
+
+/// Reads a text in chunks: makes something of each by its layout and its samples, on all threads, and hands it on in the text's
+/// order.
+fn read_chunks<T: Send>(
+    name: &str,
+    layout: &Layout,
+    text: Box<dyn Read + Send + '_>,
+    request: &Request,
+    sizes: ReadSizes,
+    make: impl Fn(&TextChunk, &RecordShape, Block) -> T + Send + Sync,
+    keep: impl FnMut(T) -> Result<(), Error> + Send,
+) -> Result<ReadText, Error> {
+    if layout.is_empty {
         // There is nothing to tell columns by.
         enough(name, 0, &Skipped::default(), request)?;
     }
-    if request.delimiter.is_none() {
-        suspect::other_delimiter(name, &first, &header, request, delimiter)?;
-    }
-    let columns = header.columns(name);
+    let columns = layout.columns(name);
     let (x, y) = columns.choose(request)?;
+    let x_written = layout.written(x)?;
+    let y_written = y.map(|at| layout.written(at)).transpose()?;
+    let missing = Missing::new(request.missing);
+    let y_field = y.zip(y_written.as_ref());
+    let shape = RecordShape {
+        delimiter: layout.cleaner.separator.byte(),
+        width: layout.columns.len(),
+        x: Field {
+            at: x,
+            written: &x_written,
+        },
+        y: y_field.map(|(at, written)| Field { at, written }),
+        missing: &missing,
+    };
     let mut table = CsvTable {
         columns,
+        shape,
         skip_bad: request.skip_bad,
-        store: Store::new(title(columns, header.of_numbers, x, y)),
-        x,
-        y,
-        lines: 0,
+        keep,
+        lines: layout.lines,
         skipped: Skipped::default(),
     };
-    if header.is_present {
-        table.lines = skip_header(&mut text, delimiter).map_err(|e| read_error(name, 1, e))?;
-    }
+    let mut text = Splitter::new(text, shape.delimiter, sizes.chunk);
     // One thread runs the loop and owns all large buffers: the allocator keeps some for each thread that had any.
-    rayon::scope(|_| table.fill(&mut text, delimiter))?;
-    Ok(OpenedFile {
-        source: Box::new(table.store),
-        x: columns.name(x),
-        y: y.map(|y| columns.name(y)).unwrap_or_default(),
-        time: None,
-        skipped: table.skipped,
+    rayon::scope(|_| table.fill(&mut text, make))?;
+    let skipped = table.skipped;
+    let y_name = y.map(|y| columns.name(y)).unwrap_or_default();
+    Ok(ReadText {
+        title: title(columns, x, y),
+        names: [columns.name(x), y_name],
+        time: x_written.time(),
+        skipped,
+        notes: layout.notes.clone(),
     })
 }
 
-/// The samples that were read so far.
-struct CsvTable<'a> {
+/// Finds a text's layout. Returns it, and the text from the first sample on.
+fn laid_out<'a>(
+    name: &str,
+    text: Box<dyn Read + Send + 'a>,
+    request: &Request,
+    sizes: ReadSizes,
+) -> Result<(Layout, Box<dyn Read + Send + 'a>), Error> {
+    let (text, encoding) = suspect::decoded(name, text)?;
+    let mut text = Unpadded(text);
+    let (mut head, ended) = suspect::first_lines(&mut text, sizes.head, sizes.records, LONGEST)
+        .map_err(Error::cannot_read(name))?;
+    // The last line may go on.
+    let whole = match memchr::memrchr2(b'\n', b'\r', &head) {
+        _ if ended => head.len(),
+        Some(end) => end + 1,
+        None => return Err(read_error(name, 1, SplitError::TooLong)),
+    };
+    let mut layout = Layout::detect(
+        name,
+        usual_delimiter(name),
+        &head[..whole],
+        sizes.records,
+        request,
+    )?;
+    layout
+        .notes
+        .extend(encoding.map(|encoding| format!("encoded in {encoding}")));
+    head.drain(..offset_of_line(&head, layout.lines));
+    let text = io::Cursor::new(head).chain(text);
+    let text = layout.cleaner.clone().read(Box::new(text));
+    Ok((layout, text))
+}
+
+/// What was read so far.
+struct CsvTable<'a, F> {
     columns: ColumnChoice<'a>,
+    shape: RecordShape<'a>,
     skip_bad: bool,
-    /// The position of the column of x.
-    x: usize,
-    /// The position of the column of y; `None` if only x is read.
-    y: Option<usize>,
-    store: Store,
+    /// Takes what was made of a chunk.
+    keep: F,
     /// Lines so far.
     lines: u64,
     skipped: Skipped,
 }
 
-impl CsvTable<'_> {
-    /// Reads the text to its end. All threads parse a batch while one of them stores the samples of the batch before and
+/// What was made of a chunk, and the records of it that can't be used.
+type Made<T> = (ParsedChunk, T);
+
+impl<F> CsvTable<'_, F> {
+    /// Reads the text to its end. All threads parse a batch while one of them keeps what was made of the batch before and
     /// reads the next one.
-    fn fill(&mut self, text: &mut Splitter, delimiter: u8) -> Result<(), Error> {
-        let skip_bad = self.skip_bad;
-        let shape = RecordShape {
-            delimiter,
-            width: self.columns.columns.len(),
-            x: self.x,
-            y: self.y,
-        };
+    fn fill<T: Send>(
+        &mut self,
+        text: &mut Splitter,
+        make: impl Fn(&TextChunk, &RecordShape, Block) -> T + Sync,
+    ) -> Result<(), Error>
+    where
+        F: FnMut(T) -> Result<(), Error> + Send,
+    {
+        let (skip_bad, shape) = (self.skip_bad, self.shape);
         let chunks = CHUNKS_A_THREAD * rayon::current_num_threads();
+        let made = |chunk: &TextChunk| {
+            let mut parsed = parse::parse(chunk, shape, skip_bad);
+            let made = make(chunk, &shape, std::mem::take(&mut parsed.samples));
+            (parsed, made)
+        };
         let mut batch = text.batch(chunks, MOST_BYTES);
         let mut before = Vec::new();
         while !batch.is_empty() {
             let ((kept, next), parsed) = rayon::join(
-                || (self.keep(&before), text.batch(chunks, MOST_BYTES)),
-                || {
-                    let chunks = batch.par_iter().with_max_len(1);
-                    chunks
-                        .map(|chunk| parse::parse(chunk, shape, skip_bad))
-                        .collect()
-                },
+                || (self.keep(before), text.batch(chunks, MOST_BYTES)),
+                || batch.par_iter().with_max_len(1).map(&made).collect(),
             );
             kept?;
             before = parsed;
             text.recycle(batch);
             batch = next;
         }
-        self.keep(&before)?;
+        self.keep(before)?;
         match text.error.take() {
             Some(error) => Err(read_error(self.columns.file, self.lines + 1, error)),
             None => Ok(()),
         }
     }
 
-    /// Stores parsed chunks in the text's order, so that the first bad row is the first in the file.
-    fn keep(&mut self, batch: &[ParsedChunk]) -> Result<(), Error> {
-        for parsed in batch {
-            if let Some(bad) = &parsed.first {
-                let error = self.row_error(bad);
-                if !self.skip_bad {
-                    return Err(Error::Row(error));
+    /// Keeps what was made of chunks in the text's order, so that the first bad row is the first in the file.
+    fn keep<T>(&mut self, batch: Vec<Made<T>>) -> Result<(), Error>
+    where
+        F: FnMut(T) -> Result<(), Error>,
+    {
+        for (parsed, made) in batch {
+            let mut skipped = std::mem::take(&mut self.skipped);
+            for (reason, (count, bad)) in &parsed.bad {
+                let example = self.row_error(bad);
+                if !reason.is_left_out(self.skip_bad) {
+                    return Err(Error::Row(example));
                 }
-                self.skipped.first.get_or_insert(error);
+                skipped.add(*reason, *count, || example);
             }
-            for (reason, count) in &parsed.counts {
-                *self.skipped.counts.entry(*reason).or_default() += count;
-            }
+            self.skipped = skipped;
             self.lines += parsed.lines;
-            self.store.append(&parsed.samples)?;
+            (self.keep)(made)?;
         }
         Ok(())
     }
@@ -178,47 +252,50 @@ impl CsvTable<'_> {
     /// Returns the error of a record that can't be used, with a remedy if one can be told.
     fn row_error(&self, bad: &BadRecord) -> RowError {
         let file = self.columns.file.to_owned();
-        let line = self.lines + bad.line + 1;
+        let row = Row::Line(self.lines + bad.line + 1);
+        let of_row = |text: String, reason| RowError {
+            file: file.clone(),
+            row,
+            column: None,
+            text,
+            reason,
+            hint: None,
+        };
         match &bad.fault {
-            Fault::Fields(fields) => RowError {
-                file,
-                row: Row::Line(line),
-                column: None,
-                text: format!(
-                    "{}, but the first line has {}",
-                    counted(*fields as u64, "column"),
-                    self.columns.columns.len()
-                ),
-                reason: Reason::Fields,
-                hint: None,
-            },
+            Fault::Fields(count) => of_row(fields(*count, self.shape.width), Reason::Fields),
+            Fault::Quotes(what) => of_row((*what).to_owned(), Reason::Quotes),
             Fault::Value(axis, reason, field) => {
-                let column = match (axis, self.y) {
-                    (Axis::Y, Some(y)) => y,
-                    _ => self.x,
+                let of_axis = match axis {
+                    Axis::Y => self.shape.y.unwrap_or(self.shape.x),
+                    Axis::X => self.shape.x,
                 };
                 RowError {
-                    file,
-                    row: Row::Line(line),
-                    column: Some(self.columns.titled(column)),
-                    text: quoted(field),
-                    reason: *reason,
-                    hint: self.hint(line, column, *reason, field).map(str::to_owned),
+                    column: Some(self.columns.titled(of_axis.at)),
+                    hint: self.hint(row, of_axis, *reason).map(str::to_owned),
+                    ..of_row(quoted(field), *reason)
                 }
             }
         }
     }
 
-    fn hint(&self, line: u64, column: usize, reason: Reason, field: &[u8]) -> Option<&'static str> {
-        let numeric = self.columns.columns[column].numeric;
-        if decimal_comma(field) {
-            Some("; write numbers without commas, decimals with a point")
-        } else if line > 1 && !numeric && reason == Reason::NotANumber {
-            Some("; most of the column holds text or dates: choose a column of numbers")
-        } else {
-            None
-        }
+    fn hint(&self, row: Row, field: Field, reason: Reason) -> Option<&'static str> {
+        let numeric = self.columns.columns[field.at].numeric;
+        let holds_numbers = matches!(field.written, Written::Numbers(_));
+        (row != Row::Line(1) && !(numeric && holds_numbers) && reason == Reason::NotANumber)
+            .then_some(if numeric {
+                "; the values above are written otherwise"
+            } else {
+                "; most of the column holds text: choose a column of numbers"
+            })
     }
+}
+
+/// Says how many fields a record has, and how many it should have.
+fn fields(count: usize, width: usize) -> String {
+    format!(
+        "{}, where others have {width}",
+        counted(count as u64, "field")
+    )
 }
 
 /// Returns the default delimiter for a file of this name, compressed or not.
@@ -241,7 +318,7 @@ fn usual_delimiter(name: &str) -> u8 {
 }
 
 /// Returns the data in words, for a headline: `cars.csv: dist over speed`.
-fn title(columns: ColumnChoice, of_numbers: bool, x: usize, y: Option<usize>) -> String {
+fn title(columns: ColumnChoice, x: usize, y: Option<usize>) -> String {
     let file = Path::new(columns.file);
     let over = y.map(|y| format!("{} over ", columns.name(y)));
     format!(
@@ -249,61 +326,12 @@ fn title(columns: ColumnChoice, of_numbers: bool, x: usize, y: Option<usize>) ->
         file.file_name().unwrap_or(file.as_os_str()).display(),
         over.unwrap_or_default(),
         columns.name(x),
-        match columns.unnamed {
-            Some(_) => ", no header",
-            None if of_numbers => ", the first line of numbers as header",
-            None => "",
+        if columns.unnamed.is_none() {
+            ""
+        } else {
+            ", no header"
         },
     )
-}
-
-/// Returns the first records, without a byte-order mark: as many as are wanted, as the text has, or as [`LONGEST`] bytes
-/// hold.
-fn first_records(
-    text: &mut Splitter,
-    delimiter: u8,
-    sizes: ReadSizes,
-) -> Result<Vec<ByteRecord>, SplitError> {
-    const MARK: &[u8] = b"\xef\xbb\xbf";
-    let (bytes, _) = text.peek(MARK.len()).map_err(SplitError::Io)?;
-    if bytes.starts_with(MARK) {
-        text.skip(MARK.len());
-    }
-    let mut size = sizes.head;
-    loop {
-        let (bytes, ended) = text.peek(size).map_err(SplitError::Io)?;
-        // One more than is wanted, because the last one read may be incomplete.
-        let mut first: Vec<ByteRecord> = reader(bytes, delimiter)
-            .into_byte_records()
-            .map_while(Result::ok)
-            .take(sizes.records + 1)
-            .collect();
-        if !ended || first.len() > sizes.records {
-            first.pop();
-        }
-        if ended || first.len() == sizes.records || size >= LONGEST && !first.is_empty() {
-            return Ok(first);
-        }
-        if size >= LONGEST {
-            return Err(SplitError::TooLong);
-        }
-        size *= 2;
-    }
-}
-
-/// Drops the first record, and returns the number of lines that end in it.
-fn skip_header(text: &mut Splitter, delimiter: u8) -> Result<u64, SplitError> {
-    let (bytes, _) = text.peek(0).map_err(SplitError::Io)?;
-    let mut records = reader(bytes, delimiter);
-    // It was read from the same bytes before, without an error.
-    let _ = records.read_byte_record(&mut ByteRecord::new());
-    let end = records.position().byte() as usize;
-    // The csv crate leaves the `\n` of a `\r\n` to the next record.
-    let rest = bytes[..end].ends_with(b"\r") && bytes[end..].starts_with(b"\n");
-    let end = end + usize::from(rest);
-    let lines = line_ends(&bytes[..end]);
-    text.skip(end);
-    Ok(lines)
 }
 
 /// Returns a field for an error message: in quotes, on one line, cut short; an empty one as nothing.

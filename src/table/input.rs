@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::gzip::Gzip;
 use super::kind::{FileKind, MAGIC};
+use super::shared::SharedFile;
 use crate::data::OnLoad;
 use crate::error::Error;
 
@@ -18,8 +19,10 @@ pub struct Input<'a> {
     pub name: String,
     /// The kind, by the first bytes.
     pub kind: FileKind,
+    /// True if it holds nothing.
+    pub is_empty: bool,
     /// The file itself; `None` if it can only be read from its start to its end.
-    pub seekable: Option<File>,
+    pub seekable: Option<SharedFile>,
     /// All bytes, the first ones included.
     pub bytes: Box<dyn Read + Send + 'a>,
 }
@@ -45,20 +48,31 @@ impl<'a> Input<'a> {
         let file = file.map_err(cannot_read)?;
         let seekable = file.as_ref().map(seekable).transpose();
         let seekable = seekable.map_err(cannot_read)?.flatten();
+        // From now on a change is noticed.
+        let seekable = seekable
+            .map(SharedFile::new)
+            .transpose()
+            .map_err(cannot_read)?;
         let file: Box<dyn Read + Send> = match file {
             Some(file) => Box::new(file),
             None => Box::new(io::stdin()),
         };
         let (head, bytes) = peek(CountedReader { file, on_load }).map_err(cannot_read)?;
-        if head.is_empty() {
-            return Err(Error::Data(format!("{name} is empty")));
-        }
         Ok(Input {
             kind: FileKind::of(&head),
+            is_empty: head.is_empty(),
             name,
             seekable,
             bytes: Box::new(bytes),
         })
+    }
+
+    /// Returns the bytes that are still to be read by position.
+    pub fn left(&self) -> u64 {
+        let head = MAGIC as u64;
+        self.seekable
+            .as_ref()
+            .map_or(0, |file| file.length().saturating_sub(head))
     }
 
     /// Returns the text, decompressed if it has to be.
@@ -77,7 +91,10 @@ impl<'a> Input<'a> {
         let unpacked: Box<dyn Read + Send> = match kind {
             FileKind::Gzip => Box::new(Gzip::new(packed)),
             FileKind::Zstd => {
-                Box::new(zstd::Decoder::with_buffer(packed).map_err(cannot_decompress)?)
+                let mut unpacked = zstd::Decoder::with_buffer(packed).map_err(cannot_decompress)?;
+                // zstd --long=31 looks back over 2 GB; only what a file asks for is taken.
+                unpacked.window_log_max(31).map_err(cannot_decompress)?;
+                Box::new(unpacked)
             }
             FileKind::Text | FileKind::Parquet | FileKind::Npy | FileKind::Foreign(_) => {
                 return Ok(Box::new(packed));

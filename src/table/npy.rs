@@ -2,12 +2,18 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Field, Schema};
 
 use self::array::Strided;
 use self::header::NpyHeader;
 use super::request::ColumnChoice;
-use super::rows::{Axis, Bad, Request, Rows, Skipped, enough, judge};
-use crate::data::{Block, positions};
+use super::rows::{Axis, Bad, Request, Rows, judge};
+use super::shared::SharedFile;
+use super::whole::{Whole, array_of};
+use crate::data::{BLOCK, Block, Time, positions};
 use crate::error::{Error, Row, RowError, TableKind};
 
 mod array;
@@ -16,8 +22,8 @@ mod header;
 
 /// Two columns of an NPY file, or two files of one column each.
 ///
-/// An array holds integers, floating-point numbers of 16, 32 or 64 bits, or booleans, in either byte order and dimension
-/// order. The fields of a structured array are columns with names. A value becomes the nearest f64; false is 0 and true 1.
+/// An array holds integers, floating-point numbers of 16, 32 or 64 bits, booleans, dates or times, in either byte order and
+/// dimension order. Dates are days since 1970, or seconds if their unit is shorter. The fields of a structured array are columns with names. A value becomes the nearest f64; false is 0 and true 1.
 /// Only the blocks that are read are in memory.
 #[derive(Debug)]
 pub struct Npy {
@@ -27,6 +33,8 @@ pub struct Npy {
     x: NpyColumn,
     /// `None` if x is alone.
     y: Option<NpyColumn>,
+    /// All columns that hold numbers, with their names.
+    columns: Vec<(String, Strided)>,
 }
 
 /// A column and its names.
@@ -57,7 +65,7 @@ impl Npy {
     ///
     /// # Errors
     /// See [`Npy::open`].
-    pub fn from_file(file: File, name: String, request: &Request) -> Result<Self, Error> {
+    pub fn from_file(file: SharedFile, name: String, request: &Request) -> Result<Self, Error> {
         let header = NpyHeader::read(file, &name)?;
         let columns = ColumnChoice {
             file: &name,
@@ -67,7 +75,6 @@ impl Npy {
             note: None,
         };
         let (x, y) = columns.choose(request)?;
-        enough(&name, header.rows, &Skipped::default(), request)?;
         let column = |at| {
             let array = header.array(at).ok_or_else(|| {
                 let (title, listed) = (columns.titled(at), columns.list());
@@ -80,10 +87,13 @@ impl Npy {
                 array,
             })
         };
+        let all =
+            (0..header.columns.len()).filter_map(|at| Some((columns.name(at), header.array(at)?)));
         Ok(Npy {
             rows: header.rows,
             x: column(x)?,
             y: y.map(column).transpose()?,
+            columns: all.collect(),
             title: short(&name),
         })
     }
@@ -101,19 +111,15 @@ impl Npy {
                 x.file, y.file
             )));
         }
-        enough(&x.file, x_rows, &Skipped::default(), &Request::default())?;
         Ok(Npy {
             rows: x_rows,
             title: format!("{}, {}", short(&x.file), short(&y.file)),
+            columns: [&x, &y]
+                .map(|column| (column.name.clone(), column.array.clone()))
+                .into(),
             x,
             y: Some(y),
         })
-    }
-
-    /// Returns the names of x and y: of the fields, of the two files, or `column 1`. That of y is empty if x is alone.
-    pub fn columns(&self) -> (String, String) {
-        let y = self.y.as_ref().map(|y| y.name.clone());
-        (self.x.name.clone(), y.unwrap_or_default())
     }
 
     fn column(&self, axis: Axis) -> &NpyColumn {
@@ -148,6 +154,15 @@ impl NpyColumn {
 }
 
 impl Rows for Npy {
+    fn time(&self) -> Option<Time> {
+        self.x.array.number.time()
+    }
+
+    fn names(&self) -> [String; 2] {
+        let y = self.y.as_ref().map(|y| y.name.clone());
+        [self.x.name.clone(), y.unwrap_or_default()]
+    }
+
     fn rows(&self) -> u64 {
         self.rows
     }
@@ -191,16 +206,40 @@ impl Rows for Npy {
     }
 
     fn title(&self) -> String {
-        match self.columns() {
-            (x, y) if y.is_empty() => format!("{}: {x}", self.title),
-            (x, y) => format!("{}: {y} over {x}", self.title),
+        match self.names() {
+            [x, y] if y.is_empty() => format!("{}: {x}", self.title),
+            [x, y] => format!("{}: {y} over {x}", self.title),
         }
     }
 }
 
-fn open(path: &Path) -> Result<(File, String), Error> {
+impl Whole for Npy {
+    fn columns(&self, each: &mut dyn FnMut(RecordBatch) -> Result<(), Error>) -> Result<(), Error> {
+        for index in 0..self.rows.div_ceil(BLOCK as u64) {
+            let rows = positions(index, self.rows);
+            let columns = self.columns.iter().map(|(name, array)| {
+                let mut values = Vec::new();
+                array::read(&mut [(array, &mut values)], rows.clone())
+                    .map_err(Error::cannot_read(&self.x.file))?;
+                let (kind, values) = array_of(values, array.number.time());
+                Ok((Field::new(name, kind, true), values))
+            });
+            let (fields, values): (Vec<_>, Vec<_>) = columns
+                .collect::<Result<Vec<_>, Error>>()?
+                .into_iter()
+                .unzip();
+            let schema = Arc::new(Schema::new(fields));
+            let batch = RecordBatch::try_new(schema, values);
+            each(batch.map_err(|error| Error::Data(error.to_string()))?)?;
+        }
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> Result<(SharedFile, String), Error> {
     let name = path.display().to_string();
-    let file = File::open(path).map_err(Error::cannot_read(&name))?;
+    let file = File::open(path).and_then(SharedFile::new);
+    let file = file.map_err(Error::cannot_read(&name))?;
     Ok((file, name))
 }
 

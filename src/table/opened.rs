@@ -1,11 +1,12 @@
-//! The result of opening a file.
+//! The result of opening files.
 
 use super::rows::Skipped;
+use crate::data::statistics::Statistics;
 use crate::data::synthetic::Synthetic;
 use crate::data::{Block, Source, Time};
 use crate::error::Error;
 
-/// The samples of a file.
+/// The samples of files.
 pub struct OpenedFile {
     /// The samples.
     pub source: Box<dyn Source>,
@@ -17,6 +18,10 @@ pub struct OpenedFile {
     pub time: Option<Time>,
     /// The rows that were left out.
     pub skipped: Skipped,
+    /// What is not usual in a text, in words: `columns separated by blanks`.
+    pub notes: Vec<String>,
+    /// The samples' statistics, if opening the files told them.
+    pub statistics: Option<Statistics>,
 }
 
 impl Source for OpenedFile {
@@ -42,5 +47,9 @@ impl Source for OpenedFile {
 
     fn synthetic(&self) -> Option<Synthetic> {
         self.source.synthetic()
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        self.statistics
     }
 }

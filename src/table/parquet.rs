@@ -8,11 +8,15 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use arrow_array::RecordBatch;
+
 use self::copy::ParquetCopy;
 use self::numbers::Numbers;
 use self::reader::ColumnReader;
 use self::table::ParquetTable;
-use super::rows::{Axis, Bad, Request, Rows, Skipped, enough, judge};
+use super::rows::{Axis, Bad, Request, Rows, judge};
+use super::shared::SharedFile;
+use super::whole::Whole;
 use crate::data::{Block, Time, positions};
 use crate::error::{Error, Row, RowError};
 
@@ -57,10 +61,10 @@ impl Parquet {
     /// # Errors
     /// - [`Error::Io`] if the file can't be read.
     /// - [`Error::Data`] if it is damaged or not a Parquet file, or if a column is missing or not numeric.
-    /// - [`Error::Data`] if there are too few rows.
     pub fn open(path: &Path, request: &Request) -> Result<Self, Error> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(Error::cannot_read(&name))?;
+        let file = File::open(path).and_then(SharedFile::new);
+        let file = file.map_err(Error::cannot_read(&name))?;
         Self::from_file(file, name, request)
     }
 
@@ -68,9 +72,8 @@ impl Parquet {
     ///
     /// # Errors
     /// See [`Parquet::open`].
-    pub fn from_file(file: File, name: String, request: &Request) -> Result<Self, Error> {
+    pub fn from_file(file: SharedFile, name: String, request: &Request) -> Result<Self, Error> {
         let table = ParquetTable::open(file, name, request)?;
-        enough(table.file(), table.rows(), &Skipped::default(), request)?;
         let copy = if table.has_large_pages()? {
             Some(ParquetCopy::new(&table)?)
         } else {
@@ -82,17 +85,6 @@ impl Parquet {
             table,
             idle: Mutex::default(),
         })
-    }
-
-    /// Returns the names of x and y; that of y is empty if x is alone.
-    pub fn columns(&self) -> (String, String) {
-        let mut names = self
-            .table
-            .columns()
-            .iter()
-            .map(|column| column.name.clone());
-        let mut next = || names.next().unwrap_or_default();
-        (next(), next())
     }
 
     /// Returns a cursor at a row: an idle one, or else a new one.
@@ -155,6 +147,15 @@ impl Cursor {
 }
 
 impl Rows for Parquet {
+    fn names(&self) -> [String; 2] {
+        let columns = self.table.columns();
+        [0, 1].map(|at| {
+            columns
+                .get(at)
+                .map_or_else(String::new, |column| column.name.clone())
+        })
+    }
+
     fn rows(&self) -> u64 {
         self.table.rows()
     }
@@ -214,10 +215,16 @@ impl Rows for Parquet {
     fn title(&self) -> String {
         let file = Path::new(self.table.file());
         let file = file.file_name().unwrap_or(file.as_os_str()).display();
-        match self.columns() {
-            (x, y) if y.is_empty() => format!("{file}: {x}"),
-            (x, y) => format!("{file}: {y} over {x}"),
+        match self.names() {
+            [x, y] if y.is_empty() => format!("{file}: {x}"),
+            [x, y] => format!("{file}: {y} over {x}"),
         }
+    }
+}
+
+impl Whole for Parquet {
+    fn columns(&self, each: &mut dyn FnMut(RecordBatch) -> Result<(), Error>) -> Result<(), Error> {
+        self.table.whole(each)
     }
 }
 

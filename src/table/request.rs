@@ -8,18 +8,50 @@ pub struct Request<'a> {
     /// The column of x: a name, or a position from 1. Without one, x and y are the columns of these names, or else the only two
     /// numeric columns, x first.
     pub x: Option<&'a str>,
+    /// True if `x` is the name that a model has: an array without names does not need to have it.
+    pub x_of_model: bool,
     /// The column of y: a name, or a position from 1.
     pub y: Option<&'a str>,
+    /// True if `y` is the name that a model has: the file does not need to have it.
+    pub y_of_model: bool,
     /// True if x is all that is needed. Without a `y`, y is then 0 in every sample. Without an `x`, the file must have one
     /// numeric column or two.
     pub x_alone: bool,
-    /// The byte between two columns of a text file. The default is a tab if the file's name ends in `.tsv`, and otherwise a
-    /// comma.
+    /// True if rows that can't be used are left out. Otherwise they are errors, unless a value is missing.
+    pub skip_bad: bool,
+    /// Signs of missing values, besides the common ones.
+    pub missing: &'a [String],
+    /// The kind of the file. By default its first bytes tell.
+    pub kind: Option<TableKind>,
+    /// The byte between two columns of a text file; a space stands for any blanks. By default that is detected.
     pub delimiter: Option<u8>,
     /// True if the first record of a text file names the columns. By default that is detected.
     pub header: Option<bool>,
-    /// True if rows that can't be used are left out. Otherwise they are errors.
-    pub skip_bad: bool,
+    /// The lines of a text file before its table.
+    pub skip_lines: u64,
+    /// The mark of comments in a text file. By default `#` is one, where lines begin with it.
+    pub comment: Option<&'a str>,
+    /// The byte before decimals in a text file: a point or a comma. The other one may part thousands. By default that is
+    /// detected.
+    pub decimal: Option<u8>,
+    /// The format of dates in a text file, as `strftime` has it. By default that is detected.
+    pub date_format: Option<&'a str>,
+}
+
+impl Request<'_> {
+    /// Returns the first option that is for text files, if one is given.
+    pub(super) fn of_text(&self) -> Option<Setting> {
+        [
+            (Setting::Delimiter, self.delimiter.is_some()),
+            (Setting::Header, self.header.is_some()),
+            (Setting::SkipLines, self.skip_lines > 0),
+            (Setting::Comment, self.comment.is_some()),
+            (Setting::Decimal, self.decimal.is_some()),
+            (Setting::DateFormat, self.date_format.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(setting, given)| given.then_some(setting))
+    }
 }
 
 /// The columns of a file, to choose x and y from.
@@ -49,8 +81,15 @@ impl ColumnChoice<'_> {
     /// - [`Error::ColumnsNeeded`] if the numeric columns do not decide.
     pub fn choose(&self, request: &Request) -> Result<(usize, Option<usize>), Error> {
         let find = |wanted| self.find(wanted);
-        let x = request.x.map(find).transpose()?;
-        let y = request.y.map(find).transpose()?;
+        let x = match request.x.map(find).transpose() {
+            Err(_) if request.x_of_model && self.unnamed.is_some() => None,
+            found => found?,
+        };
+        let y = match request.y.map(find).transpose() {
+            Err(_) if request.y_of_model => None,
+            found => found?,
+        };
+        let y = y.filter(|&at| !request.y_of_model || self.columns[at].numeric && x != Some(at));
         if x.is_some() && x == y {
             return Err(Setting::Y.error("is the same column as x"));
         }
@@ -59,8 +98,20 @@ impl ColumnChoice<'_> {
             self.called("y")
                 .filter(|at| Some(*at) != x && !request.x_alone)
         });
-        let mut rest = (0..self.columns.len())
-            .filter(|&at| may_be_guessed(&self.columns[at]) && Some(at) != x && Some(at) != y);
+        let guesses = |named: bool| {
+            let is_one = move |&at: &usize| {
+                let column = &self.columns[at];
+                may_be_guessed(column)
+                    && (!named || !column.name.is_empty())
+                    && Some(at) != x
+                    && Some(at) != y
+            };
+            (0..self.columns.len()).filter(is_one)
+        };
+        let wanted = usize::from(x.is_none()) + usize::from(y.is_none() && !request.x_alone);
+        // A column without a name beside others counts their rows.
+        let named = self.unnamed.is_none() && guesses(true).count() >= wanted;
+        let mut rest = guesses(named);
         // x is taken first: two numeric columns are x and y in the file's order.
         let chosen_x = x.or_else(|| rest.next());
         let chosen_y = y.or_else(|| rest.next());
@@ -108,16 +159,18 @@ impl ColumnChoice<'_> {
             }
             (None, _) => {}
         }
-        wanted
-            .parse::<usize>()
-            .ok()
+        let position = wanted.parse::<usize>().ok();
+        let at_position = position
             .and_then(|position| position.checked_sub(1))
-            .filter(|&at| at < self.columns.len())
-            .ok_or_else(|| Error::NoColumn {
-                file: self.file.to_owned(),
-                wanted: wanted.to_owned(),
-                columns: self.list(),
-            })
+            .filter(|&at| at < self.columns.len());
+        let lower = wanted.to_lowercase();
+        let mut alike = (0..self.columns.len()).filter(|&at| self.name(at).to_lowercase() == lower);
+        let only = alike.next().filter(|_| alike.next().is_none());
+        at_position.or(only).ok_or_else(|| Error::NoColumn {
+            file: self.file.to_owned(),
+            wanted: wanted.to_owned(),
+            columns: self.list(),
+        })
     }
 
     /// Returns all columns, for an error.

@@ -1,12 +1,16 @@
 //! Rows of a file, and the samples that they hold.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, Range};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
+use super::csv::value::Missing;
 pub use super::request::Request;
 use super::store::Store;
-use crate::data::{BLOCK, Block, Source, Time, all_fit};
+use crate::data::statistics::Statistics;
+use crate::data::{BLOCK, Block, OnLoad, Source, Time, all_finite, positions};
 pub use crate::error::{Axis, Reason};
 use crate::error::{Error, RowError};
 
@@ -36,10 +40,31 @@ impl Bad {
 /// The rows that were left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Skipped {
-    /// Rows left out, by reason.
-    pub counts: BTreeMap<Reason, u64>,
-    /// The first of them.
-    pub first: Option<RowError>,
+    /// Their numbers by reason, and the first of each.
+    pub by_reason: BTreeMap<Reason, (u64, RowError)>,
+}
+
+impl Skipped {
+    /// Adds rows. Their first one becomes the example if they are the first.
+    pub fn add(&mut self, reason: Reason, rows: u64, example: impl FnOnce() -> RowError) {
+        let (count, _) = self
+            .by_reason
+            .entry(reason)
+            .or_insert_with(|| (0, example()));
+        *count += rows;
+    }
+
+    /// Adds those of the next file.
+    pub fn join(&mut self, next: Skipped) {
+        for (reason, (rows, first)) in next.by_reason {
+            self.add(reason, rows, || first);
+        }
+    }
+
+    /// Returns the number of all rows.
+    pub fn rows(&self) -> u64 {
+        self.by_reason.values().map(|(rows, _)| rows).sum()
+    }
 }
 
 /// Checks that a file has enough samples: two for a line, one if x is all that is needed.
@@ -55,8 +80,12 @@ pub fn enough(file: &str, samples: u64, skipped: &Skipped, request: &Request) ->
         file: file.to_owned(),
         samples,
         least,
-        skipped: skipped.counts.values().sum(),
-        first: skipped.first.clone().map(Box::new),
+        skipped: skipped.rows(),
+        first: skipped
+            .by_reason
+            .values()
+            .next()
+            .map(|(_, first)| Box::new(first.clone())),
     })
 }
 
@@ -80,6 +109,9 @@ pub trait Rows: Sync {
     /// Returns the data in words, for a headline.
     fn title(&self) -> String;
 
+    /// Returns the names of x and y. That of y is empty if x is alone.
+    fn names(&self) -> [String; 2];
+
     /// Returns what x counts, if it holds dates or timestamps.
     fn time(&self) -> Option<Time> {
         None
@@ -91,7 +123,7 @@ pub trait Rows: Sync {
 pub fn judge(block: &Block, x_missing: &[usize], y_missing: &[usize], bad: &mut Vec<Bad>) {
     bad.clear();
     let none_missing = x_missing.is_empty() && y_missing.is_empty();
-    if none_missing && all_fit(&block.x) && all_fit(&block.y) {
+    if none_missing && all_finite(&block.x) && all_finite(&block.y) {
         return;
     }
     let reason = |values: &[f64], missing: &[usize], at| match missing.binary_search(&at) {
@@ -99,7 +131,7 @@ pub fn judge(block: &Block, x_missing: &[usize], y_missing: &[usize], bad: &mut 
         Err(_) => Reason::of(values[at]),
     };
     for at in 0..block.x.len() {
-        let fault = |axis, values: &[f64], missing| {
+        let fault = |axis, values: &[f64], missing: &[usize]| {
             reason(values, missing, at).map(|reason| Bad {
                 at,
                 axis,
@@ -107,8 +139,153 @@ pub fn judge(block: &Block, x_missing: &[usize], y_missing: &[usize], bad: &mut 
                 value: values[at],
             })
         };
-        let y_fault = || fault(Axis::Y, &block.y, y_missing);
-        bad.extend(fault(Axis::X, &block.x, x_missing).or_else(y_fault));
+        let x_fault = fault(Axis::X, &block.x, x_missing);
+        let y_fault = fault(Axis::Y, &block.y, y_missing);
+        // A missing value is no excuse for another one that is no number.
+        let is_error = |y: &Bad| y.reason != Reason::Missing;
+        let excused =
+            |x: &Bad| x.reason == Reason::Missing && y_fault.as_ref().is_some_and(is_error);
+        bad.extend(x_fault.filter(|x| !excused(x)).or(y_fault));
+    }
+}
+
+/// Adds these rows of a table to a block, and those of them that can't be used to `bad`, by their position in the block.
+pub fn append(
+    table: &dyn Rows,
+    rows: Range<u64>,
+    block: &mut Block,
+    bad: &mut Vec<Bad>,
+) -> Result<(), Error> {
+    let (mut read, mut bad_of_read) = (Block::default(), Vec::new());
+    let mut row = rows.start;
+    while row < rows.end {
+        let index = row / BLOCK as u64;
+        table.read(index, &mut read, &mut bad_of_read)?;
+        let first = index * BLOCK as u64;
+        let end = rows.end.min(first + read.x.len() as u64);
+        let taken = (row - first) as usize..(end - first) as usize;
+        let before = block.x.len();
+        let bad_of_taken = bad_of_read.iter().filter(|bad| taken.contains(&bad.at));
+        bad.extend(bad_of_taken.map(|bad| Bad {
+            at: before + bad.at - taken.start,
+            ..*bad
+        }));
+        block.x.extend_from_slice(&read.x[taken.clone()]);
+        block.y.extend_from_slice(&read.y[taken]);
+        row = end;
+    }
+    Ok(())
+}
+
+/// The rows of several files, one file after the other.
+pub struct Joined {
+    parts: Vec<Box<dyn Rows>>,
+    /// The position of each part's first row, and behind them the number of all rows.
+    starts: Vec<u64>,
+}
+
+impl Joined {
+    /// Returns the rows of these files.
+    pub fn new(parts: Vec<Box<dyn Rows>>) -> Self {
+        let mut starts = vec![0];
+        for part in &parts {
+            starts.push(starts[starts.len() - 1] + part.rows());
+        }
+        Joined { parts, starts }
+    }
+
+    /// Returns the part that has a row.
+    fn part(&self, row: u64) -> usize {
+        self.starts.partition_point(|start| *start <= row) - 1
+    }
+}
+
+impl Rows for Joined {
+    fn rows(&self) -> u64 {
+        self.starts[self.parts.len()]
+    }
+
+    fn read(&self, index: u64, block: &mut Block, bad: &mut Vec<Bad>) -> Result<(), Error> {
+        let wanted = positions(index, self.rows());
+        block.clear();
+        bad.clear();
+        let mut row = wanted.start;
+        while row < wanted.end {
+            let at = self.part(row);
+            let start = self.starts[at];
+            let end = wanted.end.min(self.starts[at + 1]);
+            append(&*self.parts[at], row - start..end - start, block, bad)?;
+            row = end;
+        }
+        Ok(())
+    }
+
+    fn row_error(&self, row: u64, bad: Bad) -> RowError {
+        let part = self.part(row);
+        self.parts[part].row_error(row - self.starts[part], bad)
+    }
+
+    fn title(&self) -> String {
+        self.parts[0].title()
+    }
+
+    fn names(&self) -> [String; 2] {
+        self.parts[0].names()
+    }
+
+    fn time(&self) -> Option<Time> {
+        self.parts[0].time()
+    }
+}
+
+/// Rows of which some numbers stand for missing values.
+pub struct WithMissing<R> {
+    /// The rows.
+    pub rows: R,
+    /// The numbers.
+    pub missing: Missing,
+}
+
+impl<R: Deref<Target: Rows> + Sync> Rows for WithMissing<R> {
+    fn rows(&self) -> u64 {
+        self.rows.rows()
+    }
+
+    fn read(&self, index: u64, block: &mut Block, bad: &mut Vec<Bad>) -> Result<(), Error> {
+        self.rows.read(index, block, bad)?;
+        if !self.missing.has_numbers() {
+            return Ok(());
+        }
+        for (axis, values) in [(Axis::X, &block.x), (Axis::Y, &block.y)] {
+            let is_missing = |(_, value): &(usize, &f64)| self.missing.has_number(**value);
+            let missing = values.iter().enumerate().filter(is_missing);
+            bad.extend(missing.map(|(at, &value)| Bad {
+                at,
+                axis,
+                reason: Reason::Missing,
+                value,
+            }));
+        }
+        // Another fault of a row stays the first one.
+        bad.sort_by_key(|bad| bad.at);
+        bad.dedup_by_key(|bad| bad.at);
+        Ok(())
+    }
+
+    fn row_error(&self, row: u64, bad: Bad) -> RowError {
+        self.rows.row_error(row, bad)
+    }
+
+    fn title(&self) -> String {
+        self.rows.title()
+    }
+
+    fn names(&self) -> [String; 2] {
+        self.rows.names()
+    }
+
+    fn time(&self) -> Option<Time> {
+        self.rows.time()
     }
 }
 
@@ -137,51 +314,93 @@ impl Source for Strict {
     }
 }
 
-/// Returns the samples of a table, and the rows that were left out: none unless `skip_bad`.
-///
-/// Leaving out takes a pass over all rows. If it finds bad ones, the samples are copied to a [`Store`].
-///
-/// # Errors
-/// Fails with `skip_bad` only: with the errors of [`Rows::read`], or [`Error::Io`] if there is no room for the copy.
-pub fn samples(rows: Box<dyn Rows>, skip_bad: bool) -> Result<(Box<dyn Source>, Skipped), Error> {
-    if !skip_bad {
-        return Ok((Box::new(Strict(rows)), Skipped::default()));
-    }
-    let skipped = count_bad(&*rows)?;
-    if skipped.first.is_none() {
-        return Ok((Box::new(Strict(rows)), skipped));
-    }
-    Ok((Box::new(copy_good(&*rows)?), skipped))
+/// The samples of a table.
+pub struct Samples {
+    /// The samples.
+    pub source: Box<dyn Source>,
+    /// The rows that were left out.
+    pub skipped: Skipped,
+    /// The samples' statistics, if no row was left out.
+    pub statistics: Option<Statistics>,
 }
 
-/// Counts the rows that can't be used.
-fn count_bad(rows: &dyn Rows) -> Result<Skipped, Error> {
-    let blocks = rows.rows().div_ceil(BLOCK as u64);
-    // The counts by reason, and the first bad row with its position.
-    type Found = (BTreeMap<Reason, u64>, Option<(u64, Bad)>);
-    let (counts, first) = (0..blocks)
-        .into_par_iter()
-        .map_init(Default::default, |(block, bad), index| {
-            rows.read(index, block, bad)?;
-            let mut counts = BTreeMap::new();
-            for bad in bad.iter() {
-                *counts.entry(bad.reason).or_default() += 1;
-            }
-            let first = bad.first();
-            let first = first.map(|bad| (index * BLOCK as u64 + bad.at as u64, *bad));
-            Ok((counts, first))
-        })
-        .try_reduce(Found::default, |(mut counts, one), (more, other)| {
-            for (reason, count) in more {
-                *counts.entry(reason).or_default() += count;
-            }
-            let first = one.into_iter().chain(other).min_by_key(|(row, _)| *row);
-            Ok((counts, first))
-        })?;
-    Ok(Skipped {
-        counts,
-        first: first.map(|(row, bad)| rows.row_error(row, bad)),
+/// Returns the samples of a table. Rows with missing values are left out, and with `skip_bad` others that can't be used.
+///
+/// That takes a pass over all rows, which calls `on_load` with their number. If some are left out, the others are copied to a
+/// [`Store`].
+///
+/// # Errors
+/// The errors of [`Rows::read`], [`Error::Row`] for the first row that can't be used and is not left out, or [`Error::Io`] if
+/// there is no room for the copy.
+pub fn samples(rows: Box<dyn Rows>, skip_bad: bool, on_load: OnLoad) -> Result<Samples, Error> {
+    let (skipped, statistics) = checked(&*rows, skip_bad, on_load)?;
+    let source: Box<dyn Source> = if statistics.is_some() {
+        Box::new(Strict(rows))
+    } else {
+        Box::new(copy_good(&*rows)?)
+    };
+    Ok(Samples {
+        source,
+        skipped,
+        statistics,
     })
+}
+
+/// Returns the rows that are left out, and the statistics of all if there are none.
+fn checked(
+    rows: &dyn Rows,
+    skip_bad: bool,
+    on_load: OnLoad,
+) -> Result<(Skipped, Option<Statistics>), Error> {
+    // The statistics of a block, or its bad rows by reason, with the position and the fault of the first of each.
+    type Found = Result<Statistics, BTreeMap<Reason, (u64, u64, Bad)>>;
+    let blocks = rows.rows().div_ceil(BLOCK as u64);
+    // Blocks beyond one with an error are not looked at.
+    let ended = AtomicU64::new(u64::MAX);
+    let found = (0..blocks)
+        .into_par_iter()
+        .map_init(
+            Default::default,
+            |(block, bad), index| -> Result<Found, Error> {
+                if index > ended.load(Ordering::Relaxed) {
+                    return Ok(Ok(Statistics::default()));
+                }
+                rows.read(index, block, bad)?;
+                on_load(block.x.len() as u64);
+                if bad.is_empty() {
+                    return Ok(Ok(Statistics::of_block(block)));
+                }
+                let mut reasons = BTreeMap::new();
+                for bad in bad.iter() {
+                    let row = index * BLOCK as u64 + bad.at as u64;
+                    reasons.entry(bad.reason).or_insert((0, row, *bad)).0 += 1;
+                }
+                if reasons.keys().any(|reason| !reason.is_left_out(skip_bad)) {
+                    ended.fetch_min(index, Ordering::Relaxed);
+                }
+                Ok(Err(reasons))
+            },
+        )
+        .collect::<Result<Vec<Found>, Error>>()?;
+    let (mut skipped, mut statistics) = (Skipped::default(), Some(Statistics::default()));
+    for found in found {
+        match found {
+            Ok(of_block) => statistics = statistics.map(|all| all.join(of_block)),
+            Err(reasons) => {
+                statistics = None;
+                let errors = reasons
+                    .iter()
+                    .filter(|(reason, _)| !reason.is_left_out(skip_bad));
+                if let Some((_, &(_, row, bad))) = errors.min_by_key(|(_, (_, row, _))| *row) {
+                    return Err(Error::Row(rows.row_error(row, bad)));
+                }
+                for (reason, (count, row, bad)) in reasons {
+                    skipped.add(reason, count, || rows.row_error(row, bad));
+                }
+            }
+        }
+    }
+    Ok((skipped, statistics))
 }
 
 /// Copies the rows that can be used.

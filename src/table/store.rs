@@ -18,7 +18,8 @@ const BYTES: u64 = 16 * BLOCK as u64;
 /// The first 64 MB stay in memory. The rest goes to an unnamed temporary file, which is gone with the program.
 #[derive(Debug)]
 pub struct Store {
-    title: String,
+    /// The data in words, for a headline.
+    pub title: String,
     /// Maximum number of blocks in memory.
     in_memory: usize,
     memory: Vec<Block>,
@@ -28,6 +29,12 @@ pub struct Store {
     in_file: u64,
     /// The samples after the last full block.
     last: Block,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(String::new())
+    }
 }
 
 impl Store {

@@ -7,6 +7,9 @@ use self::parquet::ParquetWriter;
 use crate::error::Error;
 
 mod parquet;
+mod whole;
+
+pub use self::whole::WholeWriter;
 
 /// A kind of file to write a table to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

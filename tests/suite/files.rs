@@ -49,7 +49,7 @@ fn compressed_files_are_read_whatever_their_names() {
         damaged[middle..middle + 64].fill(0x55);
         assert!(open(damaged, None, None).is_err(), "{kind}");
     }
-    for (kind, table) in packed("PAR1 and so on") {
+    for (kind, table) in packed("PAR1\u{15}\u{4} and so on") {
         let text = refusal(open(table, None, None));
         assert!(
             text.contains("a Parquet file: decompress it first"),
@@ -87,7 +87,7 @@ fn skippable_frames_and_zeros_are_ignored() {
 fn a_file_of_another_kind_is_named() {
     for (head, what) in [
         (&b"PK\x03\x04and so on"[..], "is a ZIP archive, as NPZ"),
-        (b"BZh91AY", "is compressed with bzip2"),
+        (b"BZh91AY&SY\x01", "is compressed with bzip2"),
         (b"\xfd7zXZ\0\0", "is compressed with xz"),
         (b"ARROW1\0\0", "is an Arrow or Feather file"),
         (b"FEA1", "is a Feather file"),
@@ -117,20 +117,17 @@ fn a_tsv_file_is_split_at_tabs() {
     }
     let path = folder.path().join("commas.tsv");
     std::fs::write(&path, "a,b\n1,2\n3,4\n").unwrap();
-    let text = refusal(open_file(&path, PLAIN));
-    assert!(
-        text.contains("seems to separate its columns by ',', not by tab"),
-        "{text}"
-    );
-    // Decimal commas do not suggest another delimiter.
+    // Another one is detected, and told.
+    let opened = open_file(&path, PLAIN).unwrap();
+    assert_eq!(opened.notes, ["columns separated by ','"]);
+    assert_reads(Ok(opened), &[1.0, 3.0], &[2.0, 4.0]);
     std::fs::write(&path, "a\tb\n1,5\t2,5\n3,5\t4,5\n").unwrap();
     let header = Request {
         x: Some("a"),
         y: Some("b"),
         ..PLAIN
     };
-    let text = refusal(open_file(&path, header));
-    assert!(text.contains("decimals with a point"), "{text}");
+    assert_reads(open_file(&path, header), &[1.5, 3.5], &[2.5, 4.5]);
 }
 
 #[test]
@@ -166,7 +163,7 @@ fn x_alone_needs_no_y_and_one_sample() {
     };
     assert_reads(open_as(content, a), &[1.0, 3.0], &[0.0, 0.0]);
     let both = Request { y: Some("b"), ..a };
-    assert!(refusal(open_as(content, both)).contains("line 2, column \"b\""));
+    assert_reads(open_as(content, both), &[3.0], &[4.0]);
     assert_reads(open_as("a,b\n3,4\n", both), &[3.0], &[4.0]);
     // Of two numeric columns, it is the one that would be x beside y.
     assert_reads(open_as("name,a,b\nann,1,2\n", alone), &[1.0], &[0.0]);

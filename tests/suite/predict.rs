@@ -91,33 +91,31 @@ fn predictions_are_the_line_in_every_kind_of_file() {
     let b = model["b"].as_f64().unwrap();
     assert!((b - at(&0.0)).abs() < 1e-13 * b.abs());
     for (file, x, prediction) in [
-        ("p.csv", "speed", "predicted dist"),
-        ("p.parquet", "speed", "predicted dist"),
-        ("p.npy", "1", "2"),
+        ("p.csv", "speed", "prediction"),
+        ("p.parquet", "speed", "prediction"),
+        ("p.npy", "1", "3"),
     ] {
         let out = folder.path().join(file).display().to_string();
         let text = ran(&format!("predict {path} {} -o {out}", cars()));
-        assert_eq!(text, "50 predictions\n");
+        assert!(text.starts_with("50 predictions; R² 0.651079"), "{text}");
         let written = columns(&out, x, prediction);
         assert_eq!(written.x, cars_columns.x, "{file}");
         assert_eq!(written.y, right, "{file}");
     }
-    // With y, of which it says how well it is met; to stdout where no file is named.
-    let output = run(&format!("predict {path} {} --y dist", cars()));
+    // It says how well y is met, where it is known; to stdout where no file is named.
+    let output = run(&format!("predict {path} {}", cars()));
     assert!(
         stderr(&output).contains("R² 0.651079, RMSE 15.06886"),
         "{output:?}"
     );
     let text = stdout(&output);
     let mut lines = text.lines();
-    assert_eq!(lines.next(), Some("speed,dist,predicted dist"));
-    let first: Vec<f64> = lines
-        .next()
-        .unwrap()
-        .split(',')
-        .map(|field| field.parse().unwrap())
-        .collect();
-    assert_eq!(first, [4.0, 2.0, at(&4.0)]);
+    assert_eq!(lines.next(), Some("speed,dist,prediction,residual"));
+    let first: Vec<&str> = lines.next().unwrap().split(',').collect();
+    // The file's own columns stay as they are.
+    assert_eq!(first[..2], ["4", "2"]);
+    let [prediction, residual] = [2, 3].map(|at| first[at].parse::<f64>().unwrap());
+    assert_eq!([prediction, residual], [at(&4.0), 2.0 - at(&4.0)]);
     assert_eq!(lines.count(), 49);
     let summary = json(&format!("predict {path} {} --y dist --format json", cars()));
     for name in ["rmse", "mae", "r_squared"] {
@@ -134,6 +132,7 @@ fn predictions_are_the_line_in_every_kind_of_file() {
     let output = run(&format!("predict {path} {bad} --skip-bad -q --format json"));
     let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(stderr(&output), "");
+    // A row without y has a prediction.
     assert_eq!(summary["samples"], 2);
     let skipped = serde_json::json!({"is missing": 1, "is not a number": 1});
     assert_eq!(summary["skipped"], skipped);
@@ -148,10 +147,13 @@ fn predictions_are_the_line_in_every_kind_of_file() {
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"v,name\n10,a\n,b\n").unwrap();
     let output = child.wait_with_output().unwrap();
     let text = stdout(&output);
-    let predicted = text.strip_prefix("v,predicted dist\n10.0,").unwrap();
-    let predicted: f64 = predicted.trim_end().parse().unwrap();
+    let predicted = text.strip_prefix("v,name,prediction\n10,a,").unwrap();
+    let predicted: f64 = predicted.strip_suffix("\n,b,\n").unwrap().parse().unwrap();
     assert!((predicted / (w * 10.0 + b) - 1.0).abs() < 1e-14, "{text}");
-    assert!(stderr(&output).contains("left out 1 row"), "{output:?}");
+    assert!(
+        stderr(&output).contains("no prediction for 1 of 2 rows"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -204,10 +206,8 @@ fn columns_without_names_are_found_again() {
         ran(&format!("train {data} --engine cpu -q --save {model}"));
         let found = ran(&format!("predict {model} {data} -q"));
         let named = ran(&format!("predict {model} {data} -q --x 1"));
-        assert!(
-            found.starts_with("column 1,predicted column 2\n"),
-            "{found}"
-        );
+        let header = "column 1,column 2,prediction,residual\n";
+        assert!(found.starts_with(header), "{found}");
         assert_eq!(found, named);
     }
 }
@@ -353,4 +353,169 @@ fn a_line_far_from_the_origin_keeps_its_digits() {
     );
     let rmse = json(&args)["fit"]["rmse"].as_f64().unwrap();
     assert!(rmse < 30.0, "{rmse}");
+}
+
+/// Every row and column stays, in order, so that predictions join back row by row.
+#[test]
+fn predictions_stand_beside_the_rows_that_they_belong_to() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    // A preamble, dates, decimal commas, gaps, and three files.
+    let row = |day: u32| format!("shop {day};{day:02}.03.2024;{},5", 10 + 2 * day);
+    let part = |rows: &[String]| format!("Export 7\n\nshop;day;sales\n{}\n", rows.join("\n"));
+    fs::create_dir(at("in")).unwrap();
+    for (name, days) in [("1.csv", 1..9), ("2.csv", 9..17), ("3.csv", 17..25)] {
+        let mut rows: Vec<String> = days.map(row).collect();
+        rows.insert(3, "\"closed; \"\"for good\"\"\";;".to_owned());
+        rows.insert(5, "late;27.03.2024;NA".to_owned());
+        fs::write(at(&format!("in/{name}")), part(&rows)).unwrap();
+    }
+    let output = run(&format!(
+        "train {} --x day --y sales --engine cpu --save {}",
+        at("in"),
+        at("m.json")
+    ));
+    let text = stderr(&output);
+    assert!(text.contains("columns separated by ';'"), "{text}");
+    assert!(
+        text.contains("decimal commas") && text.contains("3 files read as one set"),
+        "{text}"
+    );
+    assert!(
+        text.contains("left out 6 of 30 rows: 6 where a value is missing (first: "),
+        "{text}"
+    );
+    assert!(stdout(&output).contains("slope 2.0 per day") || stdout(&output).contains("per day"));
+    ran(&format!(
+        "predict {} {} -o {}",
+        at("m.json"),
+        at("in"),
+        at("p.csv")
+    ));
+    let written = fs::read_to_string(at("p.csv")).unwrap();
+    let lines: Vec<&str> = written.lines().collect();
+    assert_eq!(lines[0], "shop,day,sales,prediction,residual");
+    assert_eq!(lines.len(), 31);
+    assert!(
+        lines[1].starts_with("shop 1,01.03.2024,\"12,5\",12.5"),
+        "{}",
+        lines[1]
+    );
+    assert_eq!(lines[4], "\"closed; \"\"for good\"\"\",,,,");
+    let late: Vec<&str> = lines[6].split(',').collect();
+    assert_eq!((late[0], late[2], late[4]), ("late", "NA", ""));
+    assert!(
+        (late[3].parse::<f64>().unwrap() - 64.5).abs() < 1e-9,
+        "{late:?}"
+    );
+    // Types stay in Parquet: read back, and predicted again.
+    ran(&format!(
+        "predict {} {} -o {}",
+        at("m.json"),
+        at("in"),
+        at("p.parquet")
+    ));
+    ran(&format!(
+        "predict {} {} -o {}",
+        at("m.json"),
+        at("p.parquet"),
+        at("q.csv")
+    ));
+    let written = fs::read_to_string(at("q.csv")).unwrap();
+    let lines: Vec<&str> = written.lines().collect();
+    assert_eq!(
+        lines[0],
+        "shop,day,sales,prediction,residual,prediction 2,residual 2"
+    );
+    assert!(
+        lines[1].starts_with("shop 1,2024-03-01,12.5,12.5"),
+        "{}",
+        lines[1]
+    );
+    assert_eq!(lines[4], "\"closed; \"\"for good\"\"\",,,,,,");
+    let refused = refused(
+        1,
+        &format!("predict {} {} -o {}", at("m.json"), at("in"), at("p.npy")),
+    );
+    assert!(
+        refused.contains("\"shop\" has none: write .csv or .parquet"),
+        "{refused}"
+    );
+}
+
+/// Draper and Smith; checked with statsmodels' `get_prediction(...).summary_frame(alpha=0.05)` for cars at 10 and 30.
+#[test]
+fn intervals_are_those_of_statsmodels() {
+    let folder = TempDir::new().unwrap();
+    let (model, _) = saved(&folder);
+    for (holds, wanted) in [
+        (
+            "y",
+            [
+                [-9.809_600_788, 53.299_586_189],
+                [66.865_293_341, 133.921_042_426],
+            ],
+        ),
+        (
+            "line",
+            [
+                [15.461_917_340, 28.028_068_062],
+                [87.435_427_452, 113.350_908_315],
+            ],
+        ),
+    ] {
+        let at = json(&format!(
+            "predict {model} --at 10 --at 30 --interval={holds} --format json"
+        ));
+        for (found, wanted) in at.as_array().unwrap().iter().zip(wanted) {
+            for (end, wanted) in ["lower", "upper"].into_iter().zip(wanted) {
+                let end = found[end].as_f64().unwrap();
+                assert!((end / wanted - 1.0).abs() < 1e-7, "{holds}: {end} {wanted}");
+            }
+        }
+        assert_eq!(
+            (&at[0]["outside"], &at[1]["outside"]),
+            (&false.into(), &true.into())
+        );
+    }
+    let output = run(&format!("predict {model} --at 10 --at 30"));
+    assert!(
+        stdout(&output).starts_with("speed,prediction\n10,21.744"),
+        "{output:?}"
+    );
+    assert!(
+        stderr(&output).contains("1 prediction outside 4 to 25"),
+        "{output:?}"
+    );
+    // The sandwich HC3 leaves a covariance of level and slope.
+    let robust = folder.path().join("robust.json").display().to_string();
+    ran(&format!(
+        "train {} --errors robust --engine cpu -q --save {robust}",
+        cars()
+    ));
+    let at = json(&format!(
+        "predict {robust} --at 10 --interval=line --format json"
+    ));
+    for (end, wanted) in [("lower", 16.958_345_553), ("upper", 26.531_639_849)] {
+        let end = at[0][end].as_f64().unwrap();
+        assert!((end / wanted - 1.0).abs() < 1e-7, "{end} {wanted}");
+    }
+    let mae = folder.path().join("mae.json").display().to_string();
+    ran(&format!(
+        "train {} --loss mae --engine cpu -q --save {mae}",
+        cars()
+    ));
+    assert!(refused(2, &format!("predict {mae} --at 10 --interval")).contains("is for mse and"));
+    assert_eq!(
+        run(&format!("predict {mae} --at 10 --interval=line"))
+            .status
+            .code(),
+        Some(0)
+    );
+    // In files, the columns come last.
+    let text = ran(&format!("predict {model} {} --interval -q", cars()));
+    assert!(
+        text.starts_with("speed,dist,prediction,residual,lower,upper\n4,2,"),
+        "{text}"
+    );
 }

@@ -152,9 +152,18 @@ const FAULTS: [Fault; 8] = [
 #[test]
 fn a_fault_of_a_source_is_an_error_that_names_it() {
     for fault in FAULTS {
+        // What is beyond f32 is an error for engines alone.
+        let in_f64 = if matches!(fault, Fault::Y(1e39)) {
+            2
+        } else {
+            0
+        };
         for (at, error) in errors(&Faulty(fault)).into_iter().enumerate() {
-            let error = error.unwrap_or_else(|| panic!("{fault:?} is no error for {at}"));
-            check(&error, fault);
+            match error {
+                Some(error) if at >= in_f64 => check(&error, fault),
+                None if at < in_f64 => {}
+                other => panic!("{fault:?} for {at}: {other:?}"),
+            }
         }
     }
     assert!(errors(&Faulty(Fault::None)).iter().all(Option::is_none));
@@ -200,6 +209,6 @@ fn columns_of_f64_keep_their_digits() {
     columns.read(0, &mut block).unwrap();
     assert_eq!((block.x, block.y), (x.to_vec(), y.to_vec()));
     // f32 has no such number.
-    let error = Statistics::of(&columns, &|_| {}).unwrap_err();
+    let error = CpuEngine::new(&columns, Loss::Mse, &|_| {}).unwrap_err();
     assert!(matches!(error, Error::Value { .. }), "{error:?}");
 }

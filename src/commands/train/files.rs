@@ -27,7 +27,7 @@ pub fn check(args: &Train) -> Result<(), Error> {
             Some(endings) => atomic::check(flag, path, endings)?,
             None => atomic::check_writable(path)?,
         }
-        let data = args.columns.files(args.data.as_deref());
+        let data = args.columns.files(&args.data);
         refuse_to_replace(flag, path, "the data", data)?;
         if *flag != "--checkpoint" {
             let resume = args.checkpoints.resume.as_deref();

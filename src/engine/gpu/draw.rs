@@ -70,7 +70,7 @@ pub(super) fn control(shards: &[Shard], source: &Threefry, loss: Loss) -> Result
     shards
         .iter()
         .map(|shard| {
-            data::read(source, position / BLOCK as u64, &mut block)?;
+            data::read_for_engine(source, position / BLOCK as u64, &mut block)?;
             position += u64::from(shard.samples);
             let [x, y] = [&block.x, &block.y]
                 .map(|column| column.iter().map(|&value| value as f32).collect::<Vec<_>>());

@@ -249,7 +249,7 @@ impl Staging {
             .map_init(
                 || (Block::default(), Cast::default(), Cast::default()),
                 |(block, x, y), (index, staged)| {
-                    data::read(source, index, block)?;
+                    data::read_for_engine(source, index, block)?;
                     let staged = wgpu::WriteOnly::<[u8]>::from(staged);
                     let (staged_x, staged_y) = staged.split_at(BYTES / 2);
                     x.store(storage, &block.x, |x| units.store_x(x), staged_x);

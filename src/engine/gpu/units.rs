@@ -39,7 +39,7 @@ impl Units {
                 let ranges = (0..source.samples().div_ceil(BLOCK as u64))
                     .into_par_iter()
                     .map_init(Block::default, |block, index| {
-                        data::read(source, index, block)?;
+                        data::read_for_engine(source, index, block)?;
                         Ok([Range::new(&block.x), Range::new(&block.y)])
                     })
                     .collect::<Result<Vec<_>, Error>>()?;

@@ -4,24 +4,36 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::Range;
 
-use csv::{ByteRecord, Reader, ReaderBuilder};
-use memchr::{memchr, memchr_iter};
+use csv::{Reader, ReaderBuilder};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use super::split::TextChunk;
+use super::value::{Missing, Written};
 use crate::data::Block;
 use crate::error::{Axis, Reason};
 
 /// The fields that each record of a file has to have.
 #[derive(Clone, Copy, Debug)]
-pub struct RecordShape {
+pub struct RecordShape<'a> {
     /// The byte between two fields.
     pub delimiter: u8,
     /// The number of fields.
     pub width: usize,
-    /// The position of x, from 0.
-    pub x: usize,
-    /// The position of y. Without one, y is 0.
-    pub y: Option<usize>,
+    /// x.
+    pub x: Field<'a>,
+    /// y. Without one, y is 0.
+    pub y: Option<Field<'a>>,
+    /// The signs of missing values.
+    pub missing: &'a Missing,
+}
+
+/// A field of each record.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    /// Its position, from 0.
+    pub at: usize,
+    /// How it writes its values.
+    pub written: &'a Written,
 }
 
 /// The content of a chunk.
@@ -31,10 +43,8 @@ pub struct ParsedChunk {
     pub samples: Block,
     /// Lines that end in the chunk.
     pub lines: u64,
-    /// Records that can't be used, by reason.
-    pub counts: BTreeMap<Reason, u64>,
-    /// The first of them.
-    pub first: Option<BadRecord>,
+    /// Records that can't be used, by reason, and the first of each.
+    pub bad: BTreeMap<Reason, (u64, BadRecord)>,
 }
 
 /// A record that can't be used.
@@ -51,6 +61,8 @@ pub struct BadRecord {
 pub enum Fault {
     /// The record has this number of fields.
     Fields(usize),
+    /// Its quotes are not those of CSV, in these words.
+    Quotes(&'static str),
     /// This field can't be used, for this reason.
     Value(Axis, Reason, Vec<u8>),
 }
@@ -59,116 +71,72 @@ impl Fault {
     fn reason(&self) -> Reason {
         match self {
             Fault::Fields(_) => Reason::Fields,
+            Fault::Quotes(_) => Reason::Quotes,
             Fault::Value(_, reason, _) => *reason,
         }
     }
 }
 
-/// Parses a chunk: all of it if `skip_bad`, else up to the first record that can't be used.
+/// Parses a chunk up to the first record that is an error: see [`Reason::is_left_out`].
 pub fn parse(chunk: &TextChunk, shape: RecordShape, skip_bad: bool) -> ParsedChunk {
     let mut parsed = ParsedChunk::default();
-    // Parsing a number would run on into such a delimiter.
-    let in_numbers = shape.delimiter.is_ascii_alphanumeric() || b"+-.".contains(&shape.delimiter);
-    if in_numbers {
-        parsed.parse_any(chunk.bytes(), shape, skip_bad);
-    } else {
-        parsed.parse_plain(chunk.bytes(), shape, chunk.quotes, skip_bad);
+    let bytes = chunk.bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        if matches!(byte, b'\n' | b'\r') {
+            at += 1;
+            continue;
+        }
+        if matches!(byte, b' ' | b'\t')
+            && let Some(end) = end_of_blank_line(bytes, at, shape)
+        {
+            at = end;
+            continue;
+        }
+        let fault = match Record::parse(bytes, at, shape, chunk.quotes) {
+            Ok(record) => {
+                let start = at;
+                at = record.end;
+                match record.sample(bytes, shape) {
+                    Ok(sample) => {
+                        parsed.samples.push(sample);
+                        continue;
+                    }
+                    Err(fault) => (start, fault),
+                }
+            }
+            Err(fault) => (at, fault),
+        };
+        let (start, fault) = fault;
+        let reason = fault.reason();
+        let (count, _) = parsed.bad.entry(reason).or_insert_with(|| {
+            let line = line_ends(&bytes[..start]);
+            (0, BadRecord { line, fault })
+        });
+        *count += 1;
+        if !reason.is_left_out(skip_bad) {
+            break;
+        }
     }
+    parsed.lines = line_ends(bytes);
     parsed
 }
 
-impl ParsedChunk {
-    /// Parses records in which a quote, if there are `quotes`, is an opening one, a closing one or an ordinary character.
-    /// Leaves the rest to the csv crate from the first other record on.
-    fn parse_plain(&mut self, bytes: &[u8], shape: RecordShape, quotes: bool, skip_bad: bool) {
-        let mut at = 0;
-        while let Some(byte) = bytes.get(at) {
-            if matches!(byte, b'\n' | b'\r') {
-                at += 1;
-                continue;
-            }
-            let Some(record) = PlainRecord::parse(bytes, at, shape, quotes) else {
-                self.lines = line_ends(&bytes[..at]);
-                return self.parse_any(&bytes[at..], shape, skip_bad);
-            };
-            let fault = if record.fields != shape.width {
-                Some(Fault::Fields(record.fields))
-            } else {
-                match (record.x, record.y) {
-                    (Ok(x), Ok(y)) => {
-                        self.samples.push((x, y));
-                        None
-                    }
-                    (Err((reason, field)), _) => {
-                        Some(Fault::Value(Axis::X, reason, bytes[field].to_vec()))
-                    }
-                    (_, Err((reason, field))) => {
-                        Some(Fault::Value(Axis::Y, reason, bytes[field].to_vec()))
-                    }
-                }
-            };
-            if let Some(fault) = fault {
-                self.count_bad(fault, || line_ends(&bytes[..at]));
-                if !skip_bad {
-                    return;
-                }
-            }
-            at = record.end;
-        }
-        self.lines = line_ends(bytes);
-    }
-
-    /// Parses any records, as the csv crate reads them.
-    fn parse_any(&mut self, bytes: &[u8], shape: RecordShape, skip_bad: bool) {
-        // The blank line, which is skipped, keeps a byte-order mark within the text from being one at its start.
-        let mut records = reader(b"\n".chain(bytes), shape.delimiter);
-        let mut record = ByteRecord::new();
-        // Reading bytes in memory can't fail.
-        while records.read_byte_record(&mut record).unwrap_or(false) {
-            let field = |index: usize| record.get(index).unwrap_or_default();
-            let value_of = |axis, index| {
-                value(field(index))
-                    .map_err(|reason| Fault::Value(axis, reason, field(index).to_vec()))
-            };
-            let sample = if record.len() == shape.width {
-                value_of(Axis::X, shape.x).and_then(|x| {
-                    let y = shape.y.map_or(Ok(0.0), |index| value_of(Axis::Y, index))?;
-                    Ok((x, y))
-                })
-            } else {
-                Err(Fault::Fields(record.len()))
-            };
-            match sample {
-                Ok(sample) => self.samples.push(sample),
-                Err(fault) => {
-                    let start = record.position().map_or(0, |position| position.byte());
-                    self.count_bad(fault, || {
-                        lines_before(bytes, start.saturating_sub(1) as usize)
-                    });
-                    if !skip_bad {
-                        return;
-                    }
-                }
-            }
-        }
-        self.lines += line_ends(bytes);
-    }
-
-    /// Counts a record that can't be used. `lines` returns how many lines more than so far end before it.
-    fn count_bad(&mut self, fault: Fault, lines: impl FnOnce() -> u64) {
-        *self.counts.entry(fault.reason()).or_default() += 1;
-        self.first.get_or_insert_with(|| BadRecord {
-            line: self.lines + lines(),
-            fault,
-        });
-    }
+/// Returns the end of the line at byte `at` if it holds nothing but blanks, as a line between records.
+fn end_of_blank_line(bytes: &[u8], at: usize, shape: RecordShape) -> Option<usize> {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t') && *byte != shape.delimiter;
+    let end = at + bytes[at..].iter().take_while(|byte| is_blank(byte)).count();
+    let ends = bytes
+        .get(end)
+        .is_none_or(|byte| matches!(byte, b'\n' | b'\r'));
+    (ends && end > at).then_some(end)
 }
 
 /// A value, or why it can't be used and where its field is.
 type FieldValue = Result<f64, (Reason, Range<usize>)>;
 
-/// A record without escaped quotes.
-struct PlainRecord {
+/// A record.
+struct Record {
     fields: usize,
     x: FieldValue,
     y: FieldValue,
@@ -176,25 +144,33 @@ struct PlainRecord {
     end: usize,
 }
 
-impl PlainRecord {
-    /// Parses the record that starts at byte `at`. Returns `None` if its quotes are not simple ones.
-    fn parse(bytes: &[u8], mut at: usize, shape: RecordShape, quotes: bool) -> Option<Self> {
+impl Record {
+    /// Parses the record that starts at byte `at`. `quotes` is false if it has none.
+    fn parse(bytes: &[u8], mut at: usize, shape: RecordShape, quotes: bool) -> Result<Self, Fault> {
         let (mut x, mut y) = (Ok(0.0), Ok(0.0));
         let mut fields = 0;
         loop {
-            let is_x = fields == shape.x;
+            let is_x = fields == shape.x.at;
+            let field = if is_x {
+                Some(shape.x)
+            } else {
+                shape.y.filter(|y| y.at == fields)
+            };
             if quotes && bytes.get(at) == Some(&b'"') {
-                let (field, end) = simply_quoted(bytes, at, shape.delimiter)?;
-                if is_x {
-                    x = value_at(bytes, field);
-                } else if Some(fields) == shape.y {
-                    y = value_at(bytes, field);
+                let (content, end) = quoted(bytes, at, shape.delimiter)?;
+                if let Some(field) = field {
+                    if memchr2(b'\n', b'\r', &bytes[content.clone()]).is_some() {
+                        return Err(Fault::Quotes(
+                            "a quoted number runs over several lines; is a quote not closed?",
+                        ));
+                    }
+                    *(if is_x { &mut x } else { &mut y }) = shape.value_at(field, bytes, content);
                 }
                 at = end;
                 fields += 1;
-            } else if is_x || Some(fields) == shape.y {
+            } else if let Some(field) = field {
                 let value;
-                (value, at) = plain_value(bytes, at, shape.delimiter);
+                (value, at) = shape.plain_value(field, bytes, at);
                 *(if is_x { &mut x } else { &mut y }) = value;
                 fields += 1;
             } else {
@@ -204,7 +180,7 @@ impl PlainRecord {
                 fields += skipped;
             }
             if bytes.get(at) != Some(&shape.delimiter) {
-                return Some(PlainRecord {
+                return Ok(Record {
                     fields,
                     x,
                     y,
@@ -214,44 +190,87 @@ impl PlainRecord {
             at += 1;
         }
     }
+
+    /// Returns the sample. A missing value is no excuse for another one that is no number.
+    fn sample(self, bytes: &[u8], shape: RecordShape) -> Result<(f64, f64), Fault> {
+        if self.fields != shape.width {
+            return Err(Fault::Fields(self.fields));
+        }
+        let fault = |axis, (reason, field): (Reason, Range<usize>)| {
+            Fault::Value(axis, reason, bytes[field].to_vec())
+        };
+        match (self.x, self.y) {
+            (Ok(x), Ok(y)) => Ok((x, y)),
+            (Err((Reason::Missing, _)), Err(y)) if y.0 != Reason::Missing => Err(fault(Axis::Y, y)),
+            (Err(x), _) => Err(fault(Axis::X, x)),
+            (_, Err(y)) => Err(fault(Axis::Y, y)),
+        }
+    }
 }
 
-impl RecordShape {
+impl RecordShape<'_> {
     /// Returns how many fields from this one on are neither x nor y.
     fn unread(&self, field: usize) -> usize {
         [Some(self.x), self.y]
             .into_iter()
             .flatten()
-            .filter_map(|wanted| wanted.checked_sub(field))
+            .filter_map(|wanted| wanted.at.checked_sub(field))
             .min()
             .unwrap_or(usize::MAX)
     }
-}
 
-/// Returns the content of the quotes that open at byte `at`, and the field's end. Returns `None` unless the field is
-/// quoted as a whole and contains no quote.
-fn simply_quoted(bytes: &[u8], at: usize, delimiter: u8) -> Option<(Range<usize>, usize)> {
-    let start = at + 1;
-    let close = start + memchr(b'"', &bytes[start..])?;
-    let end = close + 1;
-    ends_field(bytes.get(end), delimiter).then_some((start..close, end))
-}
-
-/// Returns the value of the field at byte `at`, which is not quoted, and the field's end.
-fn plain_value(bytes: &[u8], at: usize, delimiter: u8) -> (FieldValue, usize) {
-    // Nearly every field is a number up to its end, so its end is not searched first.
-    if let Ok((number, length)) = fast_float2::parse_partial(&bytes[at..]) {
-        let end = at + length;
-        if ends_field(bytes.get(end), delimiter) && Reason::of(number).is_none() {
-            return (Ok(number), end);
+    /// Returns the value of the field at byte `at`, which is not quoted, and the field's end.
+    fn plain_value(&self, field: Field, bytes: &[u8], at: usize) -> (FieldValue, usize) {
+        // Nearly every field is a number up to its end, so its end is not searched first. A delimiter that may be part of a
+        // number would be taken for one.
+        let in_numbers = self.delimiter.is_ascii_alphanumeric() || b"+-.".contains(&self.delimiter);
+        if field.written.is_plain()
+            && !in_numbers
+            && let Ok((number, length)) = fast_float2::parse_partial(&bytes[at..])
+        {
+            let end = at + length;
+            let is_value = f64::is_finite(number) && !self.missing.has_number(number);
+            if is_value && ends_field(bytes.get(end), self.delimiter) {
+                return (Ok(number), end);
+            }
         }
+        let (_, end) = skip_fields(bytes, at, 1, self.delimiter);
+        (self.value_at(field, bytes, at..end), end)
     }
-    let (_, end) = skip_fields(bytes, at, 1, delimiter);
-    (value_at(bytes, at..end), end)
+
+    fn value_at(&self, field: Field, bytes: &[u8], content: Range<usize>) -> FieldValue {
+        let value = field.written.value(&bytes[content.clone()], self.missing);
+        value.map_err(|reason| (reason, content))
+    }
 }
 
-fn value_at(bytes: &[u8], field: Range<usize>) -> FieldValue {
-    value(&bytes[field.clone()]).map_err(|reason| (reason, field))
+/// Returns the content of the quotes that open at byte `at`, and the field's end. Two quotes in quotes stand for one; blanks
+/// may follow the last one.
+fn quoted(bytes: &[u8], at: usize, delimiter: u8) -> Result<(Range<usize>, usize), Fault> {
+    let start = at + 1;
+    let mut from = start;
+    loop {
+        let Some(close) = memchr(b'"', &bytes[from..]) else {
+            return Err(Fault::Quotes("a quote is opened and not closed"));
+        };
+        let close = from + close;
+        if bytes.get(close + 1) == Some(&b'"') {
+            from = close + 2;
+            continue;
+        }
+        let blanks = bytes[close + 1..]
+            .iter()
+            .take_while(|byte| **byte == b' ' && delimiter != b' ')
+            .count();
+        let end = close + 1 + blanks;
+        return if ends_field(bytes.get(end), delimiter) {
+            Ok((start..close, end))
+        } else {
+            Err(Fault::Quotes(
+                "text follows a closing quote; is a quote not closed?",
+            ))
+        };
+    }
 }
 
 /// Returns whether this byte, or the end of the text, ends a field.
@@ -320,43 +339,4 @@ pub fn line_ends(bytes: &[u8]) -> u64 {
     let alone = |&at: &usize| bytes.get(at + 1) != Some(&b'\n');
     let returns = memchr_iter(b'\r', bytes).filter(alone).count();
     (memchr_iter(b'\n', bytes).count() + returns) as u64
-}
-
-/// Returns how many lines end before the record at byte `start`.
-fn lines_before(bytes: &[u8], start: usize) -> u64 {
-    // The csv crate may leave line ends at the front of a record.
-    let left = bytes[start..]
-        .iter()
-        .take_while(|byte| matches!(byte, b'\r' | b'\n'));
-    line_ends(&bytes[..start + left.count()])
-}
-
-/// Returns the value of a field, spaces around it allowed, or why it can't be used.
-pub fn value(field: &[u8]) -> Result<f64, Reason> {
-    let Some(number) = any_number(field) else {
-        return Err(if is_missing(field) {
-            Reason::Missing
-        } else {
-            Reason::NotANumber
-        });
-    };
-    match Reason::of(number) {
-        None => Ok(number),
-        // 1e400 is infinite in f64.
-        Some(_) if field.iter().any(u8::is_ascii_digit) => Err(Reason::BeyondF32),
-        Some(reason) => Err(reason),
-    }
-}
-
-/// Returns the value of a field that is a number, nan or inf.
-pub fn any_number(field: &[u8]) -> Option<f64> {
-    fast_float2::parse(field.trim_ascii()).ok()
-}
-
-/// Returns whether a field is a common sign of a missing value.
-pub fn is_missing(field: &[u8]) -> bool {
-    let field = field.trim_ascii();
-    ["", "na", "n/a", "nan", "null", "none", "?", "-", "."]
-        .iter()
-        .any(|missing| field.eq_ignore_ascii_case(missing.as_bytes()))
 }

@@ -68,19 +68,6 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    /// Returns at least the next `size` bytes, or all that are left, and whether the text ends with them. They stay in the
-    /// text.
-    pub fn peek(&mut self, size: usize) -> io::Result<(&[u8], bool)> {
-        self.fill(size)?;
-        Ok((&self.buffer[..self.filled], self.ended))
-    }
-
-    /// Drops bytes that were peeked at.
-    pub fn skip(&mut self, bytes: usize) {
-        self.buffer.copy_within(bytes..self.filled, 0);
-        self.filled -= bytes;
-    }
-
     /// Returns the next chunks: up to `chunks`, and no more after the one that reaches `bytes` bytes. Returns none at the
     /// text's end or after an error.
     pub fn batch(&mut self, chunks: usize, bytes: usize) -> Vec<TextChunk> {

@@ -1,129 +1,121 @@
-//! Signs that a text is not the table that it is taken for.
+//! Signs that a text is no table, and its encoding.
 
-use csv::ByteRecord;
+use std::io::{self, Cursor, Read};
 
-use super::header::{CsvHeader, decimal_comma, number};
-use crate::error::{Delimiter, Error};
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
+use encoding_rs_io::DecodeReaderBytesBuilder;
+
+use crate::error::Error;
 use crate::table::kind::READABLE;
-use crate::table::request::Request;
 
-/// Delimiters that are suspected.
-const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// The bytes that tell what a text is.
+const HEAD: usize = 1 << 12;
 
-/// Checks that the first bytes of a file are text of a table.
+/// Returns a text in UTF-8 without a byte-order mark, and the encoding that it was in if that is another one.
 ///
 /// # Errors
-/// [`Error::Data`] with the encoding or format that they show.
-pub fn other_content(name: &str, head: &[u8], delimiter: u8) -> Result<(), Error> {
+/// [`Error::Io`] if it can't be read. [`Error::Data`] with the format that it shows, if it is no text of a table.
+pub fn decoded<'a>(
+    name: &str,
+    mut text: Box<dyn Read + Send + 'a>,
+) -> Result<(Box<dyn Read + Send + 'a>, Option<&'static str>), Error> {
+    let mut head = Vec::new();
+    text.by_ref()
+        .take(HEAD as u64)
+        .read_to_end(&mut head)
+        .map_err(Error::cannot_read(name))?;
+    let encoding = match Encoding::for_bom(&head) {
+        Some((encoding, _)) => Some(encoding),
+        None => utf_16(&head),
+    };
+    let is_utf_8 = encoding.is_none_or(|encoding| encoding == encoding_rs::UTF_8);
+    if is_utf_8 {
+        other_content(name, &head)?;
+    }
+    let text: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(text));
+    if encoding.is_none() {
+        return Ok((text, None));
+    }
+    let decoded = DecodeReaderBytesBuilder::new()
+        .encoding(encoding)
+        .strip_bom(true)
+        .build(text);
+    Ok((
+        Box::new(decoded),
+        encoding.map(Encoding::name).filter(|_| !is_utf_8),
+    ))
+}
+
+/// Returns the byte order of a text in UTF-16 without a mark: nearly all letters of a table have a byte of 0.
+fn utf_16(head: &[u8]) -> Option<&'static Encoding> {
+    let pairs = head.as_chunks::<2>().0;
+    let zeros = |at: usize| pairs.iter().filter(|pair| pair[at] == 0).count();
+    let (first, second) = (zeros(0), zeros(1));
+    let many = pairs.len() >= 2;
+    if many && 10 * second >= 9 * pairs.len() && 10 * first <= pairs.len() {
+        Some(UTF_16LE)
+    } else if many && 10 * first >= 9 * pairs.len() && 10 * second <= pairs.len() {
+        Some(UTF_16BE)
+    } else {
+        None
+    }
+}
+
+/// Checks that the first bytes of a file are text of a table.
+fn other_content(name: &str, head: &[u8]) -> Result<(), Error> {
+    let end = head
+        .iter()
+        .rposition(|byte| !matches!(byte, 0 | 0x1a))
+        .map_or(0, |at| at + 1);
+    // Bytes of 0 may pad the end of a text.
+    let text = if end < head.len() { &head[..end] } else { head };
     // A text has few control characters; in other data they are a tenth of the bytes.
-    let control = |byte: &&u8| matches!(byte, 1..=8 | 14..=31) && **byte != delimiter;
-    let controls = head.iter().filter(control).count();
-    let mut bytes = head.iter().filter(|byte| !byte.is_ascii_whitespace());
+    let controls = text
+        .iter()
+        .filter(|byte| matches!(byte, 1..=8 | 14..=31))
+        .count();
+    let start = text.trim_ascii_start();
+    let begins = |mark: &str| {
+        let length = mark.len().min(start.len());
+        start.len() >= mark.len() && start[..length].eq_ignore_ascii_case(mark.as_bytes())
+    };
+    let mut bytes = start.iter().filter(|byte| !byte.is_ascii_whitespace());
     let json = match (bytes.next(), bytes.next()) {
         (Some(b'{'), Some(b'"' | b'}')) => true,
         // `[time],[load]` is a header.
         (Some(b'['), Some(next)) => b"[{\"-0123456789".contains(next),
         _ => false,
     };
-    let problem = if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-        "is in UTF-16; save it as UTF-8".to_owned()
-    } else if head.contains(&0) || 20 * controls > head.len() {
+    let problem = if text.contains(&0) || 20 * controls > text.len() {
         format!("is not a text file; {READABLE}")
+    } else if begins("version https://git-lfs") {
+        "is a pointer of Git LFS, not the file itself: `git lfs pull` fetches that".to_owned()
     } else if json {
         format!("seems to be JSON; {READABLE}")
+    } else if begins("<!doctype") || begins("<html") || begins("<?xml") {
+        format!("seems to be a web page or XML; {READABLE}")
     } else {
         return Ok(());
     };
     Err(Error::Data(format!("{name} {problem}")))
 }
 
-/// Checks that the first record is a sample or a header, not a comment or an instruction to a spreadsheet. A comment of as
-/// many fields as there are columns is a header.
-///
-/// # Errors
-/// [`Error::Data`] if it is neither.
-pub fn foreign_line(name: &str, first: &[ByteRecord]) -> Result<(), Error> {
-    let (Some(record), Some(next)) = (first.first(), first.get(1)) else {
-        return Ok(());
-    };
-    let comment = record.as_slice().starts_with(b"#") && record.len() != next.len();
-    if comment || record.as_slice().starts_with(b"sep=") || next.len() > record.len() {
-        return Err(Error::Data(format!(
-            "{name} starts with a line that is not part of its table; remove it"
-        )));
-    }
-    Ok(())
-}
-
-/// Checks that commas are delimiters, not decimal commas in columns with another delimiter. Such a text looks like columns
-/// of varying number.
-///
-/// # Errors
-/// [`Error::OtherDelimiter`] with the delimiter that makes columns of equal number.
-pub fn decimal_commas(name: &str, first: &[ByteRecord], delimiter: u8) -> Result<(), Error> {
-    if delimiter != b',' {
-        return Ok(());
-    }
-    let lines: Vec<Vec<u8>> = first
-        .iter()
-        .map(|record| record.iter().collect::<Vec<_>>().join(&b','))
-        .collect();
-    for separator in SEPARATORS.into_iter().filter(|byte| *byte != b',') {
-        let fields = || {
-            lines
-                .iter()
-                .map(|line| line.split(|byte| *byte == separator))
-        };
-        let mut counts = fields().map(Iterator::count);
-        let width = counts.next().unwrap_or(0);
-        if width > 1 && counts.all(|count| count == width) && fields().flatten().any(decimal_comma)
-        {
-            return Err(Error::OtherDelimiter {
-                file: name.to_owned(),
-                suspected: Delimiter(separator),
-                taken: Delimiter(delimiter),
-                decimal_commas: true,
-            });
+/// Reads the first lines of a text: at least so many bytes and so many lines, or all. Returns them and whether they are all.
+pub fn first_lines(
+    text: &mut impl Read,
+    bytes: usize,
+    lines: usize,
+    most: usize,
+) -> io::Result<(Vec<u8>, bool)> {
+    let mut head = Vec::new();
+    let mut size = bytes;
+    loop {
+        let wanted = (size - head.len()) as u64;
+        let ended = (text.by_ref().take(wanted).read_to_end(&mut head)? as u64) < wanted;
+        let ends = memchr::memchr2_iter(b'\n', b'\r', &head).count();
+        if ended || ends > lines || size >= most {
+            return Ok((head, ended));
         }
+        size *= 2;
     }
-    Ok(())
-}
-
-/// Checks that no other delimiter than the default one separates the columns.
-///
-/// # Errors
-/// [`Error::OtherDelimiter`] if another one parts fields into numbers, or stands in them while numeric columns are missing.
-pub fn other_delimiter(
-    name: &str,
-    first: &[ByteRecord],
-    header: &CsvHeader,
-    request: &Request,
-    taken: u8,
-) -> Result<(), Error> {
-    let x_alone = request.x_alone && request.y.is_none();
-    let numeric = header.columns.iter().filter(|column| column.numeric);
-    let too_few = numeric.count() < if x_alone { 1 } else { 2 };
-    for separator in SEPARATORS {
-        // A comma within a column is a decimal one.
-        if separator == taken || separator == b',' && header.columns.len() > 1 {
-            continue;
-        }
-        let mut fields = first.iter().flatten();
-        let mut parts = fields
-            .clone()
-            .map(|field| field.split(|byte| *byte == separator));
-        let parts_numbers = parts.any(|parts| {
-            let parts: Vec<_> = parts.map(number).collect();
-            parts.len() > 1 && parts.iter().all(Option::is_some)
-        });
-        if parts_numbers || too_few && fields.any(|field| field.contains(&separator)) {
-            return Err(Error::OtherDelimiter {
-                file: name.to_owned(),
-                suspected: Delimiter(separator),
-                taken: Delimiter(taken),
-                decimal_commas: false,
-            });
-        }
-    }
-    Ok(())
 }

@@ -1,12 +1,13 @@
-//! Reading in chunks, checked against the csv crate reading the text as a whole.
+//! Reading in chunks, checked against reading the text as a whole, letter by letter.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use proptest::prelude::*;
 
+use super::value::Numbers;
 use super::*;
-use crate::data::{BLOCK, Block};
+use crate::data::{BLOCK, Block, Source};
 
 /// A reader that yields a few bytes at a time.
 struct Dribble {
@@ -26,16 +27,26 @@ impl Read for Dribble {
 struct Outcome {
     x: Vec<f64>,
     y: Vec<f64>,
-    counts: BTreeMap<Reason, u64>,
-    /// The line of the first bad record.
-    first: Option<u64>,
+    /// Rows left out, by reason, and the line of the first of each.
+    skipped: BTreeMap<Reason, (u64, u64)>,
+    /// The reason of the record that ends the reading, and its line.
+    refused: Option<(Reason, u64)>,
+}
+
+/// The positions of the columns of a text.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    delimiter: u8,
+    width: usize,
+    x: usize,
+    y: Option<usize>,
 }
 
 /// The text of a file, and the columns to read.
 #[derive(Clone, Debug)]
 struct Text {
     bytes: Vec<u8>,
-    shape: RecordShape,
+    shape: Shape,
 }
 
 /// Returns the line of a row.
@@ -47,76 +58,190 @@ fn line(error: &RowError) -> u64 {
 }
 
 /// Reads a text in chunks.
-fn in_chunks(text: &Text, sizes: ReadSizes, at_once: usize) -> Outcome {
+fn in_chunks(text: &Text, sizes: ReadSizes, at_once: usize, skip_bad: bool) -> Outcome {
     let position = |index: usize| (index + 1).to_string();
     let (x, y) = (position(text.shape.x), text.shape.y.map(position));
-    let open = |skip_bad| {
-        let request = Request {
-            x: Some(&x),
-            y: y.as_deref(),
-            x_alone: y.is_none(),
-            delimiter: Some(text.shape.delimiter),
-            header: Some(false),
-            skip_bad,
-        };
-        let text = io::Cursor::new(text.bytes.clone());
-        let text = Box::new(Dribble { text, at_once });
-        read_in_chunks("text", text, &request, sizes)
+    let request = Request {
+        x: Some(&x),
+        y: y.as_deref(),
+        x_alone: y.is_none(),
+        delimiter: Some(text.shape.delimiter),
+        header: Some(false),
+        comment: Some("//"),
+        decimal: Some(b'.'),
+        skip_bad,
+        ..Request::default()
     };
-    let opened = open(true).unwrap();
-    assert!(opened.source.samples() < BLOCK as u64);
-    let mut block = Block::default();
-    opened.source.read(0, &mut block).unwrap();
-    let first = opened.skipped.first.as_ref().map(line);
-    // If bad records are errors, the first of them is returned.
-    let refused = open(false).err().map(|error| match error {
-        Error::Row(row) => line(&row),
-        other => panic!("{other:?}"),
+    let bytes = io::Cursor::new(text.bytes.clone());
+    let dribble = Box::new(Dribble {
+        text: bytes,
+        at_once,
     });
-    assert_eq!(refused, first);
+    let mut store = Store::default();
+    let read = match read_in_chunks("text", dribble, &request, sizes, &mut store) {
+        Ok(read) => read,
+        Err(Error::Row(row)) => {
+            return Outcome {
+                refused: Some((row.reason, line(&row))),
+                ..Outcome::default()
+            };
+        }
+        Err(other) => panic!("{other:?}"),
+    };
+    assert!(store.samples() < BLOCK as u64);
+    let mut block = Block::default();
+    store.read(0, &mut block).unwrap();
+    let skipped = read.skipped.by_reason.into_iter();
     Outcome {
         x: block.x,
         y: block.y,
-        counts: opened.skipped.counts,
-        first,
+        skipped: skipped
+            .map(|(reason, (rows, first))| (reason, (rows, line(&first))))
+            .collect(),
+        refused: None,
     }
 }
 
-/// Returns the line, from 1, of the record that starts at byte `start`. Line ends at its front are not part of it.
-fn line_of(text: &[u8], start: usize) -> u64 {
-    let (mut line, mut before) = (1, 0);
-    for (at, &byte) in text.iter().enumerate() {
-        let ends = matches!(byte, b'\r' | b'\n');
-        if at >= start && !ends {
-            break;
+/// A record taken apart letter by letter: its fields, or none if its quotes are not those of CSV.
+struct Letters {
+    fields: Option<Vec<(Vec<u8>, bool)>>,
+    line: u64,
+}
+
+/// Takes a text apart letter by letter, up to the first record whose quotes are not those of CSV.
+fn letter_by_letter(text: &[u8], delimiter: u8) -> Vec<Letters> {
+    let ends = |byte: Option<&u8>| byte.is_none_or(|byte| matches!(byte, b'\r' | b'\n'));
+    let (mut records, mut at, mut line) = (Vec::new(), 0, 1);
+    let pass = |at: &mut usize, line: &mut u64| {
+        let pair = text[*at..].starts_with(b"\r\n");
+        *at += if pair { 2 } else { 1 };
+        *line += 1;
+    };
+    while at < text.len() {
+        let blank = text[at..]
+            .iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t') && **byte != delimiter)
+            .count();
+        if ends(text.get(at + blank)) {
+            at += blank;
+            if at < text.len() {
+                pass(&mut at, &mut line);
+            }
+            continue;
         }
-        line += u64::from(ends && (before, byte) != (b'\r', b'\n'));
-        before = byte;
+        let start = line;
+        let mut fields = Some(Vec::new());
+        loop {
+            let mut field = Vec::new();
+            let quoted = text.get(at) == Some(&b'"');
+            if quoted {
+                at += 1;
+                loop {
+                    match text.get(at) {
+                        None => {
+                            fields = None;
+                            break;
+                        }
+                        Some(b'"') if text.get(at + 1) == Some(&b'"') => {
+                            field.extend(b"\"\"");
+                            at += 2;
+                        }
+                        Some(b'"') => {
+                            at += 1;
+                            break;
+                        }
+                        Some(byte) => {
+                            field.push(*byte);
+                            if ends(Some(byte)) {
+                                pass(&mut at, &mut line);
+                            } else {
+                                at += 1;
+                            }
+                        }
+                    }
+                }
+                while text.get(at) == Some(&b' ') && delimiter != b' ' {
+                    at += 1;
+                }
+                if !ends(text.get(at)) && text[at] != delimiter {
+                    fields = None;
+                }
+            } else {
+                while !ends(text.get(at)) && text[at] != delimiter {
+                    field.push(text[at]);
+                    at += 1;
+                }
+            }
+            match &mut fields {
+                Some(fields) => fields.push((field, quoted)),
+                None => {
+                    records.push(Letters {
+                        fields,
+                        line: start,
+                    });
+                    return records;
+                }
+            }
+            if ends(text.get(at)) {
+                break;
+            }
+            at += 1;
+        }
+        records.push(Letters {
+            fields,
+            line: start,
+        });
     }
-    line
+    records
 }
 
-/// Reads a text with the csv crate, as a whole.
-fn as_a_whole(text: &Text) -> Outcome {
+/// Reads a text letter by letter.
+fn as_a_whole(text: &Text, skip_bad: bool) -> Outcome {
     let mut outcome = Outcome::default();
     let shape = text.shape;
-    for record in reader(&text.bytes[..], shape.delimiter).into_byte_records() {
-        let record = record.unwrap();
-        let sample = if record.len() == shape.width {
-            let y = shape.y.map(|y| parse::value(&record[y]));
-            parse::value(&record[shape.x]).and_then(|x| Ok((x, y.unwrap_or(Ok(0.0))?)))
-        } else {
-            Err(Reason::Fields)
+    let written = Written::Numbers(Numbers {
+        decimal: b'.',
+        grouped: true,
+    });
+    for record in letter_by_letter(&text.bytes, shape.delimiter) {
+        let value = |fields: &[(Vec<u8>, bool)], at: usize| {
+            let (field, quoted) = &fields[at];
+            if *quoted && field.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+                return Err(Reason::Quotes);
+            }
+            written.value(field, &Missing::default())
+        };
+        let sample = match &record.fields {
+            None => Err(Reason::Quotes),
+            // A number in quotes over several lines is seen before the number of fields.
+            Some(fields) => {
+                let at = |at: Option<usize>| at.filter(|at| *at < fields.len());
+                let x = at(Some(shape.x)).map(|at| value(fields, at));
+                let y = at(shape.y).map(|at| value(fields, at));
+                match (x, y) {
+                    (Some(Err(Reason::Quotes)), _) | (_, Some(Err(Reason::Quotes))) => {
+                        Err(Reason::Quotes)
+                    }
+                    _ if fields.len() != shape.width => Err(Reason::Fields),
+                    (Some(Err(Reason::Missing)), Some(Err(y))) => Err(y),
+                    (Some(x), y) => x.and_then(|x| Ok((x, y.unwrap_or(Ok(0.0))?))),
+                    (None, _) => unreachable!(),
+                }
+            }
         };
         match sample {
             Ok((x, y)) => {
                 outcome.x.push(x);
                 outcome.y.push(y);
             }
+            Err(reason) if reason.is_left_out(skip_bad) => {
+                outcome.skipped.entry(reason).or_insert((0, record.line)).0 += 1;
+            }
             Err(reason) => {
-                *outcome.counts.entry(reason).or_default() += 1;
-                let start = record.position().unwrap().byte() as usize;
-                outcome.first.get_or_insert(line_of(&text.bytes, start));
+                return Outcome {
+                    refused: Some((reason, record.line)),
+                    ..Outcome::default()
+                };
             }
         }
     }
@@ -183,7 +308,7 @@ fn draws(mut seed: u64) -> impl FnMut(usize) -> usize {
     }
 }
 
-fn text(pieces: &[&str], shape: RecordShape, seed: u64) -> Text {
+fn text(pieces: &[&str], shape: Shape, seed: u64) -> Text {
     let mut draw = draws(seed);
     let delimiter = char::from(shape.delimiter).to_string();
     let record = |draw: &mut dyn FnMut(usize) -> usize| -> String {
@@ -217,9 +342,9 @@ fn text(pieces: &[&str], shape: RecordShape, seed: u64) -> Text {
 
 fn texts() -> impl Strategy<Value = Text> {
     // Delimiters that may be part of a number are read in another way.
-    let delimiters = prop::sample::select(&b",,,;\t e.1-"[..]);
+    let delimiters = prop::sample::select(&b",,,;\t|e.1-"[..]);
     let shapes = (3..12_usize, delimiters).prop_flat_map(|(width, delimiter)| {
-        (0..width, 0..width).prop_map(move |(x, y)| RecordShape {
+        (0..width, 0..width).prop_map(move |(x, y)| Shape {
             delimiter,
             width,
             x,
@@ -244,12 +369,13 @@ proptest! {
         at_once in 1_usize..60,
     ) {
         let sizes = ReadSizes { records: 2, head, chunk };
-        let chunked = in_chunks(&text, sizes, at_once);
-        prop_assert_eq!(chunked, as_a_whole(&text));
+        for skip_bad in [false, true] {
+            let chunked = in_chunks(&text, sizes, at_once, skip_bad);
+            prop_assert_eq!(chunked, as_a_whole(&text, skip_bad));
+        }
     }
 }
 
-/// Chunks without quotes are not left to the csv crate, or the test above would compare it with itself.
 #[test]
 fn only_chunks_with_quotes_are_marked() {
     let text = "7,x,8\n".repeat(50) + "7,\"x\",8\n" + &"7,x,8\n".repeat(50);
@@ -279,11 +405,16 @@ fn a_number_is_read_as_the_nearest_double() {
             1.000_000_000_000_000_2,
         ),
     ] {
-        assert_eq!(parse::value(text.as_bytes()), Ok(number));
-        let line = format!("0,{text}\n").repeat(2);
-        let opened = read("text", Box::new(io::Cursor::new(line)), &Request::default()).unwrap();
+        let written = Written::Numbers(Numbers::default());
+        assert_eq!(
+            written.value(text.as_bytes(), &Missing::default()),
+            Ok(number)
+        );
+        let line = io::Cursor::new(format!("0,{text}\n").repeat(2));
+        let mut store = Store::default();
+        read("text", Box::new(line), &Request::default(), &mut store).unwrap();
         let mut block = Block::default();
-        opened.source.read(0, &mut block).unwrap();
+        store.read(0, &mut block).unwrap();
         assert_eq!(block.y, [number; 2]);
     }
 }

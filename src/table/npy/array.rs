@@ -3,8 +3,10 @@
 use std::io;
 use std::ops::Range;
 
+use chrono::NaiveDate;
 use half::f16;
 
+use crate::data::Time;
 use crate::table::shared::SharedFile;
 
 /// Bytes read at once: few enough for a core's first caches, and enough to be worth a system call.
@@ -45,12 +47,83 @@ enum Kind {
     Float16,
     Float32,
     Float64,
+    /// A date.
+    Time(Unit),
+    /// The time between two dates.
+    Span(Unit),
+}
+
+/// The unit of NumPy's times.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Unit {
+    /// So many months; the day is that on which the month begins.
+    Months(i64),
+    /// So many days.
+    Days(i64),
+    /// So many seconds.
+    Seconds(i64),
+    /// So many parts of a second, of which one has so many.
+    Parts(i64, i64),
+}
+
+impl Unit {
+    /// Returns the unit of a code, such as `ns` or `25s`.
+    fn new(code: &str) -> Option<Self> {
+        let letters = code.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        let count = match &code[..code.len() - letters.len()] {
+            "" => 1,
+            count => count.parse::<i32>().ok()?.into(),
+        };
+        Some(match letters {
+            "Y" => Unit::Months(12 * count),
+            "M" => Unit::Months(count),
+            "W" => Unit::Days(7 * count),
+            "D" => Unit::Days(count),
+            "h" => Unit::Seconds(3600 * count),
+            "m" => Unit::Seconds(60 * count),
+            "s" => Unit::Seconds(count),
+            "ms" => Unit::Parts(count, 1_000),
+            "us" => Unit::Parts(count, 1_000_000),
+            "ns" => Unit::Parts(count, 1_000_000_000),
+            "ps" => Unit::Parts(count, 1_000_000_000_000),
+            "fs" => Unit::Parts(count, 1_000_000_000_000_000),
+            "as" => Unit::Parts(count, 1_000_000_000_000_000_000),
+            _ => return None,
+        })
+    }
+
+    /// Returns what a number of these units counts, in days or seconds; NaN for NumPy's NaT.
+    fn value(self, number: i64) -> f64 {
+        if number == i64::MIN {
+            return f64::NAN;
+        }
+        let of = |count: i64| i128::from(number) * i128::from(count);
+        match self {
+            Unit::Months(count) => {
+                let month = of(count);
+                let year = i32::try_from(month.div_euclid(12) + 1970).ok();
+                let first =
+                    |year| NaiveDate::from_ymd_opt(year, month.rem_euclid(12) as u32 + 1, 1);
+                let days = year
+                    .and_then(first)
+                    .map(|first| first.signed_duration_since(NaiveDate::default()));
+                days.map_or(f64::INFINITY, |days| days.num_days() as f64)
+            }
+            Unit::Days(count) | Unit::Seconds(count) => of(count) as f64,
+            Unit::Parts(count, parts) => {
+                let (number, parts) = (of(count), i128::from(parts));
+                number.div_euclid(parts) as f64 + number.rem_euclid(parts) as f64 / parts as f64
+            }
+        }
+    }
 }
 
 impl NumberType {
-    /// Returns the type of NumPy's letter and a size in bytes; `None` if its values are not real numbers.
-    pub fn new(letter: char, size: u64, big_endian: bool) -> Option<Self> {
+    /// Returns the type of NumPy's letter, a size in bytes and the unit of times; `None` if its values are not real numbers.
+    pub fn new(letter: char, size: u64, unit: &str, big_endian: bool) -> Option<Self> {
         let kind = match (letter, size) {
+            ('M', 8) => Kind::Time(Unit::new(unit)?),
+            ('m', 8) => Kind::Span(Unit::new(unit)?),
             ('b', 1) => Kind::Bool,
             ('i', 1) => Kind::Int8,
             ('i', 2) => Kind::Int16,
@@ -73,7 +146,16 @@ impl NumberType {
             Kind::Bool | Kind::Int8 | Kind::UInt8 => 1,
             Kind::Int16 | Kind::UInt16 | Kind::Float16 => 2,
             Kind::Int32 | Kind::UInt32 | Kind::Float32 => 4,
-            Kind::Int64 | Kind::UInt64 | Kind::Float64 => 8,
+            Kind::Int64 | Kind::UInt64 | Kind::Float64 | Kind::Time(_) | Kind::Span(_) => 8,
+        }
+    }
+
+    /// Returns what the values count, if they are dates.
+    pub fn time(self) -> Option<Time> {
+        match self.kind {
+            Kind::Time(Unit::Months(_) | Unit::Days(_)) => Some(Time::Days),
+            Kind::Time(_) => Some(Time::Seconds),
+            _ => None,
         }
     }
 
@@ -96,6 +178,11 @@ impl NumberType {
             Kind::Float16 => every(bytes, stride, big, out, |b| f16::from_le_bytes(b).to_f64()),
             Kind::Float32 => every(bytes, stride, big, out, |b| f32::from_le_bytes(b).into()),
             Kind::Float64 => every(bytes, stride, big, out, f64::from_le_bytes),
+            Kind::Time(unit) | Kind::Span(unit) => {
+                every(bytes, stride, big, out, |b| {
+                    unit.value(i64::from_le_bytes(b))
+                });
+            }
         }
     }
 }

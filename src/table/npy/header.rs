@@ -2,7 +2,6 @@
 //!
 //! The format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
-use std::fs::File;
 use std::io;
 
 use super::array::{NumberType, Strided};
@@ -30,6 +29,7 @@ pub struct NpyHeader {
 }
 
 /// A value, or a field of a record.
+#[derive(Clone)]
 struct Field {
     /// Its name; empty for the only value, and for the padding of a record.
     name: String,
@@ -51,10 +51,9 @@ struct Entries {
 
 impl NpyHeader {
     /// Reads the header, and checks that the file is as long as it says.
-    pub fn read(file: File, name: &str) -> Result<Self, Error> {
+    pub fn read(file: SharedFile, name: &str) -> Result<Self, Error> {
         let bad = |what: &str| Error::Data(format!("{name} {what}"));
         let cannot_read = Error::cannot_read(name);
-        let file = SharedFile::new(file).map_err(cannot_read)?;
         let (text, data) = match text(&file) {
             Ok(Some(found)) => found,
             Ok(None) => return Err(bad("is not an NPY file of version 1, 2 or 3")),
@@ -64,12 +63,16 @@ impl NpyHeader {
             Err(error) => return Err(cannot_read(error)),
         };
         let entries = Entries::parse(&text).ok_or_else(|| {
-            bad("is not a plain table; save an array of numbers with one or two dimensions")
+            if text.contains("'|O'") || text.contains("'O'") {
+                bad("holds Python objects; save its numbers: array.astype(float)")
+            } else {
+                bad("is not a plain table; save an array of numbers with one or two dimensions")
+            }
         })?;
         let (rows, width) = entries.rows_and_width().map_err(|what| bad(&what))?;
         let end = entries
             .record()
-            .checked_mul(width)
+            .and_then(|record| record.checked_mul(width))
             .and_then(|row| row.checked_mul(rows))
             .and_then(|bytes| bytes.checked_add(data))
             .ok_or_else(|| bad("says that it is larger than a file can be"))?;
@@ -126,8 +129,8 @@ impl Entries {
         let (fields, structured) = match entry("descr")? {
             Literal::Text(code) => (vec![Field::new("", code)?], false),
             Literal::List(fields) => {
-                let fields = fields.iter().map(Field::of_record);
-                (fields.collect::<Option<_>>()?, true)
+                let fields = fields.iter().map(|field| Field::of_record(field, ""));
+                (fields.collect::<Option<Vec<_>>>()?.concat(), true)
             }
             _ => return None,
         };
@@ -149,8 +152,9 @@ impl Entries {
     }
 
     /// Returns the bytes of a value, or of a record.
-    fn record(&self) -> u64 {
-        self.fields.iter().map(|field| field.size).sum()
+    fn record(&self) -> Option<u64> {
+        let mut sizes = self.fields.iter().map(|field| field.size);
+        sizes.try_fold(0, u64::checked_add)
     }
 
     /// Returns the number of rows, and of values or records in each; the error is worded for use after the file's name.
@@ -179,7 +183,7 @@ impl Entries {
 
     /// Finds the numbers of each column in a file whose data start at byte `data`.
     fn place(self, file: &SharedFile, data: u64, rows: u64, width: u64) -> NpyHeader {
-        let record = self.record();
+        let record = self.record().unwrap_or(0);
         // Values of a row follow each other, except in Fortran's order.
         let by_column = self.fortran && !self.structured;
         let stride = if by_column { record } else { record * width };
@@ -190,6 +194,7 @@ impl Entries {
                 columns.push(NamedColumn {
                     name: field.name.clone(),
                     numeric: field.number.is_some(),
+                    example: None,
                 });
                 arrays.push(field.number.map(|number| Strided {
                     file: file.clone(),
@@ -210,15 +215,53 @@ impl Entries {
 }
 
 impl Field {
-    /// Returns a field of a record: `('speed', '<f8')`.
-    fn of_record(literal: &Literal) -> Option<Self> {
-        match literal {
-            Literal::Tuple(parts) => match &parts[..] {
-                [Literal::Text(name), Literal::Text(code)] => Field::new(name, code),
-                _ => None,
+    /// Returns a field of a record: `('speed', '<f8')`. Those of a record within it have both names: `place.x`. A field of
+    /// several values holds no number.
+    fn of_record(literal: &Literal, within: &str) -> Option<Vec<Self>> {
+        let Literal::Tuple(parts) = literal else {
+            return None;
+        };
+        let (name, kind, shape) = match &parts[..] {
+            [name, kind] => (name, kind, &[][..]),
+            [name, kind, Literal::Tuple(shape)] => (name, kind, &shape[..]),
+            _ => return None,
+        };
+        let name = match name {
+            Literal::Text(name) => name,
+            // A title stands before the name.
+            Literal::Tuple(names) => match &names[..] {
+                [_, Literal::Text(name)] => name,
+                _ => return None,
             },
-            _ => None,
+            _ => return None,
+        };
+        let name = format!("{within}{name}");
+        let mut fields = match kind {
+            Literal::Text(code) => vec![Field::new(&name, code)?],
+            Literal::List(fields) => {
+                let within = format!("{name}.");
+                let fields = fields.iter().map(|field| Field::of_record(field, &within));
+                fields.collect::<Option<Vec<_>>>()?.concat()
+            }
+            _ => return None,
+        };
+        if !shape.is_empty() {
+            let mut size = fields
+                .iter()
+                .try_fold(0, |size: u64, field| size.checked_add(field.size))?;
+            for length in shape {
+                let Literal::Integer(length) = length else {
+                    return None;
+                };
+                size = size.checked_mul(*length)?;
+            }
+            fields = vec![Field {
+                name,
+                number: None,
+                size,
+            }];
         }
+        Some(fields)
     }
 
     /// Returns a field of a type that NumPy writes as byte order, kind and size: `<f8`.
@@ -227,11 +270,14 @@ impl Field {
         let order = characters.next().filter(|order| "<>|".contains(*order))?;
         let kind = characters.next()?;
         // The unit of a date follows its size: `<M8[ns]`.
-        let size = characters.as_str().split('[').next()?;
+        let (size, unit) = characters
+            .as_str()
+            .split_once('[')
+            .unwrap_or((characters.as_str(), ""));
         let size: u64 = size.parse::<u32>().ok()?.into();
         Some(Field {
             name: name.to_owned(),
-            number: NumberType::new(kind, size, order == '>'),
+            number: NumberType::new(kind, size, unit.trim_end_matches(']'), order == '>'),
             // A character takes four bytes.
             size: if kind == 'U' { 4 * size } else { size },
         })

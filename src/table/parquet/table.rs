@@ -1,9 +1,10 @@
 //! The footer of a Parquet file: its columns and row groups.
 
-use std::fs::File;
-
-use parquet::arrow::FieldLevels;
+use arrow_array::RecordBatch;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection, RowSelector};
+use parquet::arrow::{
+    FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema,
+};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
@@ -62,8 +63,7 @@ pub struct Group {
 
 impl ParquetTable {
     /// Reads the footer and chooses the columns.
-    pub fn open(file: File, name: String, request: &Request) -> Result<Self, Error> {
-        let file = SharedFile::new(file).map_err(Error::cannot_read(&name))?;
+    pub fn open(file: SharedFile, name: String, request: &Request) -> Result<Self, Error> {
         let metadata = read_footer(&file).map_err(|error| explain(&name, error))?;
         let columns = choose(&name, &metadata, request)?;
 
@@ -183,6 +183,47 @@ impl ParquetTable {
         Ok(ColumnReader::new(readers, failure))
     }
 
+    /// Hands on all columns, some rows at a time.
+    ///
+    /// # Errors
+    /// Fails if the file can't be read or is damaged. Those of `each`.
+    pub fn whole(
+        &self,
+        each: &mut dyn FnMut(RecordBatch) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let failure = Failure::default();
+        let explained = |error| explain(&self.name, failure.or(error));
+        let metadata = self.metadata.file_metadata();
+        let schema = metadata.schema_descr();
+        let levels = guarded(|| {
+            let types = parquet_to_arrow_schema(schema, metadata.key_value_metadata())?;
+            parquet_to_arrow_field_levels(schema, ProjectionMask::all(), Some(types.fields()))
+        });
+        let levels = levels.map_err(explained)?;
+        for group in &self.groups {
+            let pages = GroupPages {
+                file: &self.file,
+                metadata: &self.metadata,
+                group: self.row_group(group),
+                failure: failure.clone(),
+            };
+            let batch = BLOCK.min(group.rows as usize);
+            let reader = guarded(|| {
+                ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, batch, None)
+            });
+            let mut reader = reader.map_err(explained)?;
+            loop {
+                let next = guarded(|| reader.next().transpose());
+                let Some(columns) = next.map_err(explained)? else {
+                    break;
+                };
+                self.unchanged()?;
+                each(columns)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the next `rows` rows of a column, which its row group must have.
     pub fn read(
         &self,
@@ -244,6 +285,7 @@ fn choose(
         .map(|descriptor| NamedColumn {
             name: descriptor.path().string(),
             numeric: numbers::is_numeric(descriptor),
+            example: None,
         })
         .collect();
     let all = ColumnChoice {

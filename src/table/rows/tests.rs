@@ -26,7 +26,7 @@ impl Rows for BadRows {
     fn read(&self, index: u64, block: &mut Block, bad: &mut Vec<Bad>) -> Result<(), Error> {
         block.clear();
         bad.clear();
-        for (row, at) in crate::data::positions(index, self.rows).zip(0..) {
+        for (row, at) in positions(index, self.rows).zip(0..) {
             block.push((row as f64, -(row as f64)));
             bad.extend(self.is_bad(row).map(|reason| Bad {
                 at,
@@ -51,6 +51,10 @@ impl Rows for BadRows {
 
     fn title(&self) -> String {
         "a table".to_owned()
+    }
+
+    fn names(&self) -> [String; 2] {
+        ["a", "b"].map(str::to_owned)
     }
 }
 
@@ -81,17 +85,22 @@ fn bad_rows_are_counted_and_left_out() {
             .map(|row| row as f64)
             .collect();
         let bad = (ROWS - start).div_ceil(every);
-        let (source, skipped) = samples(Box::new(table), true).unwrap();
-        let mut counts = BTreeMap::from([(Reason::Missing, bad.div_ceil(2))]);
+        let read = AtomicU64::new(0);
+        let on_load = |rows| {
+            read.fetch_add(rows, Ordering::Relaxed);
+        };
+        let samples = samples(Box::new(table), true, &on_load).unwrap();
+        assert_eq!(read.into_inner(), ROWS);
+        let rows =
+            |(reason, (rows, first)): (&Reason, &(u64, RowError))| (*reason, *rows, first.row);
+        let skipped: Vec<_> = samples.skipped.by_reason.iter().map(rows).collect();
+        let mut wanted = vec![(Reason::Missing, bad.div_ceil(2), Row::Row(start + 1))];
         if bad > 1 {
-            counts.insert(Reason::NotFinite, bad / 2);
+            wanted.push((Reason::NotFinite, bad / 2, Row::Row(start + every + 1)));
         }
-        assert_eq!(skipped.counts, counts);
-        let first = skipped.first.unwrap();
-        assert_eq!(
-            (first.row, first.reason),
-            (Row::Row(start + 1), Reason::Missing)
-        );
+        assert_eq!(skipped, wanted);
+        assert_eq!(samples.statistics, None);
+        let source = samples.source;
         let all = all(&*source);
         assert_eq!(all.x, good);
         assert!(all.x.iter().zip(&all.y).all(|(x, y)| -x == *y));
@@ -107,26 +116,52 @@ fn nothing_is_left_out_without_bad_rows() {
         every: 1,
     };
     for skip_bad in [false, true] {
-        let (source, skipped) = samples(Box::new(table()), skip_bad).unwrap();
-        assert_eq!(skipped, Skipped::default());
-        assert_eq!(all(&*source).x.len() as u64, ROWS);
+        let samples = samples(Box::new(table()), skip_bad, &|_| {}).unwrap();
+        assert_eq!(samples.skipped, Skipped::default());
+        assert_eq!(all(&*samples.source).x.len() as u64, ROWS);
+        let statistics = Statistics::of(&*samples.source, &|_| {}).unwrap();
+        assert_eq!(samples.statistics, Some(statistics));
     }
 }
 
 #[test]
-fn a_bad_row_is_an_error_of_its_block_unless_bad_rows_are_left_out() {
+fn the_first_row_that_is_no_sample_is_an_error_but_for_missing_values() {
     let table = BadRows {
         rows: ROWS,
         start: 70_000,
         every: 5,
     };
-    let (source, _) = samples(Box::new(table), false).unwrap();
-    let mut block = Block::default();
-    source.read(0, &mut block).unwrap();
-    let error = source.read(1, &mut block).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "a table, row 70001: the value is missing"
-    );
+    let error = samples(Box::new(table), false, &|_| {}).err().unwrap();
+    assert_eq!(error.to_string(), "a table, row 70006: NaN is not finite");
     assert!(matches!(error, Error::Row(_)), "{error:?}");
+}
+
+/// The parts' ends lie within blocks, and some parts are smaller than one.
+#[test]
+fn joined_rows_are_those_of_the_parts_one_after_the_other() {
+    let sizes = [3, 70_000, 1, 0, 2 * BLOCK as u64, 17];
+    let parts = sizes.map(|rows| {
+        let part = BadRows {
+            rows,
+            start: 2,
+            every: 10,
+        };
+        Box::new(part) as Box<dyn Rows>
+    });
+    let mut wanted = Block::default();
+    for rows in sizes {
+        for row in (0..rows).filter(|row| row % 10 != 2) {
+            wanted.push((row as f64, -(row as f64)));
+        }
+    }
+    let joined = Joined::new(parts.into());
+    assert_eq!(joined.rows(), sizes.iter().sum::<u64>());
+    let samples = samples(Box::new(joined), true, &|_| {}).unwrap();
+    let all = all(&*samples.source);
+    assert_eq!((all.x, all.y), (wanted.x, wanted.y));
+    let (_, first) = &samples.skipped.by_reason[&Reason::Missing];
+    assert_eq!(first.row, Row::Row(3));
+    // The second part's bad rows begin with its third row, for the other reason with its 13th.
+    let (_, first) = &samples.skipped.by_reason[&Reason::NotFinite];
+    assert_eq!(first.row, Row::Row(13));
 }

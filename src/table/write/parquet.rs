@@ -68,7 +68,7 @@ impl<W: Write + Send> ParquetWriter<W> {
 }
 
 /// Returns the file's own error from one of the parquet crate.
-fn write_error(error: ParquetError) -> io::Error {
+pub fn write_error(error: ParquetError) -> io::Error {
     match error {
         ParquetError::External(source) => match source.downcast::<io::Error>() {
             Ok(error) => *error,

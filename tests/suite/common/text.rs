@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use fall_line::error::Error;
+use fall_line::error::{Error, Reason, Row, RowError};
 use fall_line::table::{self, OpenedFile, Request};
 use tempfile::NamedTempFile;
 
@@ -18,11 +18,19 @@ pub fn file(content: impl AsRef<[u8]>) -> NamedTempFile {
 /// A request without any option.
 pub const PLAIN: Request = Request {
     x: None,
+    x_of_model: false,
     y: None,
+    y_of_model: false,
     x_alone: false,
+    skip_bad: false,
+    missing: &[],
+    kind: None,
     delimiter: None,
     header: None,
-    skip_bad: false,
+    skip_lines: 0,
+    comment: None,
+    decimal: None,
+    date_format: None,
 };
 
 /// Opens a file with this content, and chooses x and y.
@@ -57,6 +65,22 @@ pub fn assert_reads(opened: Result<OpenedFile, Error>, x: &[f64], y: &[f64]) {
     let samples = super::all(&*opened.unwrap().source);
     assert_eq!(samples.x, x);
     assert_eq!(samples.y, y);
+}
+
+/// Returns the row that an error is about.
+pub fn bad_row(opened: Result<OpenedFile, Error>) -> RowError {
+    match opened.err().expect("an error") {
+        Error::Row(row) => row,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Returns the rows that were left out, by reason: their number, and the place of the first.
+pub fn left_out(opened: &OpenedFile) -> Vec<(Reason, u64, Row)> {
+    let reasons = opened.skipped.by_reason.iter();
+    reasons
+        .map(|(reason, (rows, first))| (*reason, *rows, first.row))
+        .collect()
 }
 
 /// Returns the text of an error, which must be about the data and on one line.

@@ -1,0 +1,669 @@
+//! The layout of a text file: what separates its columns, where its samples begin, and how its columns write their values.
+
+use csv::ByteRecord;
+
+use super::clean::{Cleaner, Separator};
+use super::parse::{line_ends, reader};
+use super::value::{Dates, Missing, Numbers, Shape, TimeFormat, Written, may_be_value, number};
+use crate::error::{
+    Ambiguity, Error, NamedColumn, Reason, Row, RowError, Setting, TableKind, counted,
+};
+use crate::table::request::{ColumnChoice, Request};
+
+/// The separators that need no flag, besides blanks.
+const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// The mark of comments that needs no flag.
+const COMMENT: &str = "#";
+
+/// How a text is laid out.
+#[derive(Debug)]
+pub struct Layout {
+    /// What to take from the text before it is parsed.
+    pub cleaner: Cleaner,
+    /// The lines before the first sample.
+    pub lines: u64,
+    /// The columns, in the file's order.
+    pub columns: Vec<NamedColumn>,
+    /// True if the columns have names.
+    pub has_header: bool,
+    /// True if the text has no samples.
+    pub is_empty: bool,
+    /// What is not usual in the text, in words.
+    pub notes: Vec<String>,
+    /// How each column writes its values.
+    written: Vec<Result<Written, Ambiguity>>,
+}
+
+impl Layout {
+    /// Finds the layout of a text by its first lines, and at most so many records. `usual` is the separator that texts of this
+    /// name mostly have.
+    ///
+    /// # Errors
+    /// [`Error::Row`] for a line between the header and the first sample that is neither. [`Error::Setting`] for a format of
+    /// dates that is none.
+    pub fn detect(
+        name: &str,
+        usual: u8,
+        text: &[u8],
+        most: usize,
+        request: &Request,
+    ) -> Result<Self, Error> {
+        let mut skipped = request.skip_lines;
+        let mut separator = request.delimiter;
+        // Excel writes such a line.
+        if separator.is_none()
+            && let Some([byte, b'\r' | b'\n', ..]) =
+                text[offset_of_line(text, skipped)..].strip_prefix(b"sep=")
+        {
+            separator = Some(*byte);
+            skipped += 1;
+        }
+        let text = &text[offset_of_line(text, skipped)..];
+        let separators = match separator {
+            Some(byte) => vec![Separator::of(byte)],
+            None => {
+                let others = SEPARATORS.into_iter().filter(|byte| *byte != usual);
+                let bytes = [usual].into_iter().chain(others).map(Separator::Byte);
+                bytes.chain([Separator::Blanks]).collect()
+            }
+        };
+        let heads = separators.into_iter().map(|separator| {
+            let head = Head::new(name, request, text, separator, most);
+            (head.fit(), head)
+        });
+        // The first of equal ones.
+        let best = heads.reduce(|best, other| if other.0 > best.0 { other } else { best });
+        let (_, head) = best.ok_or_else(|| Error::Data(format!("{name} is empty")))?;
+        let mut layout = head.layout()?;
+        layout.lines += skipped;
+        if skipped > 0 {
+            let lines = format!("the first {} left out", counted(skipped, "line"));
+            layout.notes.insert(0, lines);
+        }
+        match layout.cleaner.separator {
+            Separator::Byte(byte) if byte == usual => {}
+            other => layout
+                .notes
+                .insert(0, format!("columns separated by {other}")),
+        }
+        Ok(layout)
+    }
+
+    /// Returns the columns to choose from.
+    pub fn columns<'a>(&'a self, file: &'a str) -> ColumnChoice<'a> {
+        ColumnChoice {
+            file,
+            columns: &self.columns,
+            unnamed: (!self.has_header).then_some("without a header"),
+            kind: TableKind::Text,
+            note: None,
+        }
+    }
+
+    /// Returns how a column writes its values.
+    ///
+    /// # Errors
+    /// [`Error::Ambiguous`] if they may be read in two ways.
+    pub fn written(&self, at: usize) -> Result<Written, Error> {
+        self.written[at].clone().map_err(Error::Ambiguous)
+    }
+}
+
+/// Returns the position after so many line ends.
+pub fn offset_of_line(text: &[u8], line: u64) -> usize {
+    let mut left = line;
+    let mut at = 0;
+    while left > 0 {
+        let Some(end) = memchr::memchr2(b'\n', b'\r', &text[at..]) else {
+            return text.len();
+        };
+        let pair = text[at + end..].starts_with(b"\r\n");
+        at += end + 1 + usize::from(pair);
+        left -= 1;
+    }
+    at
+}
+
+/// The first records of a text, taken apart with one separator.
+struct Head<'a> {
+    name: &'a str,
+    request: &'a Request<'a>,
+    missing: Missing,
+    text: &'a [u8],
+    cleaner: Cleaner,
+    /// The records without comments, and the number of lines before each.
+    records: Vec<(ByteRecord, u64)>,
+    /// The number of fields of most of them.
+    width: usize,
+}
+
+/// What the first samples show of a column.
+struct Column {
+    written: Result<Written, Ambiguity>,
+    /// True if at least half of its fields that are not missing are values. The others are errors to report, not a reason to
+    /// pass the column over.
+    numeric: bool,
+    /// The first field that is no value.
+    example: Option<String>,
+}
+
+impl<'a> Head<'a> {
+    fn new(
+        name: &'a str,
+        request: &'a Request<'a>,
+        text: &'a [u8],
+        separator: Separator,
+        most: usize,
+    ) -> Self {
+        let mut cleaner = Cleaner {
+            comment: Some(request.comment.unwrap_or(COMMENT).to_owned()),
+            separator,
+            blanks_before_quotes: has_blanks_before_quotes(text, separator),
+        };
+        let mut records = records_of(&cleaner.clean(text), separator, most);
+        // Where nothing else is left, the mark is a part of the samples.
+        if request.comment.is_none() && (records.len() < 2 || cleaner.comments(text) == 0) {
+            cleaner.comment = None;
+            records = records_of(&cleaner.clean(text), separator, most);
+        }
+        // Lines before a table don't count.
+        let half = &records[records.len() / 2..];
+        let count = |width| {
+            half.iter()
+                .filter(|(record, _)| record.len() == width)
+                .count()
+        };
+        let widths = half.iter().map(|(record, _)| record.len());
+        let width = widths.max_by_key(|width| (count(*width), *width));
+        let width = width.unwrap_or(0);
+        Head {
+            name,
+            request,
+            missing: Missing::new(request.missing),
+            text,
+            cleaner,
+            records,
+            width,
+        }
+    }
+
+    /// Returns the share of fields that are values, if the records have enough columns, and 0 otherwise.
+    fn fit(&self) -> f64 {
+        let least = if self.request.x_alone { 1 } else { 2 };
+        if self.width < least {
+            return 0.0;
+        }
+        let (mut values, mut filled) = (0.0, 0.0);
+        for (record, _) in self.records.iter().skip(1) {
+            for field in record.iter().filter(|field| !self.missing.has_text(field)) {
+                filled += 1.0;
+                if record.len() == self.width && may_be_value(field) {
+                    values += 1.0;
+                }
+            }
+        }
+        if filled == 0.0 { 0.0 } else { values / filled }
+    }
+
+    fn layout(self) -> Result<Layout, Error> {
+        let format = self.request.date_format.map(TimeFormat::new).transpose()?;
+        let columns = |from: usize| {
+            let shapes: Vec<Shapes> = (0..self.width)
+                .map(|at| Shapes::of(&self, at, from))
+                .collect();
+            let all = shapes.iter().fold([0, 0], |all, one| {
+                [all[0] + one.points, all[1] + one.commas]
+            });
+            let column = |(at, shapes): (usize, &Shapes)| {
+                self.column(at, from, shapes, all, format.as_ref())
+            };
+            shapes.iter().enumerate().map(column).collect::<Vec<_>>()
+        };
+        // The columns of values are those of the second half.
+        let first = self.first_sample(&columns(self.records.len() / 2));
+        let columns = columns(first);
+        let mut notes = Vec::new();
+        let names = self.names(first, &mut notes)?;
+        if let Some(mark) = self
+            .cleaner
+            .comment
+            .as_ref()
+            .filter(|_| self.has_other_comments(first))
+        {
+            notes.push(format!("lines that begin with {mark} left out"));
+        }
+        let written = columns
+            .iter()
+            .filter_map(|column| column.written.as_ref().ok());
+        if written.clone().any(|written| written.has_decimal_commas()) {
+            notes.push("decimal commas".to_owned());
+        }
+        let has_header = names.is_some();
+        let names = names.unwrap_or_else(|| vec![String::new(); self.width]);
+        let (named, written) = (names.into_iter().zip(columns))
+            .map(|(name, column)| {
+                let named = NamedColumn {
+                    name,
+                    numeric: column.numeric,
+                    example: column.example,
+                };
+                (named, column.written)
+            })
+            .unzip();
+        Ok(Layout {
+            lines: self.line(first),
+            is_empty: first >= self.records.len(),
+            cleaner: self.cleaner,
+            columns: named,
+            has_header,
+            notes,
+            written,
+        })
+    }
+
+    /// Returns the number of lines before a record; beyond the last one, that of all lines.
+    fn line(&self, record: usize) -> u64 {
+        match self.records.get(record) {
+            Some((_, line)) => *line,
+            None => line_ends(self.text) + 1,
+        }
+    }
+
+    /// Returns the fields of a column that are not missing, and the lines before them, from a record on.
+    fn fields(&self, at: usize, from: usize) -> impl Iterator<Item = (&[u8], u64)> + Clone {
+        let records = self.records[from..].iter();
+        records
+            .filter(|(record, _)| record.len() == self.width)
+            .map(move |(record, line)| (&record[at], *line))
+            .filter(|(field, _)| !self.missing.has_text(field))
+    }
+
+    fn column(
+        &self,
+        at: usize,
+        from: usize,
+        shapes: &Shapes,
+        all: [usize; 2],
+        format: Option<&TimeFormat>,
+    ) -> Column {
+        let fields = || self.fields(at, from).map(|(field, _)| field);
+        let filled = fields().count();
+        let is_written = |written: &Written, least: usize| {
+            let is_value = |field: &&[u8]| written.value(field, &self.missing).is_ok();
+            let values = fields().filter(is_value).count();
+            values > 0 && values >= least
+        };
+        let found = |written: Result<Written, Ambiguity>| Column {
+            written,
+            numeric: true,
+            example: None,
+        };
+        let numbers = self.numbers(shapes, all);
+        let half = filled.div_ceil(2);
+        match &numbers {
+            Ok(numbers) if is_written(numbers, half) => return found(Ok(numbers.clone())),
+            Err(ambiguity) if 2 * shapes.all() >= filled => return found(Err(ambiguity.clone())),
+            _ => {}
+        }
+        if is_written(&Written::Booleans, filled) {
+            return found(Ok(Written::Booleans));
+        }
+        if let Some(format) = format {
+            let times = Written::Times(format.clone());
+            if is_written(&times, half) {
+                return found(Ok(times));
+            }
+        }
+        match TimeFormat::detect(fields()) {
+            Dates::One(format) => return found(Ok(Written::Times(format))),
+            Dates::DayOrMonth(formats) => {
+                let (field, line) = self.fields(at, from).next().unwrap_or_default();
+                let readings = formats.map(|format| format.shown(field));
+                return found(Err(self.ambiguity(
+                    field,
+                    line,
+                    Setting::DateFormat,
+                    readings,
+                )));
+            }
+            Dates::None => {}
+        }
+        let is_number = |field: &&[u8]| may_be_value(field);
+        Column {
+            written: numbers.or_else(|_| Ok(Written::Numbers(Numbers::default()))),
+            numeric: false,
+            example: fields().find(|field| !is_number(field)).map(super::quoted),
+        }
+    }
+
+    /// Returns how a column writes its numbers. `all` has the numbers with decimal points and with decimal commas in all
+    /// columns.
+    fn numbers(&self, shapes: &Shapes, all: [usize; 2]) -> Result<Written, Ambiguity> {
+        let of = |decimal, grouped| Ok(Written::Numbers(Numbers { decimal, grouped }));
+        if let Some(decimal) = self.request.decimal {
+            return of(decimal, true);
+        }
+        let [points, commas] = if shapes.points == shapes.commas {
+            all
+        } else {
+            [shapes.points, shapes.commas]
+        };
+        match &shapes.either {
+            _ if commas > points => of(b',', true),
+            Some((field, line)) if points == commas => {
+                let decimal = field.replace(',', ".");
+                let whole = field.replace(',', "");
+                Err(self.ambiguity(field.as_bytes(), *line, Setting::Decimal, [decimal, whole]))
+            }
+            either => of(b'.', shapes.grouped || either.is_some()),
+        }
+    }
+
+    fn ambiguity(
+        &self,
+        field: &[u8],
+        line: u64,
+        setting: Setting,
+        readings: [String; 2],
+    ) -> Ambiguity {
+        Ambiguity {
+            file: self.name.to_owned(),
+            line: line + 1 + self.request.skip_lines,
+            text: super::quoted(field),
+            setting,
+            readings,
+        }
+    }
+
+    /// Returns the position of the first record that is a sample: the first with a value in a column of values, or with missing
+    /// values only.
+    fn first_sample(&self, columns: &[Column]) -> usize {
+        let Some((record, _)) = self.records.first() else {
+            return 0;
+        };
+        match self.request.header {
+            // A comment may be the header.
+            Some(true) if self.comment_above(0).is_some() => return 0,
+            Some(has_header) => return usize::from(has_header),
+            None => {}
+        }
+        let is_value = |(field, column): (&[u8], &Column)| {
+            column.numeric
+                && match &column.written {
+                    Ok(written) => written.value(field, &self.missing).is_ok(),
+                    Err(_) => may_be_value(field),
+                }
+        };
+        let is_sample = |(record, _): &(ByteRecord, u64)| {
+            record.len() == self.width && record.iter().zip(columns).any(is_value)
+        };
+        let named = usize::from(self.counts_columns() || has_asked_names(record, self.request));
+        // Names may be all that there is.
+        let is_name = |field: &[u8]| !self.missing.has_text(field) && !may_be_value(field);
+        let of_names = || usize::from(record.iter().any(is_name));
+        let first = self.records.iter().position(is_sample);
+        let mut first = first.unwrap_or_else(of_names).max(named);
+        let is_missing = |(record, _): &(ByteRecord, u64)| {
+            record.len() == self.width && record.iter().all(|field| self.missing.has_text(field))
+        };
+        while first > named && is_missing(&self.records[first - 1]) {
+            first -= 1;
+        }
+        first
+    }
+
+    /// Returns whether the first record counts the columns of numbers, as pandas does if they have no names, or gives each its
+    /// year: `0,1` or `1990,1991`. The numbers below are then written with decimals.
+    fn counts_columns(&self) -> bool {
+        const BELOW: usize = 3;
+        let integer = |field: &[u8]| str::from_utf8(field.trim_ascii()).ok()?.parse::<i64>().ok();
+        let Some(((record, _), below)) = self.records.split_first() else {
+            return false;
+        };
+        let of = |at: usize| below.iter().filter_map(move |(record, _)| record.get(at));
+        let decimals =
+            |at: &usize| of(*at).all(|field| number(field).is_some() && integer(field).is_none());
+        let of_numbers =
+            (0..record.len()).filter(|at| of(*at).any(|field| number(field).is_some()));
+        let of_numbers: Vec<usize> = of_numbers.collect();
+        let counts: Option<Vec<i64>> = of_numbers.iter().map(|at| integer(&record[*at])).collect();
+        let next = |pair: &[i64]| pair[0].checked_add(1) == Some(pair[1]);
+        below.len() >= BELOW
+            && of_numbers.len() > 1
+            && of_numbers.iter().all(decimals)
+            && counts.is_some_and(|counts| counts.windows(2).all(next))
+    }
+
+    /// Returns the columns' names, if a line before the first sample has them. Adds the lines that have not to the notes.
+    ///
+    /// # Errors
+    /// [`Error::Row`] for a line between the names and the first sample with another number of fields.
+    fn names(&self, first: usize, notes: &mut Vec<String>) -> Result<Option<Vec<String>>, Error> {
+        let before = &self.records[..first.min(self.records.len())];
+        if self.request.header == Some(false) {
+            return Ok(None);
+        }
+        // R leaves out the name of the rows' names, and a separator may end the samples alone.
+        let has_names = |(record, _): &(ByteRecord, u64)| {
+            let one_short = record.len() > 1 && record.len() + 1 == self.width;
+            let enough = record.len() == self.width || one_short;
+            enough && !record.iter().all(|field| self.missing.has_text(field))
+        };
+        let run = before
+            .iter()
+            .rev()
+            .take_while(|record| has_names(record))
+            .count();
+        let start = before.len() - run;
+        let wrong = match self.request.header {
+            Some(true) => before.first().filter(|_| run == 0),
+            _ => before
+                .last()
+                .filter(|_| run == 0 && before.iter().any(has_names)),
+        };
+        if let Some((record, line)) = wrong {
+            return Err(Error::Row(RowError {
+                file: self.name.to_owned(),
+                row: Row::Line(line + 1 + self.request.skip_lines),
+                column: None,
+                text: super::fields(record.len(), self.width),
+                reason: Reason::Fields,
+                hint: None,
+            }));
+        }
+        let asked = |(record, _): &(ByteRecord, u64)| has_asked_names(record, self.request);
+        let whole = |(record, _): &(ByteRecord, u64)| record.len() == self.width;
+        let position =
+            |is: &dyn Fn(&(ByteRecord, u64)) -> bool| before[start..].iter().position(is);
+        let header = start + position(&asked).or_else(|| position(&whole)).unwrap_or(0);
+        let others = before.iter().enumerate().filter(|(at, _)| *at != header);
+        let lines: Vec<u64> = others
+            .map(|(_, (_, line))| line + 1 + self.request.skip_lines)
+            .collect();
+        if !lines.is_empty() {
+            let lines: Vec<String> = lines.iter().map(u64::to_string).collect();
+            let plural = if lines.len() == 1 { "" } else { "s" };
+            notes.push(format!(
+                "line{plural} {} left out: no samples",
+                lines.join(", ")
+            ));
+        }
+        let names = match before.get(header) {
+            Some((record, _)) => {
+                if self.request.header.is_none()
+                    && record.iter().all(|field| number(field).is_some())
+                {
+                    notes.push("the first line, of numbers, taken for a header".to_owned());
+                }
+                record
+                    .iter()
+                    .enumerate()
+                    .map(|(at, field)| name(field, at))
+                    .collect()
+            }
+            None => match self.comment_above(first) {
+                Some(names) => names,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(self.filled_up(names, first)))
+    }
+
+    /// Returns as many names as there are columns. One is missing for a column without a name: the last one, if it is empty,
+    /// or else the first.
+    fn filled_up(&self, mut names: Vec<String>, first: usize) -> Vec<String> {
+        if names.len() < self.width {
+            let ends_in_separator = self.fields(self.width - 1, first).next().is_none();
+            let at = if ends_in_separator { names.len() } else { 0 };
+            names.insert(at, String::new());
+        }
+        names
+    }
+
+    /// Returns whether there are comments besides one with the names.
+    fn has_other_comments(&self, first: usize) -> bool {
+        let comments = self.cleaner.comments(self.text);
+        comments > usize::from(first == 0 && self.comment_above(first).is_some())
+    }
+
+    /// Returns the names in the last comment above a record, if it has as many fields as there are columns.
+    fn comment_above(&self, record: usize) -> Option<Vec<String>> {
+        let mark = self.cleaner.comment.as_deref()?;
+        let lines = &self.text[..offset_of_line(self.text, self.line(record))];
+        let line = lines
+            .split(|byte| matches!(byte, b'\n' | b'\r'))
+            .rfind(|line| !line.trim_ascii().is_empty())?
+            .trim_ascii();
+        let unmarked = line.strip_prefix(mark.as_bytes())?;
+        let plain = Cleaner {
+            comment: None,
+            ..self.cleaner.clone()
+        };
+        let whole = match self.cleaner.separator {
+            Separator::Blanks => unmarked,
+            // `#,time,load` names its first column #.
+            Separator::Byte(byte) if unmarked.first() == Some(&byte) => line,
+            Separator::Byte(_) => unmarked,
+        };
+        let records = records_of(&plain.clean(whole), self.cleaner.separator, 1);
+        let (record, _) = records.first()?;
+        let is_header =
+            record.len() == self.width && record.iter().all(|field| number(field).is_none());
+        is_header.then(|| {
+            record
+                .iter()
+                .enumerate()
+                .map(|(at, field)| name(field, at))
+                .collect()
+        })
+    }
+}
+
+/// How many numbers of a column have decimal points, and how many decimal commas.
+struct Shapes {
+    points: usize,
+    commas: usize,
+    /// Numbers that may have either, and the first of them with the lines before it.
+    eithers: usize,
+    either: Option<(String, u64)>,
+    /// Numbers without decimals.
+    whole: usize,
+    /// True if thousands are parted by the other sign.
+    grouped: bool,
+}
+
+impl Shapes {
+    fn of(head: &Head, at: usize, from: usize) -> Self {
+        let mut shapes = Shapes {
+            points: 0,
+            commas: 0,
+            eithers: 0,
+            either: None,
+            whole: 0,
+            grouped: false,
+        };
+        for (field, line) in head.fields(at, from) {
+            match Shape::of(field) {
+                Some(Shape::Whole) => shapes.whole += 1,
+                Some(Shape::Point { grouped }) => {
+                    shapes.points += 1;
+                    shapes.grouped |= grouped;
+                }
+                Some(Shape::Comma { grouped }) => {
+                    shapes.commas += 1;
+                    shapes.grouped |= grouped;
+                }
+                Some(Shape::Either) => {
+                    shapes.eithers += 1;
+                    let text = || String::from_utf8_lossy(field.trim_ascii()).into_owned();
+                    shapes.either.get_or_insert_with(|| (text(), line));
+                }
+                None => {}
+            }
+        }
+        shapes
+    }
+
+    /// Returns the number of numbers.
+    fn all(&self) -> usize {
+        self.points + self.commas + self.eithers + self.whole
+    }
+}
+
+/// Returns whether blanks stand between a separator and a quote.
+fn has_blanks_before_quotes(text: &[u8], separator: Separator) -> bool {
+    let Separator::Byte(byte) = separator else {
+        return false;
+    };
+    memchr::memmem::find(text, &[byte, b' ', b'"']).is_some()
+}
+
+/// Returns the records of a cleaned text, and the number of lines before each.
+fn records_of(text: &[u8], separator: Separator, most: usize) -> Vec<(ByteRecord, u64)> {
+    reader(text, separator.byte())
+        .into_byte_records()
+        .map_while(Result::ok)
+        .filter(|record| record.len() > 1 || !record.as_slice().trim_ascii().is_empty())
+        .take(most)
+        .map(|record| {
+            let start = record.position().map_or(0, |position| position.byte()) as usize;
+            // The csv crate may leave line ends at the front of a record.
+            let ends = text[start..]
+                .iter()
+                .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+            let line = line_ends(&text[..start + ends.count()]);
+            (record, line)
+        })
+        .collect()
+}
+
+/// Returns whether a record has a name that is asked for, and with it the other name or a field that is not a number.
+fn has_asked_names(record: &ByteRecord, request: &Request) -> bool {
+    let has_name = |wanted: Option<&str>| {
+        wanted.is_some_and(|wanted| {
+            let position = wanted.parse().ok();
+            let is_position = position.is_some_and(|at| (1..=record.len()).contains(&at));
+            let is_name = |(at, field)| name(field, at) == wanted;
+            !is_position && record.iter().enumerate().any(is_name)
+        })
+    };
+    match (has_name(request.x), has_name(request.y)) {
+        (true, true) => true,
+        (true, false) | (false, true) => record.iter().any(|field| number(field).is_none()),
+        (false, false) => false,
+    }
+}
+
+/// Returns the name in a header's field. The mark of a comment in the first one is dropped if more follows it.
+fn name(field: &[u8], at: usize) -> String {
+    let field = field.trim_ascii();
+    let unmarked = field.strip_prefix(b"#").map(<[u8]>::trim_ascii);
+    let name = unmarked
+        .filter(|name| at == 0 && !name.is_empty())
+        .unwrap_or(field);
+    match str::from_utf8(name) {
+        Ok(name) => name.to_owned(),
+        // What is not UTF-8 is mostly of Windows.
+        Err(_) => encoding_rs::WINDOWS_1252.decode(name).0.into_owned(),
+    }
+}

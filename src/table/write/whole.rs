@@ -1,0 +1,153 @@
+//! Writing whole rows: columns of any type.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
+use std::sync::Arc;
+
+use arrow_array::{Float64Array, RecordBatch};
+use arrow_schema::{ArrowError, DataType};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+
+use super::parquet::write_error;
+use super::{Kind, npy_header};
+
+/// A table that grows by columns of any type, which are those of the first rows.
+pub struct WholeWriter<W: Write + Send> {
+    kind: Kind,
+    /// `None` once the table has begun.
+    out: Option<W>,
+    table: Option<Table<W>>,
+}
+
+enum Table<W: Write + Send> {
+    // In boxes because they are large.
+    Csv(Box<arrow_csv::Writer<W>>),
+    Parquet(Box<ArrowWriter<W>>),
+    /// The rows are kept in a file without a name until their number is known.
+    Npy {
+        out: W,
+        rows: BufWriter<File>,
+        count: u64,
+        columns: usize,
+    },
+}
+
+impl<W: Write + Send> WholeWriter<W> {
+    /// Returns a table without rows.
+    pub fn new(out: W, kind: Kind) -> Self {
+        WholeWriter {
+            kind,
+            out: Some(out),
+            table: None,
+        }
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// Fails also if the columns are not those of the rows before, or not numbers in an NPY file.
+    pub fn write(&mut self, rows: &RecordBatch) -> io::Result<()> {
+        if let Some(out) = self.out.take() {
+            self.table = Some(Table::new(out, self.kind, rows)?);
+        }
+        match &mut self.table {
+            Some(Table::Csv(csv)) => csv.write(rows).map_err(arrow_error),
+            Some(Table::Parquet(parquet)) => parquet.write(rows).map_err(write_error),
+            Some(Table::Npy {
+                rows: file, count, ..
+            }) => {
+                *count += rows.num_rows() as u64;
+                let columns = (0..rows.num_columns()).map(|at| {
+                    let name = rows.schema_ref().field(at).name().clone();
+                    numbers(rows, at).ok_or_else(|| {
+                        io::Error::other(format!("an NPY file holds numbers, and {name:?} has none: write .csv or .parquet"))
+                    })
+                });
+                let columns = columns.collect::<io::Result<Vec<_>>>()?;
+                for row in 0..rows.num_rows() {
+                    for column in &columns {
+                        file.write_all(&column[row].to_le_bytes())?;
+                    }
+                }
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Finishes the table; without this the file is not complete.
+    pub fn finish(self) -> io::Result<()> {
+        match self.table {
+            Some(Table::Csv(csv)) => csv.into_inner().flush(),
+            Some(Table::Parquet(parquet)) => parquet.close().map(drop).map_err(write_error),
+            Some(Table::Npy {
+                mut out,
+                rows,
+                count,
+                columns,
+            }) => {
+                let mut rows = rows.into_inner().map_err(io::IntoInnerError::into_error)?;
+                rows.rewind()?;
+                out.write_all(&npy_header(count, columns))?;
+                io::copy(&mut rows, &mut out)?;
+                out.flush()
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl<W: Write + Send> Table<W> {
+    fn new(out: W, kind: Kind, rows: &RecordBatch) -> io::Result<Self> {
+        Ok(match kind {
+            Kind::Csv => Table::Csv(Box::new(arrow_csv::Writer::new(out))),
+            Kind::Parquet => {
+                let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
+                let writer = ArrowWriter::try_new(out, rows.schema(), Some(properties.build()));
+                Table::Parquet(Box::new(writer.map_err(write_error)?))
+            }
+            Kind::Npy => Table::Npy {
+                out,
+                rows: BufWriter::new(tempfile::tempfile()?),
+                count: 0,
+                columns: rows.num_columns(),
+            },
+        })
+    }
+}
+
+/// Returns the numbers of a column, NaN where they are missing; `None` if it holds something else.
+fn numbers(rows: &RecordBatch, at: usize) -> Option<Vec<f64>> {
+    let column = rows.column(at);
+    if matches!(
+        column.data_type(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    ) {
+        return None;
+    }
+    // Dates are cast by way of what they count.
+    let counts = match column.data_type() {
+        DataType::Date32 => arrow_cast::cast(column, &DataType::Int32).ok()?,
+        DataType::Date64 | DataType::Timestamp(..) => {
+            arrow_cast::cast(column, &DataType::Int64).ok()?
+        }
+        _ => Arc::clone(column),
+    };
+    let numbers = arrow_cast::cast(&counts, &DataType::Float64).ok()?;
+    let numbers = numbers.as_any().downcast_ref::<Float64Array>()?;
+    Some(
+        numbers
+            .iter()
+            .map(|number| number.unwrap_or(f64::NAN))
+            .collect(),
+    )
+}
+
+fn arrow_error(error: ArrowError) -> io::Error {
+    match error {
+        ArrowError::IoError(_, error) => error,
+        other => io::Error::other(other),
+    }
+}
