@@ -94,7 +94,7 @@ pub trait Rows: Sync {
     /// Returns the number of rows.
     fn rows(&self) -> u64;
 
-    /// Replaces the content of `block` with the rows at its [`positions`](crate::data::positions).
+    /// Replaces the content of `block` with the rows at its [`positions`].
     ///
     /// Replaces the content of `bad` with those rows that can't be used, in order, each once. Their values in `block` mean
     /// nothing.
