@@ -23,7 +23,7 @@ mod train;
 
 /// Fits a line y = w*x + b to your two columns or to synthetic data, by gradient descent on a GPU or the CPU.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(version, about, max_term_width = 100, args_override_self = true, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -105,7 +105,7 @@ pub struct Synthetic {
     /// Share of samples with a gross error
     ///
     /// The error is 20 standard deviations of the noise, upwards.
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = finite)]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = part)]
     pub outliers: f64,
     /// Generator: chacha, numpy, device
     #[arg(long, value_name = "NAME", default_value = "chacha")]
@@ -121,13 +121,13 @@ pub struct Synthetic {
 #[derive(Debug, Args)]
 pub struct LossChoice {
     /// mse, mae, huber, log-cosh, quantile
-    #[arg(long = "loss", value_name = "LOSS", default_value = "mse", ignore_case = true, value_parser = PossibleValuesParser::new(Loss::ALL.map(Loss::name)).try_map(named))]
+    #[arg(long = "loss", value_name = "LOSS", default_value = "mse", ignore_case = true, value_parser = PossibleValuesParser::new(Loss::ALL.map(loss_names)).try_map(named))]
     pub named: Loss,
     /// δ of huber, in units of y [default: by the data]
     ///
     /// The loss is quadratic for residuals up to δ, and linear beyond. The default is 1.345 standard deviations of the noise,
     /// as 1.4826 times the median distance from the median line tells them; in `bench` it is 1.
-    #[arg(long, value_name = "DELTA", value_parser = positive_in_f32)]
+    #[arg(long, value_name = "DELTA", value_parser = positive)]
     pub delta: Option<f64>,
     /// τ of the quantile loss, in (0, 1) [default: 0.5]
     #[arg(long, value_name = "TAU", value_parser = share)]

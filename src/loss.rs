@@ -98,19 +98,32 @@ impl Loss {
         Ok(loss)
     }
 
-    /// Checks that the parameter is in range, also in f32, in which the engines compute.
+    /// Checks that the parameter is in range.
     ///
     /// # Errors
     /// [`Setting::Delta`]'s or [`Setting::Quantile`]'s if it is not.
     pub fn check(self) -> Result<(), Error> {
+        self.check_as(|value| value > 0.0 && value.is_finite(), "")
+    }
+
+    /// Checks that the parameter is in range in f32, in which the engines compute.
+    ///
+    /// # Errors
+    /// Those of [`Loss::check`].
+    pub fn check_for_engine(self) -> Result<(), Error> {
         let in_f32 = |value: f64| value as f32 > 0.0 && (value as f32).is_finite();
+        self.check_as(in_f32, ", in f32 too")
+    }
+
+    fn check_as(self, fits: fn(f64) -> bool, how: &str) -> Result<(), Error> {
         match self {
-            Loss::Huber { delta } if !in_f32(delta) => Err(Setting::Delta.error(format!(
-                "must be above 0 and finite, in f32 too, not {delta}"
-            ))),
-            Loss::Quantile { tau } if !in_f32(tau) || tau >= 1.0 => Err(Setting::Quantile.error(
-                format!("must be above 0, in f32 too, and below 1, not {tau}"),
-            )),
+            Loss::Huber { delta } if !fits(delta) => {
+                Err(Setting::Delta.error(format!("must be above 0 and finite{how}, not {delta}")))
+            }
+            Loss::Quantile { tau } if !fits(tau) || tau >= 1.0 => {
+                Err(Setting::Quantile
+                    .error(format!("must be above 0{how}, and below 1, not {tau}")))
+            }
             Loss::Mse | Loss::Mae | Loss::Huber { .. } | Loss::LogCosh | Loss::Quantile { .. } => {
                 Ok(())
             }

@@ -4,14 +4,29 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use clap::builder::PossibleValue;
 use fall_line::fit::{Every, Rate};
 use fall_line::loss::Loss;
 
+/// Other names of losses. The median line is that of mae.
+const OTHER_NAMES: [(&str, Loss); 3] =
+    [("l1", Loss::Mae), ("l2", Loss::Mse), ("median", Loss::Mae)];
+
+/// The names of a loss on the command line.
+pub fn loss_names(loss: Loss) -> PossibleValue {
+    let others = OTHER_NAMES.iter().filter(|(_, other)| *other == loss);
+    PossibleValue::new(loss.name()).aliases(others.map(|(name, _)| *name))
+}
+
 /// The loss of a name, with its parameter's default.
 pub fn named(name: String) -> Result<Loss, String> {
-    let mut losses = Loss::ALL.into_iter();
-    losses
-        .find(|loss| loss.name().eq_ignore_ascii_case(&name))
+    let names = Loss::ALL
+        .map(|loss| (loss.name(), loss))
+        .into_iter()
+        .chain(OTHER_NAMES);
+    names
+        .into_iter()
+        .find_map(|(known, loss)| known.eq_ignore_ascii_case(&name).then_some(loss))
         .ok_or_else(|| format!("no loss {name}"))
 }
 
@@ -85,7 +100,7 @@ pub fn positive(text: &str) -> Result<f64, String> {
 }
 
 pub fn not_negative(text: &str) -> Result<f64, String> {
-    match finite(text)? {
+    match part(text)? {
         value if value >= 0.0 => Ok(value),
         _ => Err("must not be below 0".to_owned()),
     }
@@ -110,17 +125,18 @@ pub fn every(text: &str) -> Result<Every, String> {
     }
 }
 
-/// Above 0 also after rounding to f32, in which the engines compute.
-pub fn positive_in_f32(text: &str) -> Result<f64, String> {
-    match positive(text)? {
-        value if value as f32 > 0.0 && (value as f32).is_finite() => Ok(value),
-        _ => Err("beyond the range of f32".to_owned()),
+/// A share: `0.1` or `10%`.
+pub fn part(text: &str) -> Result<f64, String> {
+    match text.strip_suffix('%') {
+        Some(percent) => finite(percent.trim_end()).map(|percent| percent / 100.0),
+        None => finite(text),
     }
 }
 
+/// A share above 0, also after rounding to f32, in which the engines compute.
 pub fn share(text: &str) -> Result<f64, String> {
-    match positive_in_f32(text)? {
-        value if value < 1.0 => Ok(value),
+    match part(text)? {
+        value if value as f32 > 0.0 && value < 1.0 => Ok(value),
         _ => Err("must be above 0 and below 1".to_owned()),
     }
 }
@@ -153,6 +169,19 @@ pub fn decimal(text: &str) -> Result<u8, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_read_as_people_write_them() {
+        for (text, value) in [("0.1", 0.1), ("10%", 0.1), ("2.5 %", 0.025)] {
+            assert_eq!((part(text), share(text)), (Ok(value), Ok(value)), "{text}");
+        }
+        for text in ["100%", "0", "1e-60", "nan%", "%", "ten%"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+        assert_eq!(named("L1".to_owned()), Ok(Loss::Mae));
+        assert_eq!(named("median".to_owned()), Ok(Loss::Mae));
+        assert_eq!(named("l2".to_owned()), Ok(Loss::Mse));
+    }
 
     #[test]
     fn counts_are_read_as_people_write_them() {

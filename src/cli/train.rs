@@ -151,6 +151,7 @@ pub struct Training {
         long,
         value_name = "SHARE",
         default_value = "0.95",
+        value_parser = share,
         hide_short_help = true
     )]
     pub confidence: f64,
@@ -210,7 +211,7 @@ pub struct Descent {
     /// Rate, or auto [default: 0.1; files: auto]
     ///
     /// auto is the best constant learning rate that the data allow.
-    #[arg(long, value_name = "RATE", value_parser = rate)]
+    #[arg(long, visible_alias = "lr", value_name = "RATE", value_parser = rate)]
     pub learning_rate: Option<Rate>,
     /// Schedule of the learning rate
     ///

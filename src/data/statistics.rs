@@ -209,7 +209,7 @@ impl ColumnStats {
 
     fn coarse(&self, step: f64) -> Option<f64> {
         let range = self.greatest - self.least;
-        (range > 0.0 && range < 4096.0 * step).then_some(step)
+        (range > 0.0 && range < 4096.0 * step && step.is_finite()).then_some(step)
     }
 }
 

@@ -63,7 +63,7 @@ impl CpuEngine {
     /// Loads all samples on all threads of rayon's pool, and chooses the number of threads as [`CpuEngine::tune`] does.
     ///
     /// # Errors
-    /// Those of [`Loss::check`], [`Memory::new`] and [`data::read_for_engine`].
+    /// Those of [`Loss::check_for_engine`], [`Memory::new`] and [`data::read_for_engine`].
     pub fn new(source: &dyn Source, loss: Loss, on_load: OnLoad) -> Result<Self, Error> {
         let mut engine = Self::untuned(source, loss, on_load)?;
         engine.tune();
@@ -75,7 +75,7 @@ impl CpuEngine {
     /// # Errors
     /// Those of [`CpuEngine::new`].
     pub fn untuned(source: &dyn Source, loss: Loss, on_load: OnLoad) -> Result<Self, Error> {
-        loss.check()?;
+        loss.check_for_engine()?;
         let blocks = data::blocks(source)?;
         let mut engine = CpuEngine {
             memory: Memory::new(source.samples())?,

@@ -338,7 +338,7 @@ fn compile(
     loss: Loss,
     options: &Options,
 ) -> Result<(Device, Kernels, Timings), Error> {
-    loss.check()?;
+    loss.check_for_engine()?;
     let start = Instant::now();
     let device = Device::open(adapter)?;
     let device_start = start.elapsed();

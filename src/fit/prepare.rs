@@ -239,7 +239,8 @@ fn judge(
         });
     }
     for (name, column) in [("x", x), ("y", &statistics.y)] {
-        let (too, units) = if !column.squares.is_finite() {
+        let range = column.greatest - column.least;
+        let (too, units) = if !(range * range * statistics.samples as f64).is_finite() {
             ("too much", "larger")
         } else if column.least < column.greatest && !column.varies() {
             ("too little", "smaller")

@@ -19,8 +19,8 @@ pub fn text(error: &Error) -> String {
 /// Returns a notice in the words of the command line.
 pub fn notice(notice: &Notice) -> String {
     match notice {
-        Notice::CpuInstead(CpuReason::SoftwareOnly { adapter }) => {
-            format!("{notice} (--engine gpu would use {adapter})")
+        Notice::CpuInstead(CpuReason::SoftwareOnly { .. }) => {
+            format!("{notice} (--engine gpu uses a software adapter)")
         }
         Notice::Coarse { in_f64: false, .. } => format!("{notice} (--standardize)"),
         other => other.to_string(),

@@ -185,7 +185,7 @@ impl ColumnChoice<'_> {
 
     /// Returns the name of a column: `speed`, `column 2`.
     pub fn name(&self, at: usize) -> String {
-        if self.unnamed.is_some() {
+        if self.unnamed.is_some() || self.columns[at].name.is_empty() {
             format!("column {}", at + 1)
         } else {
             self.columns[at].name.clone()
@@ -194,7 +194,7 @@ impl ColumnChoice<'_> {
 
     /// Returns the name of a column for use within a sentence: `column "speed"`, `column 2`.
     pub fn titled(&self, at: usize) -> String {
-        if self.unnamed.is_some() {
+        if self.unnamed.is_some() || self.columns[at].name.is_empty() {
             self.name(at)
         } else {
             format!("column {:?}", self.columns[at].name)

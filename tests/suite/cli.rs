@@ -630,6 +630,24 @@ fn bad_files_have_their_codes() {
 
 /// What stands in names and headers is shown on one line, and can't steer the terminal.
 #[cfg(unix)]
+/// Names that fingers know, and a flag that an alias of the shell has already.
+#[test]
+fn other_names_and_a_flag_given_twice_are_understood() {
+    let settings = "--samples 1000 --engine cpu --format json";
+    let one = json(&format!(
+        "train {settings} --loss mae --learning-rate 0.2 --epochs 5 --outliers 0.1"
+    ));
+    let other = json(&format!(
+        "train {settings} --loss huber --loss median --lr 0.3 --lr 0.2 --epochs 7 --epochs 5 --outliers 10%"
+    ));
+    assert_eq!(one["loss"], "mae");
+    for name in ["w", "b", "final_loss", "loss"] {
+        assert_eq!(one[name], other[name], "{name}");
+    }
+    let text = stderr(&run("train --samples 1000 --lrr 0.1"));
+    assert!(text.contains("'--lr'"), "{text}");
+}
+
 #[test]
 fn strange_names_stay_on_one_line() {
     let text = refused(1, "train no\u{1b}[31m/such.csv");

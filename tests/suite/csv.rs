@@ -101,10 +101,7 @@ fn numbers_that_count_the_columns_are_a_header_if_those_below_have_decimals() {
     assert_eq!([&*opened.x, &*opened.y], ["2019", "2020"]);
     for header in ["0,1", "1,2", "1990,1991"] {
         let opened = open(format!("{header}\n{below}"), None, None).unwrap();
-        assert_eq!(
-            opened.notes,
-            ["the first line, of numbers, taken for a header"]
-        );
+        assert_eq!(opened.notes, ["the first line taken for a header"]);
         assert_eq!(format!("{},{}", opened.x, opened.y), header);
         assert_reads(Ok(opened), &[0.0, 0.5, 1.0], &[38.9, 37.6, 35.9]);
     }
@@ -413,7 +410,7 @@ fn separators_are_detected() {
         ),
         (
             "sep=;\na;b\n1;2.5\n3;4.5\n",
-            &["columns separated by ';'", "the first 1 line left out"],
+            &["columns separated by ';'", "the first line left out"],
         ),
         ("a,b\n1,  2.5\n3,  4.5\n", &[]),
         ("a|b,c\n1,2.5\n3,4.5\n", &[]),

@@ -5,9 +5,7 @@ use csv::ByteRecord;
 use super::clean::{Cleaner, Separator};
 use super::parse::{line_ends, reader};
 use super::value::{Dates, Missing, Numbers, Shape, TimeFormat, Written, may_be_value, number};
-use crate::error::{
-    Ambiguity, Error, NamedColumn, Reason, Row, RowError, Setting, TableKind, counted,
-};
+use crate::error::{Ambiguity, Error, NamedColumn, Reason, Row, RowError, Setting, TableKind};
 use crate::table::request::{ColumnChoice, Request};
 
 /// The separators that need no flag, besides blanks.
@@ -77,7 +75,10 @@ impl Layout {
         let mut layout = head.layout()?;
         layout.lines += skipped;
         if skipped > 0 {
-            let lines = format!("the first {} left out", counted(skipped, "line"));
+            let lines = match skipped {
+                1 => "the first line left out".to_owned(),
+                _ => format!("the first {skipped} lines left out"),
+            };
             layout.notes.insert(0, lines);
         }
         match layout.cleaner.separator {
@@ -490,10 +491,8 @@ impl<'a> Head<'a> {
         }
         let names = match before.get(header) {
             Some((record, _)) => {
-                if self.request.header.is_none()
-                    && record.iter().all(|field| number(field).is_some())
-                {
-                    notes.push("the first line, of numbers, taken for a header".to_owned());
+                if self.request.header.is_none() && self.counts_columns() {
+                    notes.push("the first line taken for a header".to_owned());
                 }
                 record
                     .iter()
