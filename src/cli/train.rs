@@ -210,8 +210,8 @@ pub struct Descent {
     pub optimizer: Option<Optimizer>,
     /// Rate, or auto [default: 0.1; files: auto]
     ///
-    /// auto is the best constant learning rate that the data allow.
-    #[arg(long, visible_alias = "lr", value_name = "RATE", value_parser = rate)]
+    /// auto is the best constant learning rate that the data allow. --lr is short for --learning-rate.
+    #[arg(long, alias = "lr", value_name = "RATE", value_parser = rate)]
     pub learning_rate: Option<Rate>,
     /// Schedule of the learning rate
     ///

@@ -456,17 +456,22 @@ fn every_optimizer_and_schedule_gets_there() {
 #[test]
 fn the_readme_shows_what_comes_out() {
     let readme = include_str!("../../README.md");
-    let shown = readme
-        .split("```")
-        .find(|block| block.contains("converged at epoch"))
-        .unwrap();
-    let text = ran(&format!("train {} --x speed --y dist --engine cpu", cars()));
-    // Times differ.
-    let timeless = |text: &str| {
-        let lines = text.lines().filter(|line| !line.contains(" per epoch, "));
-        lines.collect::<Vec<_>>().join("\n")
+    let shown = |part: &str| {
+        let mut blocks = readme.split("```");
+        blocks.find(|block| block.contains(part)).unwrap().trim()
     };
-    assert!(timeless(&text).contains(&timeless(shown.trim())), "{text}");
+    let text = ran(&format!("train {} --x speed --y dist --engine cpu", cars()));
+    assert!(text.contains(shown("dist = ")), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("sales.json").display().to_string();
+    let exports = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/exports");
+    ran(&format!(
+        "train {exports} --x day --y sales --engine cpu -q --save {model}"
+    ));
+    let rows = ran(&format!("predict {model} {exports} -q"));
+    for line in shown("prediction,residual").lines() {
+        assert!(rows.lines().any(|row| row == line), "{line}: {rows}");
+    }
 }
 
 #[test]

@@ -123,7 +123,12 @@ fn no_engine_takes_a_parameter_out_of_range() {
     ] {
         let made = CpuEngine::new(&columns, loss, &|_| {});
         assert!(matches!(made, Err(Error::Setting { .. })), "{loss}");
+        // What is computed in f64 takes a δ beyond f32.
+        let in_f64 = matches!(loss, Loss::Huber { delta } if delta > 0.0);
         let made = RobustStart::new(&columns, loss);
-        assert!(matches!(made, Err(Error::Setting { .. })), "{loss}");
+        assert!(
+            in_f64 || matches!(made, Err(Error::Setting { .. })),
+            "{loss}"
+        );
     }
 }

@@ -253,7 +253,7 @@ fn columns_that_f64_is_too_coarse_for_are_told_of() {
         3,
         &format!("train {} --engine cpu", file(&folder, "tiny.csv", tiny)),
     );
-    assert!(text.contains("larger units"), "{text}");
+    assert!(text.contains("smaller units"), "{text}");
 }
 
 /// Returns the mean loss of `w` and `b` over samples, by the textbook's formulas with δ = 1 and τ = ½.
@@ -359,7 +359,7 @@ fn too_small_a_y_is_refused_like_such_an_x() {
             &format!("train {} --engine cpu", file(&folder, "y.csv", rows)),
         );
         assert!(
-            text.contains("y runs from 0.0 to") && text.contains("larger units"),
+            text.contains("y runs from 0.0 to") && text.contains("smaller units"),
             "{text}"
         );
         let rows = (0..50).map(|i| format!("{i}{size},{i}\n"));
