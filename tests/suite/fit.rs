@@ -460,6 +460,15 @@ fn the_readme_shows_what_comes_out() {
         let mut blocks = readme.split("```");
         blocks.find(|block| block.contains(part)).unwrap().trim()
     };
+    let text = ran("train --engine cpu");
+    // Threads and times differ.
+    let differs = |line: &&str| line.starts_with("engine: ") || line.contains(" per epoch, ");
+    for line in shown("drawn around").lines().filter(|line| !differs(line)) {
+        assert!(
+            text.lines().any(|printed| printed == line),
+            "{line}: {text}"
+        );
+    }
     let text = ran(&format!("train {} --x speed --y dist --engine cpu", cars()));
     assert!(text.contains(shown("dist = ")), "{text}");
     let folder = tempfile::tempdir().unwrap();
