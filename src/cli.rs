@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use fall_line::data::synthetic::{Generator, Recipe};
 use fall_line::engine::{Choice, Storage};
@@ -61,6 +62,22 @@ pub enum Command {
     /// The script draws 100 samples of y = 4 + 3x + noise by np.random.seed(20). It runs 50 epochs of gradient descent on
     /// mse at a learning rate of 0.1, and prints every tenth.
     Tutorial(Tutorial),
+    /// Print a script that completes flags: bash, zsh, fish, elvish, powershell
+    ///
+    /// For bash: `source <(fall-line completions bash)`.
+    Completions {
+        /// Shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the manual page of the program, or of one command
+    ///
+    /// `fall-line man train | man -l -` shows it.
+    Man {
+        /// Command
+        #[arg(value_name = "COMMAND")]
+        page: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod generate;
 mod open;
 pub mod predict;
+pub mod shell;
 pub mod train;
 pub mod tutorial;
 

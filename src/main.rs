@@ -17,8 +17,6 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::error::ErrorKind;
 
-use fall_line::error::Error;
-
 use crate::cli::{Cli, Command};
 
 mod cli;
@@ -60,14 +58,16 @@ fn run() -> ExitCode {
         Command::Bench(args) => commands::bench::bench(&args),
         Command::Tutorial(args) => commands::tutorial::tutorial(&args),
         Command::Adapters { format } => commands::adapters::adapters(format),
+        Command::Completions { shell } => commands::shell::completions(shell),
+        Command::Man { page } => commands::shell::man(page.as_deref()),
     };
     match done {
         Ok(code) => code,
         Err(error) => {
-            // A reader who closed our stdout has read enough, and wants no more lines.
-            if !closed_pipe(&error) {
-                output::error(&error);
+            if output::reader_left(&error) {
+                return ExitCode::SUCCESS;
             }
+            output::error(&error);
             error.exit_code().into()
         }
     }
@@ -93,7 +93,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            if error.print().and_then(|()| io::stdout().flush()).is_err() {
+            let printed = error.print().and_then(|()| io::stdout().flush());
+            if printed.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
                 return ExitCode::from(1);
             }
         }
@@ -106,8 +107,4 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
     }
     ExitCode::from(error.exit_code() as u8)
-}
-
-fn closed_pipe(error: &Error) -> bool {
-    matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -34,6 +34,22 @@ pub fn stdout(text: &str) -> Result<(), Error> {
         .map_err(cannot_print)
 }
 
+/// Returns whether the reader of standard output has left: it has read enough, and that is no error.
+pub fn reader_left(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Passes over a reader who has left: what else is to be done is done all the same.
+pub fn unless_left(printed: Result<(), Error>) -> Result<(), Error> {
+    printed.or_else(|error| {
+        if reader_left(&error) {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
+}
+
 fn cannot_print(source: io::Error) -> Error {
     Error::Io {
         doing: "cannot write to standard output".to_owned(),

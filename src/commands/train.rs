@@ -102,7 +102,8 @@ fn load<'j>(args: &Train, job: &'j Job) -> Result<Loaded<'j>, Error> {
     let loaded = job.prepared.load()?;
     job.terminal.end_phase();
     if args.output.talks() {
-        report::headline(&job.prepared, loaded.engine(), loaded.epochs_before())?;
+        let headline = report::headline(&job.prepared, loaded.engine(), loaded.epochs_before());
+        output::unless_left(headline)?;
     }
     Ok(loaded)
 }
@@ -117,7 +118,7 @@ fn descend(
     let mut printed = Ok(());
     let trained = loaded.descend(&mut |epoch| {
         if args.output.talks() && every > 0 && epoch.epoch.is_multiple_of(every) {
-            printed = terminal.aside(|| report::epoch(epoch, own));
+            printed = output::unless_left(terminal.aside(|| report::epoch(epoch, own)));
         }
         if printed.is_err() {
             terminal.cancel();
@@ -160,10 +161,10 @@ fn finish(
     outcome: &Outcome,
     interrupts: &Interrupts,
 ) -> Result<ExitCode, Error> {
-    match args.output.format {
-        Format::Text => report::result(args, outcome)?,
-        Format::Json => output::json::print(&json::Result::new(args, &job.skipped, outcome))?,
-    }
+    output::unless_left(match args.output.format {
+        Format::Text => report::result(args, outcome),
+        Format::Json => output::json::print(&json::Result::new(args, &job.skipped, outcome)),
+    })?;
     if interrupts.interrupted() || outcome.ended == Ended::BrokenOff {
         output::notice(format!("interrupted after epoch {}", outcome.epochs));
         return Ok(INTERRUPTED.into());
