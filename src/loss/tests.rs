@@ -145,7 +145,8 @@ fn a_parameter_out_of_range_is_refused() {
         // 1e-50 is 0 in f32, and 1e50 is infinite.
         for parameter in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-50, 1e50] {
             let setting = loss.parameter_setting().unwrap_or(Setting::Loss);
-            match loss.with_parameter(Some(parameter)) {
+            let made = loss.with_parameter(Some(parameter));
+            match made.and_then(Loss::check_for_engine) {
                 Err(Error::Setting { setting: found, .. }) => assert_eq!(found, setting),
                 other => panic!("{other:?}"),
             }
