@@ -1,6 +1,6 @@
 //! Files of samples: text, Parquet and NPY.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use self::csv::ReadText;
@@ -64,29 +64,23 @@ pub fn open_all(
     let mut texts = Texts::default();
     let mut tables = Vec::new();
     for path in &files {
-        let input = Input::open(path, on_load)?;
-        match kind(&input, request)? {
-            // Spark leaves empty files among the others.
-            _ if input.is_empty && files.len() > 1 => {}
-            _ if input.is_empty => return Err(Error::Data(format!("{} is empty", input.name))),
-            FileKind::Parquet => {
+        let Some((input, kind)) = input(path, &files, request, on_load)? else {
+            continue;
+        };
+        match kind {
+            TableKind::Parquet => {
                 let bytes = input.left();
                 let table = open_as(input, request, Parquet::from_file)?;
                 tables.push(Table::of(table, bytes));
             }
-            FileKind::Npy => {
+            TableKind::Npy => {
                 let bytes = input.left();
                 let table = open_as(input, request, Npy::from_file)?;
                 tables.push(Table::of(table, bytes));
             }
-            FileKind::Gzip | FileKind::Zstd | FileKind::Text => match texts.read(input, request) {
-                // So are some with a header alone.
-                Err(Error::TooFewSamples { samples: 0, .. }) if files.len() > 1 => {}
-                read => read?,
-            },
-            FileKind::Foreign(what) => {
-                let name = input.name;
-                return Err(Error::Data(format!("{name} is {what}; {READABLE}")));
+            TableKind::Text => {
+                // Spark leaves files with a header alone, too.
+                unless_empty(texts.read(input, request), &files)?;
             }
         }
         if !tables.is_empty() && !texts.read.is_empty() {
@@ -131,28 +125,23 @@ pub fn read_whole(
     let files = files::listed(paths)?;
     let mut all: Option<ReadText> = None;
     for path in &files {
-        let input = Input::open(path, on_load)?;
+        let Some((input, kind)) = input(path, &files, request, on_load)? else {
+            continue;
+        };
         let name = input.name.clone();
-        let read = match kind(&input, request)? {
-            _ if input.is_empty && files.len() > 1 => continue,
-            _ if input.is_empty => return Err(Error::Data(format!("{name} is empty"))),
-            FileKind::Parquet => {
+        let read = match kind {
+            TableKind::Parquet => {
                 whole(open_as(input, request, Parquet::from_file)?, request, each)?
             }
-            FileKind::Npy => whole(open_as(input, request, Npy::from_file)?, request, each)?,
-            FileKind::Gzip | FileKind::Zstd | FileKind::Text => {
-                let file = input.seekable.clone();
-                let read = csv::whole::read(&name, input.text()?, request, typed, each);
-                if let Some(file) = file {
-                    file.unchanged(&name)?;
+            TableKind::Npy => whole(open_as(input, request, Npy::from_file)?, request, each)?,
+            TableKind::Text => {
+                let read = read_text(input, |name, text| {
+                    csv::whole::read(name, text, request, typed, each)
+                });
+                match unless_empty(read, &files)? {
+                    Some(read) => read,
+                    None => continue,
                 }
-                match read {
-                    Err(Error::TooFewSamples { samples: 0, .. }) if files.len() > 1 => continue,
-                    read => read?,
-                }
-            }
-            FileKind::Foreign(what) => {
-                return Err(Error::Data(format!("{name} is {what}; {READABLE}")));
             }
         };
         match &mut all {
@@ -238,24 +227,59 @@ fn bytes_of(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
-/// Returns the kind of a file: the one that was asked for, or that its first bytes tell.
-fn kind(input: &Input, request: &Request) -> Result<FileKind, Error> {
+/// Opens one of the files, and finds its kind: the one that was asked for, or that its first bytes tell. `None` for an empty one
+/// among several, as Spark leaves them.
+fn input<'a>(
+    path: &Path,
+    files: &[PathBuf],
+    request: &Request,
+    on_load: OnLoad<'a>,
+) -> Result<Option<(Input<'a>, TableKind)>, Error> {
+    let input = Input::open(path, on_load)?;
+    let name = &input.name;
     let kind = match (request.kind, input.kind) {
-        (Some(TableKind::Parquet), _) => FileKind::Parquet,
-        (Some(TableKind::Npy), _) => FileKind::Npy,
-        (Some(TableKind::Text), FileKind::Gzip | FileKind::Zstd) => input.kind,
-        (Some(TableKind::Text), _) => FileKind::Text,
-        (None, kind) => kind,
-    };
-    match request.of_text() {
-        Some(setting) if matches!(kind, FileKind::Parquet | FileKind::Npy) => {
-            Err(setting.error(format!(
-                "is for text files, and {} is {}: leave it out",
-                input.name,
-                kind.described(),
-            )))
+        (Some(kind), _) => kind,
+        (None, FileKind::Parquet) => TableKind::Parquet,
+        (None, FileKind::Npy) => TableKind::Npy,
+        (None, FileKind::Gzip | FileKind::Zstd | FileKind::Text) => TableKind::Text,
+        (None, FileKind::Foreign(what)) => {
+            return Err(Error::Data(format!("{name} is {what}; {READABLE}")));
         }
-        _ => Ok(kind),
+    };
+    if let Some(setting) = request.of_text().filter(|_| kind != TableKind::Text) {
+        let what = match kind {
+            TableKind::Npy => FileKind::Npy.described(),
+            _ => FileKind::Parquet.described(),
+        };
+        return Err(setting.error(format!(
+            "is for text files, and {name} is {what}: leave it out"
+        )));
+    }
+    match (input.is_empty, files.len()) {
+        (true, 1) => Err(Error::Data(format!("{name} is empty"))),
+        (true, _) => Ok(None),
+        (false, _) => Ok(Some((input, kind))),
+    }
+}
+
+/// Reads a text, and checks that nobody wrote to its file meanwhile.
+fn read_text<'a, T>(
+    input: Input<'a>,
+    read: impl FnOnce(&str, Box<dyn Read + Send + 'a>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let (name, file) = (input.name.clone(), input.seekable.clone());
+    let read = read(&name, input.text()?);
+    if let Some(file) = file {
+        file.unchanged(&name)?;
+    }
+    read
+}
+
+/// Returns what was read of a text, or `None` for one with a header alone among several files.
+fn unless_empty<T>(read: Result<T, Error>, files: &[PathBuf]) -> Result<Option<T>, Error> {
+    match read {
+        Err(Error::TooFewSamples { samples: 0, .. }) if files.len() > 1 => Ok(None),
+        read => read.map(Some),
     }
 }
 
@@ -270,12 +294,8 @@ struct Texts {
 impl Texts {
     fn read(&mut self, input: Input, request: &Request) -> Result<(), Error> {
         let name = input.name.clone();
-        let file = input.seekable.clone();
-        let read = csv::read(&name, input.text()?, request, &mut self.store);
-        if let Some(file) = file {
-            file.unchanged(&name)?;
-        }
-        let mut read = read?;
+        let store = &mut self.store;
+        let mut read = read_text(input, |name, text| csv::read(name, text, request, store))?;
         if let Some(first) = self.read.first() {
             same_columns(&name, &read.names, &first.names)?;
         }

@@ -151,7 +151,7 @@ pub struct Training {
         long,
         value_name = "SHARE",
         default_value = "0.95",
-        value_parser = share,
+        value_parser = part,
         hide_short_help = true
     )]
     pub confidence: f64,

@@ -235,13 +235,8 @@ impl Predictions {
 
     /// Returns how well the predictions fit where y is known.
     fn goodness(&self) -> Option<Goodness> {
-        let n = self.known.samples as f64;
-        let varies = self.known.y.squares > 0.0;
-        (n > 0.0).then(|| Goodness {
-            rmse: (self.squares / n).sqrt(),
-            mae: self.sizes / n,
-            r_squared: varies.then(|| 1.0 - self.squares / self.known.y.squares),
-        })
+        let Statistics { samples, y, .. } = &self.known;
+        (*samples > 0).then(|| Goodness::new(*samples, self.squares, self.sizes, y))
     }
 }
 

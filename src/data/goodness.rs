@@ -71,11 +71,7 @@ impl<const N: usize, T: Send> Losses<N, T> {
         let [values, squares, sizes] = [0, 1, 2].map(|at| sums[at]);
         Ok(Losses {
             loss: values / n,
-            goodness: Goodness {
-                rmse: (squares / n).sqrt(),
-                mae: sizes / n,
-                r_squared: (y.squares > 0.0).then(|| 1.0 - squares / y.squares),
-            },
+            goodness: Goodness::new(source.samples(), squares, sizes, y),
             sums,
             of_blocks,
         })
@@ -89,6 +85,17 @@ pub(crate) fn basic(residual: f64x4, terms: Exact) -> [f64x4; 3] {
 }
 
 impl Goodness {
+    /// Returns the goodness by the number of samples, the sums of the residuals' squares and of their sizes, and the statistics
+    /// of y.
+    pub fn new(samples: u64, squares: f64, sizes: f64, y: &ColumnStats) -> Self {
+        let n = samples as f64;
+        Goodness {
+            rmse: (squares / n).sqrt(),
+            mae: sizes / n,
+            r_squared: (y.squares > 0.0).then(|| 1.0 - squares / y.squares),
+        }
+    }
+
     /// Reads all samples once, on all threads of rayon's pool. `y` has the statistics of their y.
     ///
     /// # Errors

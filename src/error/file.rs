@@ -244,8 +244,6 @@ pub struct ColumnList {
     pub unnamed: Option<&'static str>,
     /// The kind of the file.
     pub kind: TableKind,
-    /// A remedy, for the end of the list: `write decimals with points`.
-    pub note: Option<&'static str>,
 }
 
 impl Display for ColumnList {
@@ -266,12 +264,8 @@ impl Display for ColumnList {
             }
         }
         match self.columns.len().saturating_sub(SHOWN) {
-            0 => {}
-            more => write!(f, " and {more} more")?,
-        }
-        match self.note {
-            None => Ok(()),
-            Some(note) => write!(f, "; {note}"),
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
         }
     }
 }

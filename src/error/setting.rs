@@ -34,14 +34,10 @@ pub enum Setting {
     Generator,
     /// The header of a text file.
     Header,
-    /// The kind of a file.
-    InputFormat,
     /// The learning rate.
     LearningRate,
     /// The loss.
     Loss,
-    /// The signs of missing values.
-    Missing,
     /// The standard deviation of synthetic noise.
     Noise,
     /// The optimizer.
@@ -92,10 +88,8 @@ impl Display for Setting {
             Setting::Force => "ignoring the learning rate's limit",
             Setting::Generator => "the generator",
             Setting::Header => "the header option",
-            Setting::InputFormat => "the format of the file",
             Setting::LearningRate => "the learning rate",
             Setting::Loss => "the loss",
-            Setting::Missing => "the sign of missing values",
             Setting::Noise => "the noise",
             Setting::Optimizer => "the optimizer",
             Setting::Outliers => "the share of outliers",

@@ -72,7 +72,6 @@ impl Npy {
             columns: &header.columns,
             unnamed: header.unnamed,
             kind: TableKind::Npy,
-            note: None,
         };
         let (x, y) = columns.choose(request)?;
         let column = |at| {

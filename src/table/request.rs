@@ -65,8 +65,6 @@ pub struct ColumnChoice<'a> {
     pub unnamed: Option<&'static str>,
     /// The kind of the file.
     pub kind: TableKind,
-    /// A remedy, for the end of an error that lists the columns.
-    pub note: Option<&'static str>,
 }
 
 impl ColumnChoice<'_> {
@@ -179,7 +177,6 @@ impl ColumnChoice<'_> {
             columns: self.columns.to_vec(),
             unnamed: self.unnamed,
             kind: self.kind,
-            note: self.note,
         }
     }
 

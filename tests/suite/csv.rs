@@ -469,6 +469,10 @@ fn decimals_and_thousands_are_told_apart_or_asked_for() {
             .ends_with("line 2: \"1,234\" may be 1.234 or 1234"),
         "{error}"
     );
+    // Lines are those of the file, behind Excel's line too.
+    let error = open("sep=;\na;b\n1;1,234\n3;5,678\n", None, None);
+    let text = refusal(error);
+    assert!(text.contains("line 3: \"1,234\" may be"), "{text}");
     // What the columns that are read don't say, others may.
     let content = "a;b;c\n1;1,234;0,5\n3;5,678;1,5\n";
     assert_reads(

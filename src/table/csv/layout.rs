@@ -66,14 +66,13 @@ impl Layout {
             }
         };
         let heads = separators.into_iter().map(|separator| {
-            let head = Head::new(name, request, text, separator, most);
+            let head = Head::new(name, request, text, skipped, separator, most);
             (head.fit(), head)
         });
         // The first of equal ones.
         let best = heads.reduce(|best, other| if other.0 > best.0 { other } else { best });
         let (_, head) = best.ok_or_else(|| Error::Data(format!("{name} is empty")))?;
         let mut layout = head.layout()?;
-        layout.lines += skipped;
         if skipped > 0 {
             let lines = match skipped {
                 1 => "the first line left out".to_owned(),
@@ -97,7 +96,6 @@ impl Layout {
             columns: &self.columns,
             unnamed: (!self.has_header).then_some("without a header"),
             kind: TableKind::Text,
-            note: None,
         }
     }
 
@@ -130,9 +128,12 @@ struct Head<'a> {
     name: &'a str,
     request: &'a Request<'a>,
     missing: Missing,
+    /// The lines without those that are skipped.
     text: &'a [u8],
+    /// The number of lines that are skipped.
+    skipped: u64,
     cleaner: Cleaner,
-    /// The records without comments, and the number of lines before each.
+    /// The records without comments, and the number of the file's lines before each.
     records: Vec<(ByteRecord, u64)>,
     /// The number of fields of most of them.
     width: usize,
@@ -153,6 +154,7 @@ impl<'a> Head<'a> {
         name: &'a str,
         request: &'a Request<'a>,
         text: &'a [u8],
+        skipped: u64,
         separator: Separator,
         most: usize,
     ) -> Self {
@@ -166,6 +168,9 @@ impl<'a> Head<'a> {
         if request.comment.is_none() && (records.len() < 2 || cleaner.comments(text) == 0) {
             cleaner.comment = None;
             records = records_of(&cleaner.clean(text), separator, most);
+        }
+        for (_, line) in &mut records {
+            *line += skipped;
         }
         // Lines before a table don't count.
         let half = &records[records.len() / 2..];
@@ -182,6 +187,7 @@ impl<'a> Head<'a> {
             request,
             missing: Missing::new(request.missing),
             text,
+            skipped,
             cleaner,
             records,
             width,
@@ -266,7 +272,7 @@ impl<'a> Head<'a> {
     fn line(&self, record: usize) -> u64 {
         match self.records.get(record) {
             Some((_, line)) => *line,
-            None => line_ends(self.text) + 1,
+            None => self.skipped + line_ends(self.text) + 1,
         }
     }
 
@@ -303,7 +309,7 @@ impl<'a> Head<'a> {
         let half = filled.div_ceil(2);
         match &numbers {
             Ok(numbers) if is_written(numbers, half) => return found(Ok(numbers.clone())),
-            Err(ambiguity) if 2 * shapes.all() >= filled => return found(Err(ambiguity.clone())),
+            Err(ambiguity) if 2 * shapes.numbers >= filled => return found(Err(ambiguity.clone())),
             _ => {}
         }
         if is_written(&Written::Booleans, filled) {
@@ -329,11 +335,12 @@ impl<'a> Head<'a> {
             }
             Dates::None => {}
         }
-        let is_number = |field: &&[u8]| may_be_value(field);
         Column {
             written: numbers.or_else(|_| Ok(Written::Numbers(Numbers::default()))),
             numeric: false,
-            example: fields().find(|field| !is_number(field)).map(super::quoted),
+            example: fields()
+                .find(|field| !may_be_value(field))
+                .map(super::quoted),
         }
     }
 
@@ -369,7 +376,7 @@ impl<'a> Head<'a> {
     ) -> Ambiguity {
         Ambiguity {
             file: self.name.to_owned(),
-            line: line + 1 + self.request.skip_lines,
+            line: line + 1,
             text: super::quoted(field),
             setting,
             readings,
@@ -465,7 +472,7 @@ impl<'a> Head<'a> {
         if let Some((record, line)) = wrong {
             return Err(Error::Row(RowError {
                 file: self.name.to_owned(),
-                row: Row::Line(line + 1 + self.request.skip_lines),
+                row: Row::Line(line + 1),
                 column: None,
                 text: super::fields(record.len(), self.width),
                 reason: Reason::Fields,
@@ -478,9 +485,7 @@ impl<'a> Head<'a> {
             |is: &dyn Fn(&(ByteRecord, u64)) -> bool| before[start..].iter().position(is);
         let header = start + position(&asked).or_else(|| position(&whole)).unwrap_or(0);
         let others = before.iter().enumerate().filter(|(at, _)| *at != header);
-        let lines: Vec<u64> = others
-            .map(|(_, (_, line))| line + 1 + self.request.skip_lines)
-            .collect();
+        let lines: Vec<u64> = others.map(|(_, (_, line))| line + 1).collect();
         if !lines.is_empty() {
             let lines: Vec<String> = lines.iter().map(u64::to_string).collect();
             let plural = if lines.len() == 1 { "" } else { "s" };
@@ -494,11 +499,7 @@ impl<'a> Head<'a> {
                 if self.request.header.is_none() && self.counts_columns() {
                     notes.push("the first line taken for a header".to_owned());
                 }
-                record
-                    .iter()
-                    .enumerate()
-                    .map(|(at, field)| name(field, at))
-                    .collect()
+                names_of(record)
             }
             None => match self.comment_above(first) {
                 Some(names) => names,
@@ -528,7 +529,7 @@ impl<'a> Head<'a> {
     /// Returns the names in the last comment above a record, if it has as many fields as there are columns.
     fn comment_above(&self, record: usize) -> Option<Vec<String>> {
         let mark = self.cleaner.comment.as_deref()?;
-        let lines = &self.text[..offset_of_line(self.text, self.line(record))];
+        let lines = &self.text[..offset_of_line(self.text, self.line(record) - self.skipped)];
         let line = lines
             .split(|byte| matches!(byte, b'\n' | b'\r'))
             .rfind(|line| !line.trim_ascii().is_empty())?
@@ -548,64 +549,50 @@ impl<'a> Head<'a> {
         let (record, _) = records.first()?;
         let is_header =
             record.len() == self.width && record.iter().all(|field| number(field).is_none());
-        is_header.then(|| {
-            record
-                .iter()
-                .enumerate()
-                .map(|(at, field)| name(field, at))
-                .collect()
-        })
+        is_header.then(|| names_of(record))
     }
 }
 
-/// How many numbers of a column have decimal points, and how many decimal commas.
+/// How a column's numbers are written, as far as each shows it.
+#[derive(Default)]
 struct Shapes {
+    /// All numbers.
+    numbers: usize,
+    /// Those with a decimal point.
     points: usize,
+    /// Those with a decimal comma.
     commas: usize,
-    /// Numbers that may have either, and the first of them with the lines before it.
-    eithers: usize,
+    /// The first that may have either, with the lines before it.
     either: Option<(String, u64)>,
-    /// Numbers without decimals.
-    whole: usize,
     /// True if thousands are parted by the other sign.
     grouped: bool,
 }
 
 impl Shapes {
     fn of(head: &Head, at: usize, from: usize) -> Self {
-        let mut shapes = Shapes {
-            points: 0,
-            commas: 0,
-            eithers: 0,
-            either: None,
-            whole: 0,
-            grouped: false,
-        };
+        let mut shapes = Shapes::default();
         for (field, line) in head.fields(at, from) {
-            match Shape::of(field) {
-                Some(Shape::Whole) => shapes.whole += 1,
-                Some(Shape::Point { grouped }) => {
+            let Some(shape) = Shape::of(field) else {
+                continue;
+            };
+            shapes.numbers += 1;
+            match shape {
+                Shape::Whole => {}
+                Shape::Point { grouped } => {
                     shapes.points += 1;
                     shapes.grouped |= grouped;
                 }
-                Some(Shape::Comma { grouped }) => {
+                Shape::Comma { grouped } => {
                     shapes.commas += 1;
                     shapes.grouped |= grouped;
                 }
-                Some(Shape::Either) => {
-                    shapes.eithers += 1;
+                Shape::Either => {
                     let text = || String::from_utf8_lossy(field.trim_ascii()).into_owned();
                     shapes.either.get_or_insert_with(|| (text(), line));
                 }
-                None => {}
             }
         }
         shapes
-    }
-
-    /// Returns the number of numbers.
-    fn all(&self) -> usize {
-        self.points + self.commas + self.eithers + self.whole
     }
 }
 
@@ -651,6 +638,12 @@ fn has_asked_names(record: &ByteRecord, request: &Request) -> bool {
         (true, false) | (false, true) => record.iter().any(|field| number(field).is_none()),
         (false, false) => false,
     }
+}
+
+/// Returns the names in a header's fields.
+fn names_of(header: &ByteRecord) -> Vec<String> {
+    let fields = header.iter().enumerate();
+    fields.map(|(at, field)| name(field, at)).collect()
 }
 
 /// Returns the name in a header's field. The mark of a comment in the first one is dropped if more follows it.

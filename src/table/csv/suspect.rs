@@ -68,7 +68,7 @@ fn other_content(name: &str, head: &[u8]) -> Result<(), Error> {
         .rposition(|byte| !matches!(byte, 0 | 0x1a))
         .map_or(0, |at| at + 1);
     // Bytes of 0 may pad the end of a text.
-    let text = if end < head.len() { &head[..end] } else { head };
+    let text = &head[..end];
     // A text has few control characters; in other data they are a tenth of the bytes.
     let controls = text
         .iter()
@@ -76,8 +76,8 @@ fn other_content(name: &str, head: &[u8]) -> Result<(), Error> {
         .count();
     let start = text.trim_ascii_start();
     let begins = |mark: &str| {
-        let length = mark.len().min(start.len());
-        start.len() >= mark.len() && start[..length].eq_ignore_ascii_case(mark.as_bytes())
+        let begin = start.get(..mark.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(mark.as_bytes()))
     };
     let mut bytes = start.iter().filter(|byte| !byte.is_ascii_whitespace());
     let json = match (bytes.next(), bytes.next()) {

@@ -290,7 +290,6 @@ fn choose(
         .collect();
     let all = ColumnChoice {
         kind: TableKind::Parquet,
-        note: None,
         file: name,
         columns: &columns,
         unnamed: None,
