@@ -2,12 +2,16 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::builder::{
+    NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser,
+};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use fall_line::data::synthetic::{Generator, Recipe};
+use fall_line::engine::gpu::adapter;
 use fall_line::engine::{Choice, Storage};
 use fall_line::error::{Error, Setting};
 use fall_line::loss::Loss;
@@ -15,7 +19,7 @@ use fall_line::loss::Loss;
 pub use self::bench::{Bench, Files};
 pub use self::files::{Generate, Predict};
 use self::parse::*;
-pub use self::train::{Columns, Output, Train};
+pub use self::train::{Columns, LogEvery, Output, Train};
 
 mod bench;
 mod files;
@@ -24,8 +28,27 @@ mod train;
 
 /// Fits a line y = w*x + b to your two columns or to synthetic data, by gradient descent on a GPU or the CPU.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100, args_override_self = true, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(
+    version,
+    long_version = LONG_VERSION.as_str(),
+    about,
+    max_term_width = 100,
+    args_override_self = true,
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}")
+)]
 pub struct Cli {
+    /// Colours on a terminal: auto, always, never
+    ///
+    /// auto leaves them out if NO_COLOR is set.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    pub color: ColorChoice,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -36,7 +59,20 @@ Examples:
   fall-line train cars.csv --x speed --y dist  the line through two columns
   fall-line bench --samples 1e5,1e7            the GPU against the CPU";
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged, \
+/// The version, the commit of a release build, and what is compiled in.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let commit = match option_env!("FALL_LINE_COMMIT") {
+        Some(commit) => format!(" ({commit})"),
+        None => String::new(),
+    };
+    format!(
+        "{}{commit}\nfeatures: cli, files, gpu\nbackends: {}",
+        env!("CARGO_PKG_VERSION"),
+        adapter::backends().join(", ")
+    )
+});
+
+pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged, \
                           6 not converged (--strict), 7 engines disagree, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
@@ -62,21 +98,24 @@ pub enum Command {
     /// The script draws 100 samples of y = 4 + 3x + noise by np.random.seed(20). It runs 50 epochs of gradient descent on
     /// mse at a learning rate of 0.1, and prints every tenth.
     Tutorial(Tutorial),
-    /// Print a script that completes flags: bash, zsh, fish, elvish, powershell
+    /// Print a script that completes this program's flags in a shell
     ///
-    /// For bash: `source <(fall-line completions bash)`.
+    /// For example: fall-line completions bash > ~/.local/share/bash-completion/completions/fall-line
     Completions {
-        /// Shell
-        #[arg(value_name = "SHELL")]
+        /// Shell: bash, zsh, fish, elvish, powershell
+        #[arg(value_name = "SHELL", hide_possible_values = true)]
         shell: Shell,
     },
-    /// Print the manual page of the program, or of one command
+    /// Print a page of the manual, or write all to a folder
     ///
-    /// `fall-line man train | man -l -` shows it.
+    /// For example: fall-line man train | man -l -
     Man {
-        /// Command
-        #[arg(value_name = "COMMAND")]
+        /// Subcommand that the page is of [default: the program itself]
+        #[arg(value_name = "COMMAND", conflicts_with = "output")]
         page: Option<String>,
+        /// Folder of all pages
+        #[arg(long, short, value_name = "FOLDER")]
+        output: Option<PathBuf>,
     },
 }
 
@@ -121,8 +160,8 @@ pub struct Synthetic {
     pub x_range: Range<f64>,
     /// Share of samples with a gross error
     ///
-    /// The error is 20 standard deviations of the noise, upwards.
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = part)]
+    /// The error is 20 standard deviations of the noise, upwards. A share is a number such as 0.1, or a percentage such as 10%.
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
     pub outliers: f64,
     /// Generator: chacha, numpy, device
     #[arg(long, value_name = "NAME", default_value = "chacha")]
@@ -138,7 +177,9 @@ pub struct Synthetic {
 #[derive(Debug, Args)]
 pub struct LossChoice {
     /// mse, mae, huber, log-cosh, quantile
-    #[arg(long = "loss", value_name = "LOSS", default_value = "mse", ignore_case = true, value_parser = PossibleValuesParser::new(Loss::ALL.map(loss_names)).try_map(named))]
+    ///
+    /// l2 and squared are mse; l1, absolute and median are mae.
+    #[arg(long = "loss", value_name = "LOSS", default_value = "mse", ignore_case = true, value_parser = PossibleValuesParser::new(Loss::ALL.map(|loss| PossibleValue::new(loss.name()).aliases(loss.aliases()))).try_map(named))]
     pub named: Loss,
     /// δ of huber, in units of y [default: by the data]
     ///
@@ -147,7 +188,7 @@ pub struct LossChoice {
     #[arg(long, value_name = "DELTA", value_parser = positive)]
     pub delta: Option<f64>,
     /// τ of the quantile loss, in (0, 1) [default: 0.5]
-    #[arg(long, value_name = "TAU", value_parser = share)]
+    #[arg(long, value_name = "TAU", value_parser = quantile)]
     pub quantile: Option<f64>,
 }
 

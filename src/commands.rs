@@ -6,10 +6,11 @@ use fall_line::error::Error;
 
 pub mod adapters;
 pub mod bench;
+pub mod completions;
 pub mod generate;
+pub mod man;
 mod open;
 pub mod predict;
-pub mod shell;
 pub mod train;
 pub mod tutorial;
 

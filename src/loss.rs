@@ -61,6 +61,16 @@ impl Loss {
         }
     }
 
+    /// Returns the other names that the program accepts for the loss.
+    pub fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Loss::Mse => &["l2", "squared"],
+            // The line of mae is that of the median.
+            Loss::Mae => &["l1", "absolute", "median"],
+            Loss::Huber { .. } | Loss::LogCosh | Loss::Quantile { .. } => &[],
+        }
+    }
+
     /// Returns the parameter: δ of huber, τ of quantile.
     pub fn parameter(self) -> Option<f64> {
         match self {

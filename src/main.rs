@@ -15,6 +15,7 @@ use std::panic;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command};
@@ -38,8 +39,8 @@ fn main() -> ExitCode {
     }));
     panic::catch_unwind(run).unwrap_or_else(|_| {
         let text = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
-        output::notice(format!(
-            "error: a fault in fall-line, please report it: {}",
+        output::failure(format!(
+            "a fault in fall-line, please report it: {}",
             output::one_line(&text)
         ));
         ExitCode::from(FAULT)
@@ -51,6 +52,7 @@ fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    output::set_color(cli.color);
     let done = match cli.command {
         Command::Train(args) => commands::train::train(&args),
         Command::Predict(args) => commands::predict::predict(&args),
@@ -58,15 +60,13 @@ fn run() -> ExitCode {
         Command::Bench(args) => commands::bench::bench(&args),
         Command::Tutorial(args) => commands::tutorial::tutorial(&args),
         Command::Adapters { format } => commands::adapters::adapters(format),
-        Command::Completions { shell } => commands::shell::completions(shell),
-        Command::Man { page } => commands::shell::man(page.as_deref()),
+        Command::Completions { shell } => commands::completions::completions(shell),
+        Command::Man { page, output } => commands::man::man(page.as_deref(), output.as_deref()),
     };
     match done {
         Ok(code) => code,
+        Err(error) if output::reader_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            if output::reader_left(&error) {
-                return ExitCode::SUCCESS;
-            }
             output::error(&error);
             error.exit_code().into()
         }
@@ -93,17 +93,31 @@ fn usage(error: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let printed = error.print().and_then(|()| io::stdout().flush());
-            if printed.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
-                return ExitCode::from(1);
+            match error.print().and_then(|()| io::stdout().flush()) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    return ExitCode::from(1);
+                }
+                _ => {}
             }
         }
         _ => {
             let text = error.to_string();
-            let message = text.split("\n\nUsage:").next().unwrap_or(&text);
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            let message = text.split("\n\nUsage:").next().unwrap_or(text);
             let message = message.split("\n\nFor more").next().unwrap_or(message);
-            let message = message.replace("\n\n  tip:", ";");
-            output::notice(format!("{} (see --help)", output::one_line(&message)));
+            let (message, tip) = message.split_once("\n\n  tip:").unwrap_or((message, ""));
+            let args: Vec<String> = std::env::args_os()
+                .map(|arg| arg.to_string_lossy().into_owned())
+                .collect();
+            let mut program = Cli::command();
+            program.build();
+            let tip = match output::suggest::flag(error, &program, &args) {
+                Some(meant) => meant,
+                None if tip.is_empty() => String::new(),
+                None => format!(";{tip}"),
+            };
+            let message = output::one_line(&format!("{message}{tip}"));
+            output::failure(format!("{message} (see --help)"));
         }
     }
     ExitCode::from(error.exit_code() as u8)

@@ -5,6 +5,8 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
+use anstream::ColorChoice;
+use anstyle::{AnsiColor, Style};
 use fall_line::atomic;
 use fall_line::error::{Error, Reason, counted, grouped};
 use fall_line::table::rows::Skipped;
@@ -17,40 +19,55 @@ pub mod number;
 pub mod plot;
 pub mod progress;
 pub mod sample_table;
+pub mod suggest;
+
+const BOLD: Style = Style::new().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const RED: Style = AnsiColor::Red.on_default();
+
+/// Sets whether output is coloured: always, never, or on a terminal without `NO_COLOR`.
+pub fn set_color(color: clap::ColorChoice) {
+    match color {
+        clap::ColorChoice::Auto => ColorChoice::Auto,
+        clap::ColorChoice::Always => ColorChoice::Always,
+        clap::ColorChoice::Never => ColorChoice::Never,
+    }
+    .write_global();
+}
 
 /// Writes one line to stdout.
 ///
 /// # Errors
-/// [`Error::Io`] if it can't be written: the disk is full, or the reader is gone.
+/// [`Error::Io`] if it can't be written: the disk is full.
 pub fn line(text: impl Display) -> Result<(), Error> {
     stdout(&printable(&text.to_string()))
 }
 
-/// Writes text and a line feed to stdout as they are.
-pub fn stdout(text: &str) -> Result<(), Error> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .map_err(cannot_print)
+/// Writes the line that everything was done for to stdout, in bold.
+pub fn result(text: impl Display) -> Result<(), Error> {
+    let text = printable(&text.to_string());
+    print(anstream::stdout().lock(), &format!("{BOLD}{text}{BOLD:#}"))
 }
 
-/// Returns whether the reader of standard output has left: it has read enough, and that is no error.
+/// Writes text and a line feed to stdout as they are.
+pub fn stdout(text: &str) -> Result<(), Error> {
+    print(io::stdout().lock(), text)
+}
+
+/// Writes text and a line feed. A reader who is gone is no error: the run goes on, and writes its files.
+fn print(mut out: impl Write, text: &str) -> Result<(), Error> {
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(cannot_print),
+    }
+}
+
+/// Returns whether the reader of standard output has left. It has read enough, and wants no more.
 pub fn reader_left(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Passes over a reader who has left: what else is to be done is done all the same.
-pub fn unless_left(printed: Result<(), Error>) -> Result<(), Error> {
-    printed.or_else(|error| {
-        if reader_left(&error) {
-            Ok(())
-        } else {
-            Err(error)
-        }
-    })
-}
-
-fn cannot_print(source: io::Error) -> Error {
+pub fn cannot_print(source: io::Error) -> Error {
     Error::Io {
         doing: "cannot write to standard output".to_owned(),
         source,
@@ -60,6 +77,50 @@ fn cannot_print(source: io::Error) -> Error {
 /// Writes one line to stderr. A reader who is gone is no reason to stop.
 pub fn notice(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}", printable(&text.to_string()));
+}
+
+/// Writes a warning to stderr, on one line.
+pub fn warning(text: impl Display) {
+    labelled(YELLOW, "warning", text);
+}
+
+/// Writes an error to stderr, on one line.
+pub fn error(error: &Error) {
+    failure(advice::text(error));
+}
+
+/// Writes the text of an error to stderr, on one line.
+pub fn failure(text: impl Display) {
+    labelled(RED, "error", text);
+}
+
+fn labelled(style: Style, label: &str, text: impl Display) {
+    let text = printable(&text.to_string());
+    let _ = writeln!(anstream::stderr(), "{style}{label}:{style:#} {text}");
+}
+
+/// Writes to stderr which file was written.
+pub fn wrote(path: &Path) {
+    notice(format!("wrote {}", path.display()));
+}
+
+/// Writes to stderr which files were written, unless `quiet`, and the errors of the others. Returns the first error's exit code.
+pub fn written<'a>(
+    files: impl IntoIterator<Item = Result<&'a Path, Error>>,
+    quiet: bool,
+) -> Option<u8> {
+    let mut failed = None;
+    for file in files {
+        match file {
+            Ok(_) if quiet => {}
+            Ok(path) => wrote(path),
+            Err(unwritten) => {
+                error(&unwritten);
+                failed.get_or_insert(unwritten.exit_code());
+            }
+        }
+    }
+    failed
 }
 
 /// Returns text on one line without control characters, whatever a file's name or header holds.
@@ -77,11 +138,6 @@ pub fn printable(text: &str) -> String {
 /// Returns a text of several lines as one.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Writes an error to stderr, on one line.
-pub fn error(error: &Error) {
-    notice(format!("error: {}", advice::text(error)));
 }
 
 /// Checks that a file to be written is none of those that are read.

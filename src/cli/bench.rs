@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgAction, Args};
 
 use fall_line::bench::Contestant;
 use fall_line::data::synthetic::Generator;
@@ -28,7 +28,7 @@ pub struct Bench {
     /// Samples
     ///
     /// Sizes to time at, separated by commas.
-    #[arg(long, value_name = "N,N,...", default_value = "1e3,1e4,1e5,1e6,1e7,1e8", value_delimiter = ',', value_parser = at_least_one)]
+    #[arg(long, value_name = "N,N,...", default_value = "1e3,1e4,1e5,1e6,1e7,1e8", value_delimiter = ',', action = ArgAction::Set, value_parser = at_least_one)]
     pub samples: Vec<u64>,
     #[command(flatten)]
     pub loss: LossChoice,
@@ -36,7 +36,7 @@ pub struct Bench {
     ///
     /// cpu-1 runs on one thread, cpu on as many as help. gpu submits one epoch at a time. gpu-batched keeps the line on
     /// the device. Without an adapter, only the CPU engines are timed by default.
-    #[arg(long, value_name = "ENGINE,...", value_delimiter = ',')]
+    #[arg(long, value_name = "ENGINE,...", value_delimiter = ',', action = ArgAction::Set)]
     pub engines: Vec<Contestant>,
     /// GPU adapter, by index or name [default: best]
     ///

@@ -1,32 +1,23 @@
 //! Parsers of flag values.
 
+use std::iter;
 use std::ops::Range;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::builder::PossibleValue;
 use fall_line::fit::{Every, Rate};
 use fall_line::loss::Loss;
 
-/// Other names of losses. The median line is that of mae.
-const OTHER_NAMES: [(&str, Loss); 3] =
-    [("l1", Loss::Mae), ("l2", Loss::Mse), ("median", Loss::Mae)];
-
-/// The names of a loss on the command line.
-pub fn loss_names(loss: Loss) -> PossibleValue {
-    let others = OTHER_NAMES.iter().filter(|(_, other)| *other == loss);
-    PossibleValue::new(loss.name()).aliases(others.map(|(name, _)| *name))
-}
+use super::train::LogEvery;
 
 /// The loss of a name, with its parameter's default.
 pub fn named(name: String) -> Result<Loss, String> {
-    let names = Loss::ALL
-        .map(|loss| (loss.name(), loss))
-        .into_iter()
-        .chain(OTHER_NAMES);
-    names
-        .into_iter()
-        .find_map(|(known, loss)| known.eq_ignore_ascii_case(&name).then_some(loss))
+    let mut losses = Loss::ALL.into_iter();
+    losses
+        .find(|loss| {
+            let mut names = iter::once(loss.name()).chain(loss.aliases().iter().copied());
+            names.any(|known| known.eq_ignore_ascii_case(&name))
+        })
         .ok_or_else(|| format!("no loss {name}"))
 }
 
@@ -99,8 +90,8 @@ pub fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-pub fn not_negative(text: &str) -> Result<f64, String> {
-    match part(text)? {
+pub fn tolerance(text: &str) -> Result<f64, String> {
+    match share(text)? {
         value if value >= 0.0 => Ok(value),
         _ => Err("must not be below 0".to_owned()),
     }
@@ -125,19 +116,30 @@ pub fn every(text: &str) -> Result<Every, String> {
     }
 }
 
-/// A share: `0.1` or `10%`.
-pub fn part(text: &str) -> Result<f64, String> {
-    match text.strip_suffix('%') {
-        Some(percent) => finite(percent.trim_end()).map(|percent| percent / 100.0),
+/// `0.1`, or `10%`: the sign becomes an exponent, so that no digit is rounded.
+pub fn share(text: &str) -> Result<f64, String> {
+    let number = match text.strip_suffix('%') {
+        Some(percent) => finite(&format!("{}e-2", percent.trim_end())),
         None => finite(text),
+    };
+    number.map_err(|_| "not a share such as 0.1 or 10%".to_owned())
+}
+
+/// A share that is above 0 also in f32, in which the engines compute.
+pub fn quantile(text: &str) -> Result<f64, String> {
+    match share(text)? {
+        value if value as f32 > 0.0 && value < 1.0 => Ok(value),
+        _ => Err("must be above 0 and below 1".to_owned()),
     }
 }
 
-/// A share above 0, also after rounding to f32, in which the engines compute.
-pub fn share(text: &str) -> Result<f64, String> {
-    match part(text)? {
-        value if value as f32 > 0.0 && value < 1.0 => Ok(value),
-        _ => Err("must be above 0 and below 1".to_owned()),
+/// Epochs between two lines of the log, or `auto`.
+pub fn log_every(text: &str) -> Result<LogEvery, String> {
+    match text {
+        "auto" => Ok(LogEvery::Auto),
+        _ => count(text)
+            .map(LogEvery::Epochs)
+            .map_err(|error| format!("{error}, nor auto")),
     }
 }
 
@@ -171,16 +173,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_read_as_people_write_them() {
-        for (text, value) in [("0.1", 0.1), ("10%", 0.1), ("2.5 %", 0.025)] {
-            assert_eq!((part(text), share(text)), (Ok(value), Ok(value)), "{text}");
+    fn losses_have_other_names() {
+        for (name, loss) in [("L1", Loss::Mae), ("median", Loss::Mae), ("l2", Loss::Mse)] {
+            assert_eq!(named(name.to_owned()), Ok(loss), "{name}");
         }
-        for text in ["100%", "0", "1e-60", "nan%", "%", "ten%"] {
-            assert!(share(text).is_err(), "{text}");
-        }
-        assert_eq!(named("L1".to_owned()), Ok(Loss::Mae));
-        assert_eq!(named("median".to_owned()), Ok(Loss::Mae));
-        assert_eq!(named("l2".to_owned()), Ok(Loss::Mse));
     }
 
     #[test]
@@ -198,6 +194,20 @@ mod tests {
         }
         for text in ["", "k", "1.5", "-1", "1e-3", "1e99", "10m", "nan", "ten"] {
             assert!(count(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_are_read_as_people_write_them() {
+        for (text, value) in [("0.1", 0.1), ("10%", 0.1), ("2.5 %", 0.025), ("7%", 0.07)] {
+            assert_eq!(share(text), Ok(value), "{text}");
+        }
+        for text in ["", "%", "ten%", "10%%", "inf%", "nan"] {
+            assert!(share(text).is_err(), "{text}");
+        }
+        assert_eq!(quantile("90%"), Ok(0.9));
+        for text in ["0%", "100%", "1e-60"] {
+            assert!(quantile(text).is_err(), "{text}");
         }
     }
 

@@ -146,14 +146,8 @@ pub struct Training {
     /// [default: classical for mse, robust for the other losses]
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub errors: Option<Variance>,
-    /// Confidence of the errors' intervals, between 0 and 1
-    #[arg(
-        long,
-        value_name = "SHARE",
-        default_value = "0.95",
-        value_parser = part,
-        hide_short_help = true
-    )]
+    /// Confidence of the errors' intervals: 0.95, 99%
+    #[arg(long, value_name = "SHARE", default_value = "0.95", value_parser = share, hide_short_help = true)]
     pub confidence: f64,
     /// Maximum passes over the data [default: 50; files: 2000]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
@@ -162,7 +156,7 @@ pub struct Training {
     ///
     /// The run ends after --patience idle epochs. At 0 it never ends early, except for a cutting plane that leaves no
     /// better line. [default: 0; 1e-9 for files]
-    #[arg(long, value_name = "SHARE", value_parser = not_negative, hide_short_help = true)]
+    #[arg(long, value_name = "SHARE", value_parser = tolerance, hide_short_help = true)]
     pub tolerance: Option<f64>,
     /// Stop after this many idle epochs in succession
     ///
@@ -208,10 +202,10 @@ pub struct Descent {
     /// --sync-every is given]
     #[arg(long, value_name = "NAME")]
     pub optimizer: Option<Optimizer>,
-    /// Rate, or auto [default: 0.1; files: auto]
+    /// Rate [default: 0.1; files: auto]
     ///
-    /// auto is the best constant learning rate that the data allow. --lr is short for --learning-rate.
-    #[arg(long, alias = "lr", value_name = "RATE", value_parser = rate)]
+    /// auto is the best constant learning rate that the data allow.
+    #[arg(long, visible_alias = "lr", value_name = "RATE", value_parser = rate)]
     pub learning_rate: Option<Rate>,
     /// Schedule of the learning rate
     ///
@@ -283,15 +277,37 @@ pub struct Output {
     /// Write the line to FILE (JSON), for `fall-line predict`
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// Print every N-th epoch; 0: none
-    #[arg(long, value_name = "N", default_value = "10", value_parser = count, hide_short_help = true)]
-    pub log_every: u64,
+    /// Print the first epoch and every N-th, or auto; 0: none [default: 10; files: auto]
+    ///
+    /// auto prints the epochs 1, 2, 4, 8 and so on.
+    #[arg(long, value_name = "N|auto", value_parser = log_every, hide_short_help = true)]
+    pub log_every: Option<LogEvery>,
     /// Format of the result: text, json
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
     /// Print only the result, warnings and errors
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// The epochs that the log shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogEvery {
+    /// 1, 2, 4, 8 and so on.
+    Auto,
+    /// The first one and every so many; none at 0.
+    Epochs(u64),
+}
+
+impl LogEvery {
+    /// Returns whether the log shows this epoch.
+    pub fn shows(self, epoch: u64) -> bool {
+        match self {
+            LogEvery::Auto => epoch.is_power_of_two(),
+            LogEvery::Epochs(0) => false,
+            LogEvery::Epochs(every) => epoch == 1 || epoch.is_multiple_of(every),
+        }
+    }
 }
 
 impl Columns {
@@ -331,6 +347,19 @@ impl Train {
     /// Returns whether the samples come from files.
     pub fn has_files(&self) -> bool {
         !self.data.is_empty() || self.columns.x.is_some() || self.columns.y.is_some()
+    }
+
+    /// Returns the epochs that the log shows: none unless it is printed.
+    pub fn log_every(&self) -> LogEvery {
+        let default = if self.has_files() {
+            LogEvery::Auto
+        } else {
+            LogEvery::Epochs(10)
+        };
+        match self.output.talks() {
+            true => self.output.log_every.unwrap_or(default),
+            false => LogEvery::Epochs(0),
+        }
     }
 
     /// Returns the options of the fit.

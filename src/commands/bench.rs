@@ -44,14 +44,11 @@ pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
     let Some(document) = report.end(outcome.as_ref().err())? else {
         return outcome.map(|()| ExitCode::SUCCESS);
     };
-    let unwritten = interrupts.deferred(|| document.write_files(&args.files));
-    unwritten.iter().for_each(output::error);
+    let written = interrupts.deferred(|| document.write_files(&args.files));
+    let failed = output::written(written, false);
     outcome?;
     bench::verdict(&document.rows)?;
-    Ok(match unwritten.first() {
-        Some(unwritten) => unwritten.exit_code().into(),
-        None => ExitCode::SUCCESS,
-    })
+    Ok(failed.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
 /// Chooses what to time, and measures the tuning of each adapter.

@@ -10,6 +10,7 @@ use fall_line::table::write;
 use super::open::synthetic_source;
 use super::set_threads;
 use crate::cli::Generate;
+use crate::output;
 use crate::output::interrupts::Interrupts;
 use crate::output::sample_table::SampleTable;
 
@@ -26,5 +27,9 @@ pub fn generate(args: &Generate) -> Result<ExitCode, Error> {
         names: &["x", "y"],
         columns: |block: Block| vec![block.x, block.y],
     };
-    table.write_file(&args.file, args.quiet)
+    let code = table.write_file(&args.file, args.quiet)?;
+    if code == ExitCode::SUCCESS && !args.quiet {
+        output::wrote(&args.file);
+    }
+    Ok(code)
 }

@@ -82,6 +82,9 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
         None => return written.map(|()| ExitCode::SUCCESS),
     };
     written?;
+    if let Some(path) = args.output.as_deref().filter(|_| !args.quiet) {
+        output::wrote(path);
+    }
     summarize(args, &saved, &predictions, &read)
 }
 
@@ -276,15 +279,15 @@ fn summarize(
         output::tell_skipped("no prediction for", &read.skipped, predictions.rows);
     }
     if predictions.overflowed > 0 {
-        output::notice(format_args!(
-            "warning: {} beyond the range of f64: the line is too steep for these x",
+        output::warning(format_args!(
+            "{} beyond the range of f64: the line is too steep for these x",
             counted(predictions.overflowed, "prediction"),
         ));
     }
     if predictions.outside > 0 && !args.quiet {
         let [least, greatest] = predictions.line.range;
-        output::notice(format_args!(
-            "warning: {} of {} outside {} to {}, the range of x that the line was trained on",
+        output::warning(format_args!(
+            "{} of {} outside {} to {}, the range of x that the line was trained on",
             counted(predictions.outside, "prediction"),
             predictions.rows,
             plain(least),
@@ -350,8 +353,8 @@ fn at(args: &Predict, saved: &Saved, line: &Line) -> Result<ExitCode, Error> {
     let outside = predictions.iter().filter(|at| at.outside).count() as u64;
     if outside > 0 {
         let [least, greatest] = line.range;
-        output::notice(format_args!(
-            "warning: {} outside {} to {}, the range of x that the line was trained on",
+        output::warning(format_args!(
+            "{} outside {} to {}, the range of x that the line was trained on",
             counted(outside, "prediction"),
             plain(least),
             plain(greatest),

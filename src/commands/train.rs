@@ -11,6 +11,7 @@ use fall_line::saved;
 use fall_line::table::rows::Skipped;
 use fall_line::train::{Ended, Epoch, Trained};
 
+use self::log::Log;
 use self::terminal::Terminal;
 use super::open::{open_files, synthetic_source};
 use super::set_threads;
@@ -20,6 +21,7 @@ use crate::output::{self, history};
 
 mod files;
 mod json;
+mod log;
 mod plan;
 pub mod plot;
 pub mod report;
@@ -34,7 +36,7 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     }
     let mut loaded = load(args, &job)?;
     let interrupts = terminal.listen()?;
-    let (trained, printed) = descend(args, &mut loaded, &terminal);
+    let (trained, printed) = descend(args, &job, &mut loaded);
     // From here on the first Ctrl-C cuts short what is not needed, and the next one ends the program.
     let code = interrupts.deferred(|| conclude(args, &job, loaded, trained, interrupts))?;
     printed.map(|()| code)
@@ -102,30 +104,29 @@ fn load<'j>(args: &Train, job: &'j Job) -> Result<Loaded<'j>, Error> {
     let loaded = job.prepared.load()?;
     job.terminal.end_phase();
     if args.output.talks() {
-        let headline = report::headline(&job.prepared, loaded.engine(), loaded.epochs_before());
-        output::unless_left(headline)?;
+        report::headline(&job.prepared, loaded.engine(), loaded.epochs_before())?;
     }
     Ok(loaded)
 }
 
-/// Descends, and prints every so many epochs. Ends the descent if they can't be printed, which is the second result.
+/// Descends, and prints some of the epochs. Ends the descent if they can't be printed, which is the second result.
 fn descend(
     args: &Train,
+    job: &Job,
     loaded: &mut Loaded,
-    terminal: &Terminal,
 ) -> (Result<Trained, Error>, Result<(), Error>) {
-    let (every, own) = (args.output.log_every, args.has_files());
+    let mut log = Log::new(args.log_every(), job.prepared.setup().config.epochs);
     let mut printed = Ok(());
     let trained = loaded.descend(&mut |epoch| {
-        if args.output.talks() && every > 0 && epoch.epoch.is_multiple_of(every) {
-            printed = output::unless_left(terminal.aside(|| report::epoch(epoch, own)));
+        if log.shows(epoch) {
+            printed = job.terminal.aside(|| log.print(epoch));
         }
         if printed.is_err() {
-            terminal.cancel();
+            job.terminal.cancel();
         }
         ControlFlow::Continue(())
     });
-    terminal.end_phase();
+    job.terminal.end_phase();
     (trained, printed)
 }
 
@@ -137,19 +138,23 @@ fn conclude(
     trained: Result<Trained, Error>,
     interrupts: &Interrupts,
 ) -> Result<ExitCode, Error> {
-    let mut failed = files::write(args, job, loaded.history());
+    let mut written = files::write(args, job, loaded.history());
     let ended = trained.and_then(|trained| {
         let mut outcome = loaded.conclude(&trained);
         outcome.load += job.opening;
-        failed.append(&mut outcome.errors);
-        if let Some(path) = &args.output.save {
-            failed.extend(saved::write(path, &outcome.saved()).err());
+        let checkpoint = args.checkpoints.checkpoint.as_deref();
+        if outcome.errors.is_empty() {
+            written.extend(checkpoint.map(Ok));
+        }
+        written.extend(outcome.errors.drain(..).map(Err));
+        if let Some(path) = args.output.save.as_deref() {
+            written.push(saved::write(path, &outcome.saved()).map(|()| path));
         }
         finish(args, job, &outcome, interrupts)
     });
-    failed.iter().for_each(output::error);
-    match failed.first() {
-        Some(failed) if ended.is_ok() => Ok(failed.exit_code().into()),
+    let failed = output::written(written, args.output.quiet);
+    match failed {
+        Some(failed) if ended.is_ok() => Ok(failed.into()),
         _ => ended,
     }
 }
@@ -161,16 +166,16 @@ fn finish(
     outcome: &Outcome,
     interrupts: &Interrupts,
 ) -> Result<ExitCode, Error> {
-    output::unless_left(match args.output.format {
+    match args.output.format {
         Format::Text => report::result(args, outcome),
         Format::Json => output::json::print(&json::Result::new(args, &job.skipped, outcome)),
-    })?;
+    }?;
     if interrupts.interrupted() || outcome.ended == Ended::BrokenOff {
         output::notice(format!("interrupted after epoch {}", outcome.epochs));
         return Ok(INTERRUPTED.into());
     }
     for caution in &outcome.quality.cautions {
-        output::notice(format!("warning: {caution}"));
+        output::warning(caution);
     }
     let Some(warning) = &outcome.warning else {
         return Ok(ExitCode::SUCCESS);
@@ -179,6 +184,6 @@ fn finish(
     if args.training.strict && outcome.converged == Some(false) {
         return Err(Error::NotConverged(text));
     }
-    output::notice(format!("warning: {text}"));
+    output::warning(text);
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use super::open::synthetic_source;
 use super::train::plot;
 use super::train::terminal::Terminal;
 use crate::cli::Tutorial;
-use crate::output::{line, plot as picture};
+use crate::output::{self, line, plot as picture};
 
 /// Samples of the script.
 const SAMPLES: u64 = 100;
@@ -60,6 +60,7 @@ pub fn tutorial(args: &Tutorial) -> Result<ExitCode, Error> {
             outcome.setup.loss, outcome.title
         );
         plot::write(path, &outcome.history, &title)?;
+        output::wrote(path);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,8 @@ use fall_line::engine::CpuReason;
 use fall_line::error::{Ambiguity, Axes, ColumnList, Error, Reason, RowError, Setting, TableKind};
 use fall_line::fit::{Notice, Remedy};
 
+use super::suggest::nearest;
+
 /// Returns an error's text in the words of the command line: options as flags, and the flag that helps.
 pub fn text(error: &Error) -> String {
     match error {
@@ -12,7 +14,7 @@ pub fn text(error: &Error) -> String {
             "{} is for GPU engines, and none is timed: leave it out, or add --engines gpu",
             flag(*setting)
         ),
-        other => format!("{other}{}", hint(other)),
+        other => format!("{other}{}{}", hint(other), meant(other)),
     }
 }
 
@@ -127,6 +129,27 @@ fn hint(error: &Error) -> &'static str {
         }
         _ => "",
     }
+}
+
+/// Returns a question that names the column or adapter that was likely meant, with the separator before it, or nothing.
+fn meant(error: &Error) -> String {
+    let name = match error {
+        Error::NoColumn {
+            wanted, columns, ..
+        } => nearest(wanted, columns.columns.iter().map(|column| &*column.name)),
+        Error::NoAdapter {
+            wanted: Some(wanted),
+            adapters,
+            ..
+        } => {
+            let words = adapters
+                .iter()
+                .flat_map(|adapter| adapter.split([' ', ',']));
+            nearest(wanted, words)
+        }
+        _ => None,
+    };
+    name.map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
 }
 
 /// Returns the flag that helps if the row may be a header.

@@ -7,7 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use fall_line::loss::Loss;
-use program::{engines, fall_line, interrupt, json, ran, refused, run, stderr, stdout};
+use program::{
+    engines, fall_line, interrupt, json, logged, logged_epochs, ran, reach, refused, run, stderr,
+    stdout,
+};
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -26,7 +29,15 @@ fn the_short_help_fits_a_screen() {
         stdout(&output)
     };
     for command in [
-        "", "train", "predict", "generate", "bench", "adapters", "tutorial",
+        "",
+        "train",
+        "predict",
+        "generate",
+        "bench",
+        "adapters",
+        "tutorial",
+        "completions",
+        "man",
     ] {
         let short = help(command, "-h");
         assert!(short.lines().count() <= 60, "{command}:\n{short}");
@@ -35,7 +46,7 @@ fn the_short_help_fits_a_screen() {
             // A description that goes on in the next line stands far to the right.
             assert!(!line.starts_with(&" ".repeat(20)), "{command}: {line}");
         }
-        if !["adapters", "tutorial"].contains(&command) {
+        if !["adapters", "tutorial", "completions", "man"].contains(&command) {
             assert!(short.contains("Examples:"), "{short}");
         }
         assert!(help(command, "--help").len() >= short.len(), "{command}");
@@ -72,30 +83,41 @@ fn the_tutorial_prints_what_the_script_prints() {
     }
 }
 
-/// A reader who has seen enough ends nothing.
+/// A run whose reader leaves goes on to its end, and writes its files.
 #[cfg(unix)]
 #[test]
 fn a_closed_pipe_leaves_the_line_and_the_checkpoint() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     let (line, checkpoint) = (at("line.json"), at("checkpoint.json"));
-    let mut child = fall_line()
-        .args("train --engine cpu --samples 1e5 --epochs 3000 --log-every 1".split(' '))
-        .args(["--save", &line, "--checkpoint", &checkpoint])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().starts_with("epoch 3:")));
-    drop(lines);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    for file in [&line, &checkpoint] {
-        let text = fs::read_to_string(file).unwrap();
-        let saved: Value = serde_json::from_str(&text).unwrap();
-        assert!(saved.is_object(), "{file}");
-        assert!(file == &checkpoint || saved["epochs"] == 3000, "{saved}");
+    for (flags, code) in [
+        ("", 0),
+        ("--strict --learning-rate 1e-6", 6),
+        ("--learning-rate 10 --force", 5),
+    ] {
+        let mut child = fall_line()
+            .args("train --engine cpu --samples 1e5 --epochs 2000 --log-every 1".split(' '))
+            .args(["--save", &line, "--checkpoint", &checkpoint])
+            .args(flags.split_whitespace())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(reach(&mut lines, 3));
+        drop(lines);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{flags}: {output:?}");
+        let written = |file: &str| -> Value {
+            serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+        };
+        if code != 5 {
+            assert!(written(&line)["w"].is_f64(), "{flags}");
+            let walk = &written(&checkpoint)["content"]["walk"];
+            assert_eq!(walk["epochs"], 2000, "{flags}");
+            fs::remove_file(&line).unwrap();
+        }
+        fs::remove_file(&checkpoint).unwrap();
     }
 }
 
@@ -111,34 +133,32 @@ fn the_tutorial_comes_out_digit_by_digit_on_every_engine() {
             .unwrap();
         let run = &case["runs"][0];
         assert_eq!(run["loss"], "mse");
-        let mut expected: Vec<String> = run["epochs"]
+        let expected: Vec<String> = run["epochs"]
             .as_array()
             .unwrap()
             .iter()
             .map(|epoch| {
                 let [loss, w, b] = [1, 2, 3].map(|i| epoch[i].as_f64().unwrap());
-                format!(
-                    "epoch {}: loss = {loss:.4}, w = {w:.4}, b = {b:.4}",
-                    epoch[0]
-                )
+                format!("{} {loss:.4} {w:.4} {b:.4}", epoch[0])
             })
             .collect();
         let last = &run["epochs"][4];
-        expected.push(format!(
+        let result = format!(
             "w = {:.4}, b = {:.4}, loss = {:.4}",
             last[2].as_f64().unwrap(),
             last[3].as_f64().unwrap(),
             run["final_loss"].as_f64().unwrap()
-        ));
+        );
         for engine in engines() {
             let text = ran(&format!(
                 "train --generator numpy --samples 100 --seed {seed} {engine}"
             ));
-            let lines: Vec<&str> = text
-                .lines()
-                .filter(|line| line.starts_with("epoch ") || line.starts_with("w = "))
-                .collect();
-            assert_eq!(lines, expected, "{engine}");
+            let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+            let log = text.lines().filter(|line| logged(line).is_some());
+            let log: Vec<String> = log.map(words).collect();
+            assert!(log[0].starts_with("1 "), "{text}");
+            assert_eq!(log[1..], expected, "{engine}");
+            assert!(text.lines().any(|line| line == result), "{text}");
         }
     }
 }
@@ -150,8 +170,9 @@ fn train_alone_says_what_ran_and_finds_the_line() {
         "engine: ",
         "1,000,000 samples, 8.00 MB",
         "loss:   mse, learning rate 0.1",
-        "\nepoch 100: loss = ",
-        "\nepoch 300: loss = ",
+        "\nepoch          loss             w             b\n    1 ",
+        "\n  100 ",
+        "\n  300 ",
         " per epoch, ",
         " GB/s",
     ] {
@@ -488,10 +509,11 @@ fn auto_says_so_where_it_falls_back() {
     let adapters = json("adapters --format json");
     if adapters[0]["software"] == true {
         let text = stderr(&output);
-        let notices = text.lines().filter(|line| line.contains("no hardware GPU"));
-        let notices: Vec<&str> = notices.collect();
-        let notice = "no hardware GPU: using the CPU engine (--engine gpu uses a software adapter)";
-        assert_eq!(notices, [notice], "{text}");
+        assert_eq!(
+            text,
+            "no hardware GPU: using the CPU engine (--engine gpu uses a software adapter)\n"
+        );
+        assert!(text.trim_end().len() < 80);
         assert!(stdout(&output).starts_with("engine: cpu"));
     } else {
         assert!(stdout(&output).starts_with("engine: gpu"));
@@ -544,7 +566,19 @@ fn where_there_is_no_adapter_it_says_how_to_get_one() {
         assert!(text.contains("mesa-vulkan-drivers"), "{text}");
         assert_eq!(text.lines().count(), 1, "{text}");
     }
+    let first = json("adapters --format json")[0]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let name = first.split_whitespace().next().unwrap();
+    let slip = format!("{}{}", &name[..2], &name[3..]);
+    let text = refused(4, &format!("train --adapter {slip}"));
+    assert!(
+        text.contains(&format!("; did you mean \"{name}\"?")),
+        "{text}"
+    );
     let text = refused(4, "train --adapter nosuch");
+    assert!(!text.contains("did you mean"), "{text}");
     for adapter in json("adapters --format json").as_array().unwrap() {
         assert!(text.contains(adapter["name"].as_str().unwrap()), "{text}");
     }
@@ -627,45 +661,6 @@ fn bad_files_have_their_codes() {
 
 /// What stands in names and headers is shown on one line, and can't steer the terminal.
 #[cfg(unix)]
-#[test]
-fn shells_and_man_know_the_program() {
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = ran(&format!("completions {shell}"));
-        assert!(
-            script.contains("fall-line") && script.contains("log-every"),
-            "{shell}"
-        );
-    }
-    let page = ran("man");
-    for part in [".TH", "completions", "Exit codes", "gradient descent"] {
-        assert!(page.contains(part), "{part}: {page}");
-    }
-    let page = ran("man train");
-    assert!(
-        page.contains("fall\\-line\\-train") && page.contains("skip\\-bad"),
-        "{page}"
-    );
-    assert!(refused(2, "man nosuch").contains("there are train, predict"));
-}
-
-/// Names that fingers know, and a flag that an alias of the shell has already.
-#[test]
-fn other_names_and_a_flag_given_twice_are_understood() {
-    let settings = "--samples 1000 --engine cpu --format json";
-    let one = json(&format!(
-        "train {settings} --loss mae --learning-rate 0.2 --epochs 5 --outliers 0.1"
-    ));
-    let other = json(&format!(
-        "train {settings} --loss huber --loss median --lr 0.3 --lr 0.2 --epochs 7 --epochs 5 --outliers 10%"
-    ));
-    assert_eq!(one["loss"], "mae");
-    for name in ["w", "b", "final_loss", "loss"] {
-        assert_eq!(one[name], other[name], "{name}");
-    }
-    let text = stderr(&run("train --samples 1000 --lrr 0.1"));
-    assert!(text.contains("'--lr'"), "{text}");
-}
-
 #[test]
 fn strange_names_stay_on_one_line() {
     let text = refused(1, "train no\u{1b}[31m/such.csv");
@@ -865,17 +860,31 @@ fn divergence_ends_with_the_last_finite_line_and_the_history() {
 
 #[test]
 fn a_reader_that_leaves_is_no_panic() {
-    // The pipe's reading end is closed before anything is written.
-    let mut child = fall_line()
-        .args(["train", "--samples", "1000", "--quiet"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert!(!stderr(&output).contains("error"), "{output:?}");
+    let folder = TempDir::new().unwrap();
+    let [model, data] =
+        ["m.json", "x.csv"].map(|name| folder.path().join(name).display().to_string());
+    ran(&format!(
+        "train --samples 10 --epochs 1 --engine cpu --save {model}"
+    ));
+    ran(&format!("generate {data} --samples 1e5"));
+    for args in [
+        "train --samples 1000 --quiet",
+        "train --help",
+        "completions zsh",
+        &format!("predict {model} {data} --x x"),
+    ] {
+        // The pipe's reading end is closed before anything is written.
+        let mut child = fall_line()
+            .args(args.split(' '))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args}");
+        assert_eq!(stderr(&output), "", "{args}");
+    }
 }
 
 /// A plot is written though the history can't be, and both are said beside the result.
@@ -939,7 +948,7 @@ fn an_interrupt_ends_after_the_epoch_and_keeps_the_history() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    lines.find(|line| line.as_ref().unwrap().starts_with("epoch 3:"));
+    assert!(reach(&mut lines, 3));
     interrupt(&child);
     let rest: Vec<String> = lines.map(Result::unwrap).collect();
     assert!(rest.iter().any(|line| line.starts_with("w = ")), "{rest:?}");
@@ -963,7 +972,21 @@ fn help_and_version_are_no_errors() {
     ] {
         assert!(help.contains(word), "{word}");
     }
-    assert!(ran("--version").contains(env!("CARGO_PKG_VERSION")));
+    let version = concat!("fall-line ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(ran("-V"), format!("{version}\n"));
+    let long = ran("--version");
+    let lines: Vec<&str> = long.lines().collect();
+    assert!(lines[0].starts_with(version), "{long}");
+    assert_eq!(lines[1], "features: cli, files, gpu");
+    let backends: Vec<&str> = lines[2]
+        .strip_prefix("backends: ")
+        .unwrap()
+        .split(", ")
+        .collect();
+    for adapter in json("adapters --format json").as_array().unwrap() {
+        let backend = adapter["backend"].as_str().unwrap();
+        assert!(backends.contains(&backend), "{backend}: {long}");
+    }
 }
 
 #[test]
@@ -1011,4 +1034,250 @@ fn bad_rows_are_left_out_counted_and_the_first_is_shown() {
     ] {
         assert!(text.contains(part), "{text}");
     }
+}
+
+#[test]
+fn common_names_of_flags_and_losses_are_known() {
+    let train = |flags: &str| {
+        json(&format!(
+            "train --engine cpu --samples 1000 --epochs 3 --format json {flags}"
+        ))
+    };
+    assert_eq!(train("--lr 0.05")["learning_rate"], 0.05);
+    for (name, loss) in [
+        ("l1", "mae"),
+        ("absolute", "mae"),
+        ("median", "mae"),
+        ("L2", "mse"),
+        ("squared", "mse"),
+    ] {
+        assert_eq!(train(&format!("--loss {name}"))["loss"], loss, "{name}");
+    }
+    let quantile = train("--loss quantile --quantile 90%");
+    assert_eq!(quantile["loss_parameter"], 0.9);
+    for number in ["w", "b"] {
+        let [percent, share] = ["10%", "0.1"].map(|share| train(&format!("--outliers {share}")));
+        assert_eq!(percent[number], share[number]);
+    }
+    let confidence = train("--standardize --epochs 50 --confidence 99% --tolerance 0.1%");
+    assert_eq!(confidence["errors"]["confidence"], 0.99, "{confidence}");
+    assert!(ran("train --help").contains("[alias: --lr]"));
+}
+
+#[test]
+fn a_flag_given_twice_takes_the_last() {
+    let result = json(
+        "train --engine cpu --samples 10 --samples 20 --epochs 1 --epochs 2 --quiet --quiet --format text --format json",
+    );
+    assert_eq!(result["samples"], 20);
+    assert_eq!(result["epochs"], 2);
+    let bench =
+        ran("bench --engines cpu --engines cpu-1 --samples 1000 --samples 1e4 --min-time 1ms");
+    assert!(bench.contains("cpu-1") && !bench.contains("gpu"), "{bench}");
+    assert!(bench.contains("1e4") && !bench.contains("1e3"), "{bench}");
+    // Those that may be given several times keep all values.
+    let folder = TempDir::new().unwrap();
+    let csv = folder.path().join("x.csv");
+    fs::write(&csv, "x,y\n1,2\n-1,4\n3,6\n-2,8\n5,10\n6,13\n").unwrap();
+    let args = format!(
+        "train {} --missing -1 --missing -2 --epochs 1 --engine cpu --format json",
+        csv.display()
+    );
+    assert_eq!(json(&args)["samples"], 4);
+}
+
+#[test]
+fn a_slip_of_the_finger_is_answered_by_what_was_meant() {
+    for (args, meant) in [
+        ("train --learnign-rate 1", Some("--learning-rate")),
+        ("train --rate 1", Some("--learning-rate")),
+        ("train --lrr 0.1", Some("--lr?")),
+        ("train --seeds 1", Some("--seed")),
+        ("train --colour never", Some("--color")),
+        ("train --verbose", None),
+        ("train --step 1", None),
+        ("bench --engine cpu", Some("--engines")),
+        ("bench --json a.json", Some("--export-json")),
+        ("--helpp", Some("--help")),
+        ("trian", Some("'train'")),
+        ("train --loss hubr", Some("a similar value exists: 'huber'")),
+    ] {
+        let text = refused(2, args);
+        assert_eq!(
+            text.contains("did you mean") || text.contains("a similar"),
+            meant.is_some(),
+            "{args}: {text}"
+        );
+        assert!(
+            text.contains(meant.unwrap_or("(see --help)")),
+            "{args}: {text}"
+        );
+        assert!(!text.contains("as a value"), "{args}: {text}");
+    }
+    let folder = TempDir::new().unwrap();
+    let csv = folder.path().join("cars.csv");
+    fs::write(&csv, "speed,dist,id\n1,2,1\n2,4,2\n3,7,3\n").unwrap();
+    for (column, meant) in [
+        ("sped", Some("speed")),
+        ("Distt", Some("dist")),
+        ("weight", None),
+    ] {
+        let text = refused(3, &format!("train {} --x id --y {column}", csv.display()));
+        match meant {
+            Some(meant) => {
+                assert!(
+                    text.ends_with(&format!("; did you mean \"{meant}\"?\n")),
+                    "{text}"
+                );
+            }
+            None => assert!(!text.contains("did you mean"), "{text}"),
+        }
+    }
+}
+
+#[test]
+fn the_log_is_an_aligned_table_that_begins_with_the_first_epoch() {
+    let text = ran("train --engine cpu --samples 1000 --epochs 35 --seed 3");
+    assert_eq!(logged_epochs(&text), [1, 10, 20, 30]);
+    let table: Vec<&str> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("epoch "))
+        .take(5)
+        .collect();
+    let ends = |line: &str| -> Vec<usize> {
+        let bytes = line.as_bytes();
+        (1..=bytes.len())
+            .filter(|&end| {
+                bytes[end - 1] != b' ' && bytes.get(end).is_none_or(|&next| next == b' ')
+            })
+            .collect()
+    };
+    for line in &table {
+        assert_eq!(ends(line), ends(table[0]), "{text}");
+    }
+    let epochs = |flags: &str| logged_epochs(&ran(&format!("train --engine cpu {flags}")));
+    let cars = format!("{}/tests/data/cars.csv", env!("CARGO_MANIFEST_DIR"));
+    let file =
+        format!("{cars} --x speed --y dist --no-standardize --lr 0.001 --epochs 20 --tolerance 0");
+    assert_eq!(epochs(&file), [1, 2, 4, 8, 16]);
+    assert_eq!(epochs(&format!("{file} --log-every 7")), [1, 7, 14]);
+    let synthetic = "--samples 100 --epochs 9 --log-every";
+    assert_eq!(epochs(&format!("{synthetic} auto")), [1, 2, 4, 8]);
+    assert_eq!(epochs(&format!("{synthetic} 0")), [0; 0]);
+    assert!(refused(2, "train --log-every often").contains("nor auto"));
+}
+
+#[test]
+fn files_that_were_written_are_named() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let wrote = |args: &str| -> Vec<String> {
+        let output = run(args);
+        assert!(output.status.success(), "{args}: {}", stderr(&output));
+        let text = stderr(&output);
+        let lines = text.lines().filter_map(|line| line.strip_prefix("wrote "));
+        lines.map(str::to_owned).collect()
+    };
+    let files = ["h.csv", "loss.svg", "checkpoint", "line.json"].map(at);
+    let [history, plot, checkpoint, line] = &files;
+    let train = format!(
+        "train --engine cpu --samples 1000 --history {history} --plot {plot} --save {line} \
+         --checkpoint {checkpoint} --checkpoint-every 5"
+    );
+    assert_eq!(wrote(&train), files);
+    assert_eq!(wrote(&(train + " --quiet")), [""; 0]);
+    let generate = format!("generate {} --samples 10", at("x.csv"));
+    assert_eq!(wrote(&generate), [at("x.csv")]);
+    assert_eq!(wrote(&(generate + " --quiet")), [""; 0]);
+    let predict = format!("predict {line} {} --output {}", at("x.csv"), at("p.csv"));
+    assert_eq!(wrote(&predict), [at("p.csv")]);
+    assert_eq!(wrote(&(predict + " --quiet")), [""; 0]);
+    let tutorial = format!("tutorial --engine cpu --plot {}", at("t.png"));
+    assert_eq!(wrote(&tutorial), [at("t.png")]);
+    let exports = ["b.json", "b.csv", "b.md", "b.svg"].map(at);
+    let [json, csv, markdown, picture] = &exports;
+    assert_eq!(
+        wrote(&format!(
+            "bench --engines cpu --samples 1000 --min-time 1ms --export-json {json} --export-csv {csv} \
+             --export-markdown {markdown} --plot {picture}"
+        )),
+        exports
+    );
+}
+
+#[test]
+fn colours_are_for_terminals_or_on_demand() {
+    let escapes = |args: &str, flags: &str| {
+        let output = fall_line()
+            .args(args.split_whitespace())
+            .args(flags.split_whitespace())
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        [stdout(&output), stderr(&output)]
+    };
+    let train = "train --engine cpu --samples 1000 --epochs 300 --lr 1e-6 --tolerance 1e-9";
+    for flags in ["", "--color auto", "--color never"] {
+        for text in escapes(train, flags) {
+            assert!(!text.contains('\u{1b}'), "{flags}: {text}");
+        }
+    }
+    let [out, err] = escapes(train, "--color always");
+    let bold: Vec<&str> = out.lines().filter(|line| line.contains('\u{1b}')).collect();
+    assert_eq!(bold.len(), 1, "{out}");
+    assert!(bold[0].starts_with("\u{1b}[1mw = "), "{out}");
+    assert!(err.contains("\u{1b}[33mwarning:\u{1b}[0m "), "{err}");
+    let [_, err] = escapes("--color always train no/such.csv", "");
+    assert!(err.contains("\u{1b}[31merror:\u{1b}[0m "), "{err}");
+    // A program reads JSON.
+    let [out, _] = escapes(
+        "train --engine cpu --samples 10 --format json",
+        "--color always",
+    );
+    serde_json::from_str::<Value>(&out).unwrap();
+}
+
+#[test]
+fn shells_and_man_know_every_subcommand() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = ran(&format!("completions {shell}"));
+        for word in [
+            "train",
+            "predict",
+            "learning-rate",
+            "cutting-plane",
+            "completions",
+        ] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    // Each state of the script for bash has its flags.
+    let bash = ran("completions bash");
+    let states = bash
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("cmd=\"")?.strip_suffix('"'));
+    for state in states.filter(|state| !state.is_empty()) {
+        assert!(bash.contains(&format!("\n        {state})\n")), "{state}");
+    }
+    refused(2, "completions tcsh");
+    let folder = TempDir::new().unwrap();
+    let output = run(&format!("man --output {}", folder.path().display()));
+    assert!(output.status.success(), "{output:?}");
+    for (command, parts) in [
+        ("", ["completions", ".SH \"EXIT STATUS\"\n.nf\n0 done\n"]),
+        ("train", ["\\-\\-learning\\-rate", "\\-\\-skip\\-bad"]),
+        ("bench", [".SH EXAMPLES\n.nf\n", "\\-\\-export\\-json"]),
+        ("predict", ["\\-\\-interval", "csv, parquet, npy"]),
+    ] {
+        let page = ran(&format!("man {command}"));
+        let name = format!("fall-line {command}").trim_end().replace(' ', "-");
+        for part in [&*format!(".TH {name} 1 "), parts[0], parts[1]] {
+            assert!(page.contains(part), "{name}: {part}: {page}");
+        }
+        let file = fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
+        assert_eq!(page, file, "{name}");
+    }
+    assert!(refused(2, "man nosuch").contains("there are train, predict"));
+    let nowhere = refused(1, "man --output no/such");
+    assert!(nowhere.contains("fall-line.1"), "{nowhere}");
 }

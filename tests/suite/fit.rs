@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 #[cfg(unix)]
 use program::fall_line;
-use program::{engines, interrupt, json, ran, refused, run, stderr, stdout};
+use program::{engines, interrupt, json, ran, reach, refused, run, stderr, stdout};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -589,7 +589,7 @@ fn an_interrupted_run_is_no_failure_to_converge() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    lines.find(|line| line.as_ref().unwrap().starts_with("epoch 3:"));
+    assert!(reach(&mut lines, 3));
     interrupt(&child);
     lines.for_each(drop);
     let output = child.wait_with_output().unwrap();

@@ -62,27 +62,21 @@ impl Document {
         }
     }
 
-    /// Writes the files that are asked for, and returns the error of each that could not be written.
-    pub fn write_files(&self, files: &Files) -> Vec<Error> {
-        let written = [
-            files
-                .export_json
-                .as_deref()
-                .map(|path| saved::write(path, self)),
-            files.export_csv.as_deref().map(|path| self.csv(path)),
-            files
-                .export_markdown
-                .as_deref()
-                .map(|path| self.markdown(path)),
-            files.plot.as_deref().map(|path| {
-                let title = format!("Time of an epoch, {}", self.settings.loss_text);
-                plot::write(path, &self.rows, &title)
-            }),
+    /// Writes the files that are asked for, and returns the path or the error of each.
+    pub fn write_files<'a>(&self, files: &'a Files) -> Vec<Result<&'a Path, Error>> {
+        type Write<'d> = &'d dyn Fn(&Path) -> Result<(), Error>;
+        let title = format!("Time of an epoch, {}", self.settings.loss_text);
+        let files: [(_, Write); 4] = [
+            (&files.export_json, &|path| saved::write(path, self)),
+            (&files.export_csv, &|path| self.csv(path)),
+            (&files.export_markdown, &|path| self.markdown(path)),
+            (&files.plot, &|path| plot::write(path, &self.rows, &title)),
         ];
-        written
+        let asked = files
             .into_iter()
-            .flatten()
-            .filter_map(Result::err)
+            .filter_map(|(path, write)| Some((path.as_deref()?, write)));
+        asked
+            .map(|(path, write)| write(path).map(|()| path))
             .collect()
     }
 

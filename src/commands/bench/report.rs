@@ -11,7 +11,7 @@ use super::sentences::{self, PLUS_MINUS};
 use super::settings::Settings;
 use super::table;
 use crate::output::progress::Progress;
-use crate::output::{line, notice};
+use crate::output::{self, line};
 
 /// Returns a function that moves a new progress bar.
 pub fn progress(what: &str, length: u64) -> Box<dyn Fn(u64) + Sync> {
@@ -97,7 +97,7 @@ impl<'a> Report<'a> {
             line("")?;
         }
         line(sentences::phases_title(&document.settings))?;
-        crate::output::stdout(&table::plain(&table::PHASES, &document.rows))?;
+        output::stdout(&table::plain(&table::PHASES, &document.rows))?;
         let conclusions = sentences::break_even(&document.break_even, &document.rows);
         if !conclusions.is_empty() {
             line("")?;
@@ -108,7 +108,7 @@ impl<'a> Report<'a> {
 
     fn warn(&mut self, warning: Option<String>) {
         if let Some(warning) = warning {
-            notice(format!("warning: {warning}"));
+            output::warning(&warning);
             self.warnings.push(warning);
         }
     }

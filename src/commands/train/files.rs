@@ -1,5 +1,7 @@
 //! The files that `train` writes: checked before the run, written after it.
 
+use std::path::Path;
+
 use fall_line::atomic;
 use fall_line::error::Error;
 use fall_line::train::Epoch;
@@ -46,8 +48,8 @@ pub fn check(args: &Train) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes the history and the picture, each whether or not the other could be; returns what could not.
-pub fn write(args: &Train, job: &Job, epochs: &[Epoch]) -> Vec<Error> {
+/// Writes the history and the picture, each whether or not the other could be; returns the path or the error of each.
+pub fn write<'a>(args: &'a Train, job: &Job, epochs: &[Epoch]) -> Vec<Result<&'a Path, Error>> {
     let Output {
         history: history_path,
         plot: plot_path,
@@ -57,7 +59,7 @@ pub fn write(args: &Train, job: &Job, epochs: &[Epoch]) -> Vec<Error> {
     let (source, loss) = (job.prepared.source(), job.prepared.setup().loss);
     let history = history_path
         .as_deref()
-        .map(|path| history::write(path, &epochs));
+        .map(|path| history::write(path, &epochs).map(|()| path));
     let plot = plot_path.as_deref().map(|path| {
         let (title, samples) = (source.title(), HumanCount(source.samples()));
         plot::write(
@@ -65,10 +67,7 @@ pub fn write(args: &Train, job: &Job, epochs: &[Epoch]) -> Vec<Error> {
             &epochs,
             &format!("{loss}, {title}, {samples} samples"),
         )
+        .map(|()| path)
     });
-    [history, plot]
-        .into_iter()
-        .flatten()
-        .filter_map(Result::err)
-        .collect()
+    [history, plot].into_iter().flatten().collect()
 }

@@ -9,14 +9,14 @@ use fall_line::engine::{Description, Storage};
 use fall_line::error::Error;
 use fall_line::fit::{Outcome, Parameter, Prepared, Setup, Uncertainty, Unknown};
 use fall_line::model::Model;
-use fall_line::train::{Epoch, Optimizer, Schedule};
+use fall_line::train::{Optimizer, Schedule};
 use indicatif::{DecimalBytes, HumanCount};
 
 use crate::cli::Train;
-use crate::output::line;
 use crate::output::number::{
     digits, moment, number, percent, period, plain, precise, probability, time, to_digits_of,
 };
+use crate::output::{self, line};
 
 /// The size of b, in that of y, from which on the line is told by its value at the center of x.
 const FAR: f64 = 1000.0;
@@ -142,18 +142,6 @@ pub fn descent(setup: &Setup) -> String {
     text
 }
 
-/// Prints one epoch.
-pub fn epoch(epoch: &Epoch, own: bool) -> Result<(), Error> {
-    let show = if own { precise } else { number };
-    line(format!(
-        "epoch {}: loss = {}, w = {}, b = {}",
-        epoch.epoch,
-        show(epoch.loss),
-        show(epoch.w),
-        show(epoch.b)
-    ))
-}
-
 /// Prints the line, and unless it is to be quiet how the run ended, how good the line is, and how fast it was found.
 pub fn result(args: &Train, outcome: &Outcome) -> Result<(), Error> {
     let talks = args.output.talks();
@@ -174,7 +162,7 @@ pub fn result(args: &Train, outcome: &Outcome) -> Result<(), Error> {
     } else {
         number(outcome.loss)
     };
-    line(format!("w = {}, b = {}, loss = {loss}", show(w), show(b)))?;
+    output::result(format!("w = {}, b = {}, loss = {loss}", show(w), show(b)))?;
     if talks {
         quality(outcome, &show)?;
         speed(outcome)?;

@@ -7,8 +7,8 @@ use fall_line::error::Error;
 use fall_line::fit::{Monitor, Notice, Phase};
 
 use crate::output::interrupts::Interrupts;
-use crate::output::notice;
 use crate::output::progress::Progress;
+use crate::output::{self, advice};
 
 pub struct Terminal {
     quiet: bool,
@@ -78,9 +78,14 @@ impl Monitor for Terminal {
         if self.quiet && !told.is_warning() {
             return;
         }
-        let text = crate::output::advice::notice(told);
-        let warning = if told.is_warning() { "warning: " } else { "" };
-        self.aside(|| notice(format!("{warning}{text}")));
+        let text = advice::notice(told);
+        self.aside(|| {
+            if told.is_warning() {
+                output::warning(text);
+            } else {
+                output::notice(text);
+            }
+        });
     }
 
     fn is_cancelled(&self) -> bool {

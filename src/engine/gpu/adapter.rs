@@ -199,6 +199,16 @@ pub fn list() -> Vec<Adapter> {
         .collect()
 }
 
+/// Returns the names of the backends that are compiled in.
+pub fn backends() -> Vec<&'static str> {
+    let compiled = wgpu::Instance::enabled_backend_features();
+    let backends = wgpu::Backend::ALL.into_iter();
+    backends
+        .filter(|&backend| compiled.contains(backend.into()))
+        .map(wgpu::Backend::to_str)
+        .collect()
+}
+
 /// Returns the adapter of an index, or the best one whose name, backend or kind contains `wanted`. `None` asks for the
 /// best adapter, even a software adapter.
 ///

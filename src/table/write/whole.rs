@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Seek, Write};
 use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch};
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::DataType;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -22,8 +22,11 @@ pub struct WholeWriter<W: Write + Send> {
 }
 
 enum Table<W: Write + Send> {
-    // In boxes because they are large.
-    Csv(Box<arrow_csv::Writer<W>>),
+    Csv {
+        out: W,
+        has_header: bool,
+    },
+    // In a box because it is large.
     Parquet(Box<ArrowWriter<W>>),
     /// The rows are kept in a file without a name until their number is known.
     Npy {
@@ -53,7 +56,17 @@ impl<W: Write + Send> WholeWriter<W> {
             self.table = Some(Table::new(out, self.kind, rows)?);
         }
         match &mut self.table {
-            Some(Table::Csv(csv)) => csv.write(rows).map_err(arrow_error),
+            Some(Table::Csv { out, has_header }) => {
+                // Into memory first: arrow-csv turns an error of `out` into text.
+                let mut text = Vec::new();
+                let mut csv = arrow_csv::WriterBuilder::new()
+                    .with_header(!*has_header)
+                    .build(&mut text);
+                csv.write(rows).map_err(io::Error::other)?;
+                drop(csv);
+                *has_header = true;
+                out.write_all(&text)
+            }
             Some(Table::Parquet(parquet)) => parquet.write(rows).map_err(write_error),
             Some(Table::Npy {
                 rows: file, count, ..
@@ -80,7 +93,7 @@ impl<W: Write + Send> WholeWriter<W> {
     /// Finishes the table; without this the file is not complete.
     pub fn finish(self) -> io::Result<()> {
         match self.table {
-            Some(Table::Csv(csv)) => csv.into_inner().flush(),
+            Some(Table::Csv { mut out, .. }) => out.flush(),
             Some(Table::Parquet(parquet)) => parquet.close().map(drop).map_err(write_error),
             Some(Table::Npy {
                 mut out,
@@ -102,7 +115,10 @@ impl<W: Write + Send> WholeWriter<W> {
 impl<W: Write + Send> Table<W> {
     fn new(out: W, kind: Kind, rows: &RecordBatch) -> io::Result<Self> {
         Ok(match kind {
-            Kind::Csv => Table::Csv(Box::new(arrow_csv::Writer::new(out))),
+            Kind::Csv => Table::Csv {
+                out,
+                has_header: false,
+            },
             Kind::Parquet => {
                 let properties = WriterProperties::builder().set_compression(Compression::SNAPPY);
                 let writer = ArrowWriter::try_new(out, rows.schema(), Some(properties.build()));
@@ -143,11 +159,4 @@ fn numbers(rows: &RecordBatch, at: usize) -> Option<Vec<f64>> {
             .map(|number| number.unwrap_or(f64::NAN))
             .collect(),
     )
-}
-
-fn arrow_error(error: ArrowError) -> io::Error {
-    match error {
-        ArrowError::IoError(_, error) => error,
-        other => io::Error::other(other),
-    }
 }

@@ -1,6 +1,7 @@
 //! The program as a user runs it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::io;
 use std::process::{Child, Command, Output};
 
 use serde_json::Value;
@@ -35,6 +36,23 @@ pub fn ran(args: &str) -> String {
 
 pub fn json(args: &str) -> Value {
     serde_json::from_str(&ran(args)).unwrap()
+}
+
+/// Returns the epoch, loss, w and b of a line of the log, or `None` for any other line.
+pub fn logged(line: &str) -> Option<[f64; 4]> {
+    let numbers: Result<Vec<f64>, _> = line.split_whitespace().map(str::parse).collect();
+    numbers.ok()?.try_into().ok()
+}
+
+/// Returns the epochs that the log shows.
+pub fn logged_epochs(text: &str) -> Vec<u64> {
+    let lines = text.lines().filter_map(logged);
+    lines.map(|[epoch, ..]| epoch as u64).collect()
+}
+
+/// Reads lines up to the one of an epoch in the log. Returns whether there was one.
+pub fn reach(lines: &mut impl Iterator<Item = io::Result<String>>, epoch: u64) -> bool {
+    lines.any(|line| logged(&line.unwrap()).is_some_and(|[at, ..]| at == epoch as f64))
 }
 
 /// `--engine cpu`, and `--adapter I` of every adapter there is, said aloud. None is a failure.
