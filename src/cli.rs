@@ -31,7 +31,6 @@ mod train;
 #[command(
     version,
     long_version = LONG_VERSION.as_str(),
-    about,
     max_term_width = 100,
     args_override_self = true,
     after_help = EXAMPLES,
@@ -103,7 +102,7 @@ pub enum Command {
     /// For example: fall-line completions bash > ~/.local/share/bash-completion/completions/fall-line
     Completions {
         /// Shell: bash, zsh, fish, elvish, powershell
-        #[arg(value_name = "SHELL", hide_possible_values = true)]
+        #[arg(value_name = "SHELL")]
         shell: Shell,
     },
     /// Print a page of the manual, or write all to a folder

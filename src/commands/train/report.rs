@@ -197,9 +197,9 @@ fn quality(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error>
     if let Some(Model { w, b }) = quality.least_squares {
         let distance = match quality.distance {
             Some(distance) => format!(
-                "; w is {:.1e} from it, b {:.1e}",
-                distance.w.abs(),
-                distance.b.abs()
+                "; w is {} from it, b {}",
+                digits(distance.w.abs(), 2),
+                digits(distance.b.abs(), 2)
             ),
             None => " (the line of mse)".to_owned(),
         };
