@@ -9,8 +9,9 @@ PyArrow gives up within the first hundredth, for no value comes twice); and as N
 decimals, which keep their dictionaries, it writes another file of Parquet. Every reader reads x and y
 of each, in turns, so that a machine that slows down slows all alike; the files are in the page cache.
 What is read agrees first: the sample count and the sums of both columns. fall-line is
-`cargo bench --bench read`, a new process each turn, whose start is not counted: opening, and all
-samples in f64 once, added up. The libraries stay loaded, and the first turn of each does not count.
+`cargo bench --bench read`, a new process each turn, whose start is not counted: opening, and the
+statistics of all samples in f64 (sums, squares, ends and a checksum), which `train` takes before it
+loads them. The libraries stay loaded, and the first turn of each does not count.
 
 NumPy and PyArrow are required, to write the files. A library that is not installed is listed as
 absent.

@@ -64,12 +64,18 @@ fn print(mut out: impl Write, text: &str) -> Result<(), Error> {
 
 /// Returns whether the reader of standard output has left. It has read enough, and wants no more.
 pub fn reader_left(error: &Error) -> bool {
-    matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    let Error::Io { doing, source } = error else {
+        return false;
+    };
+    doing == TO_STDOUT && source.kind() == io::ErrorKind::BrokenPipe
 }
+
+/// What an error of standard output could not do.
+const TO_STDOUT: &str = "cannot write to standard output";
 
 pub fn cannot_print(source: io::Error) -> Error {
     Error::Io {
-        doing: "cannot write to standard output".to_owned(),
+        doing: TO_STDOUT.to_owned(),
         source,
     }
 }

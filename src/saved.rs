@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic;
+use crate::data::Time;
 use crate::data::goodness::Goodness;
 use crate::data::statistics::Statistics;
 use crate::data::uncertainty::Uncertainty;
@@ -31,6 +32,9 @@ pub struct Saved {
     pub y_center: Option<f64>,
     /// The units of w and b.
     pub units: Units,
+    /// What the numbers of x count; `None` in older files.
+    #[serde(default)]
+    pub x_counts: Option<Counts>,
     /// The name of the loss.
     pub loss: String,
     /// δ of huber, τ of quantile.
@@ -48,6 +52,40 @@ pub struct Saved {
     pub epochs: u64,
     /// `true` if nothing improved any more; `None` if the run was to take all its epochs.
     pub converged: Option<bool>,
+}
+
+/// What numbers count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counts {
+    /// Whatever the data's owner says.
+    Numbers,
+    /// Days since the start of 1970: they were dates.
+    Days,
+    /// Seconds since then: they were dates with times.
+    Seconds,
+}
+
+impl From<Option<Time>> for Counts {
+    fn from(time: Option<Time>) -> Self {
+        match time {
+            None => Counts::Numbers,
+            Some(Time::Days) => Counts::Days,
+            Some(Time::Seconds) => Counts::Seconds,
+        }
+    }
+}
+
+impl Counts {
+    /// Returns what numbers that count `other` are multiplied with to count this; `None` if one of both is no time.
+    pub fn per(self, other: Counts) -> Option<f64> {
+        const SECONDS: f64 = 86_400.0;
+        match (self, other) {
+            (Counts::Days, Counts::Seconds) => Some(1.0 / SECONDS),
+            (Counts::Seconds, Counts::Days) => Some(SECONDS),
+            _ => (self == other).then_some(1.0),
+        }
+    }
 }
 
 /// The names of the columns, and the units of w and b.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 pub use self::csv::ReadText;
 use self::csv::value::Missing;
+pub use self::csv::value::iso_time;
+pub use self::files::listed;
 use self::input::Input;
 use self::kind::{FileKind, READABLE};
 use self::npy::Npy;
@@ -14,8 +16,8 @@ pub use self::request::Request;
 use self::rows::{Joined, Rows, Samples, Skipped, WithMissing, enough};
 use self::shared::SharedFile;
 use self::store::{Store, cannot_copy};
-use self::whole::{Each, Whole};
-use crate::data::OnLoad;
+use self::whole::{Each, Whole, WholeRows};
+use crate::data::{OnLoad, Time};
 use crate::error::{Error, TableKind, counted};
 
 mod csv;
@@ -60,7 +62,7 @@ pub fn open_all(
     request: &Request,
     on_load: OnLoad,
 ) -> Result<OpenedFile, Error> {
-    let files = files::listed(paths)?;
+    let files = listed(paths)?;
     let mut texts = Texts::default();
     let mut tables = Vec::new();
     for path in &files {
@@ -84,11 +86,7 @@ pub fn open_all(
             }
         }
         if !tables.is_empty() && !texts.read.is_empty() {
-            return Err(Error::Data(format!(
-                "{} is of another kind than {}: give files of one kind",
-                path.display(),
-                files[0].display(),
-            )));
+            return Err(of_another_kind(path, &files[0]));
         }
     }
     let name = match paths {
@@ -122,13 +120,27 @@ pub fn read_whole(
     on_load: OnLoad,
     each: Each,
 ) -> Result<ReadText, Error> {
-    let files = files::listed(paths)?;
+    let files = listed(paths)?;
     let mut all: Option<ReadText> = None;
+    let (mut schema, mut all_notes) = (None, Vec::new());
+    let mut first_kind = None;
     for path in &files {
         let Some((input, kind)) = input(path, &files, request, on_load)? else {
             continue;
         };
+        if *first_kind.get_or_insert(kind) != kind {
+            return Err(of_another_kind(path, &files[0]));
+        }
         let name = input.name.clone();
+        let several = files.len() > 1;
+        let each: Each = &mut |mut rows: WholeRows| {
+            if several {
+                let first =
+                    schema.get_or_insert_with(|| whole::optional(rows.columns.schema_ref()));
+                rows.columns = whole::aligned(&name, &rows.columns, first)?;
+            }
+            each(rows)
+        };
         let read = match kind {
             TableKind::Parquet => {
                 whole(open_as(input, request, Parquet::from_file)?, request, each)?
@@ -145,16 +157,36 @@ pub fn read_whole(
             }
         };
         match &mut all {
-            None => all = Some(read),
+            None => {
+                all_notes = read.notes.clone();
+                all = Some(read);
+            }
             Some(all) => {
-                same_columns(&name, &read.names, &all.names)?;
+                same_columns(&name, &read, all)?;
                 all.skipped.join(read.skipped);
+                all.notes.extend(notes_of(&name, read.notes, &all_notes));
             }
         }
     }
-    let mut all = all.ok_or_else(|| Error::Data(format!("{} is empty", files[0].display())))?;
+    let mut all = all.ok_or_else(|| Error::Data("no file has rows below its header".to_owned()))?;
     all.notes.extend(one_set(&files));
     Ok(all)
+}
+
+fn of_another_kind(file: &Path, first: &Path) -> Error {
+    Error::Data(format!(
+        "{} is of another kind than {}: give files of one kind",
+        file.display(),
+        first.display(),
+    ))
+}
+
+/// Returns a later file's notes, unless they are those of the first one.
+fn notes_of(file: &str, notes: Vec<String>, first: &[String]) -> Option<String> {
+    (notes != first).then(|| match notes.is_empty() {
+        true => format!("{file} has none of these"),
+        false => format!("{file}: {}", notes.join("; ")),
+    })
 }
 
 /// Returns the note that several files are one set.
@@ -178,12 +210,14 @@ pub fn read_whole_pair(
 
 /// Hands on all rows of a table.
 fn whole(table: impl Whole, request: &Request, each: Each) -> Result<ReadText, Error> {
+    let (skipped, unusable) = whole::rows_of(&table, request, each)?;
     Ok(ReadText {
-        skipped: whole::rows_of(&table, request, each)?,
+        skipped,
         names: table.names(),
         title: table.title(),
         time: table.time(),
-        notes: Vec::new(),
+        notes: unusable.note().into_iter().collect(),
+        styles: Default::default(),
     })
 }
 
@@ -289,6 +323,8 @@ struct Texts {
     store: Store,
     read: Vec<ReadText>,
     skipped: Skipped,
+    /// What is not usual in the later files.
+    notes: Vec<String>,
 }
 
 impl Texts {
@@ -297,7 +333,9 @@ impl Texts {
         let store = &mut self.store;
         let mut read = read_text(input, |name, text| csv::read(name, text, request, store))?;
         if let Some(first) = self.read.first() {
-            same_columns(&name, &read.names, &first.names)?;
+            same_columns(&name, &read, first)?;
+            let notes = std::mem::take(&mut read.notes);
+            self.notes.extend(notes_of(&name, notes, &first.notes));
         }
         self.skipped.join(std::mem::take(&mut read.skipped));
         self.read.push(read);
@@ -308,9 +346,15 @@ impl Texts {
         if self.read.is_empty() {
             return Err(Error::Data(format!("{name} is empty")));
         }
-        let first = self.read.swap_remove(0);
-        self.store.title = first.title;
+        let several = self.read.len() > 1;
+        let mut first = self.read.swap_remove(0);
+        first.notes.extend(self.notes);
         let [x, y] = first.names;
+        self.store.title = if several {
+            format!("{name}: {y} over {x}")
+        } else {
+            first.title
+        };
         Ok(OpenedFile {
             source: Box::new(self.store),
             x,
@@ -369,7 +413,8 @@ fn open_as<R>(
 /// Returns the samples of tables, one after the other.
 fn opened(mut tables: Vec<Table>, request: &Request, on_load: OnLoad) -> Result<OpenedFile, Error> {
     for table in &tables[1..] {
-        same_columns(&table.name, &table.names, &tables[0].names)?;
+        same_names(&table.name, &table.names, &tables[0].names)?;
+        same_time(&table.name, table.rows.time(), tables[0].rows.time())?;
     }
     let [x, y] = tables[0].names.clone();
     let bytes: u64 = tables.iter().map(|table| table.bytes).sum();
@@ -403,9 +448,45 @@ fn opened(mut tables: Vec<Table>, request: &Request, on_load: OnLoad) -> Result<
     })
 }
 
-/// Checks that x and y have the names that they have in the first file.
-fn same_columns(file: &str, names: &[String; 2], first: &[String; 2]) -> Result<(), Error> {
-    if names == first {
+/// Checks that x and y of a text have the names that they have in the first one, and are written in the same way.
+fn same_columns(file: &str, read: &ReadText, first: &ReadText) -> Result<(), Error> {
+    same_names(file, &read.names, &first.names)?;
+    for (at, name) in read.names.iter().enumerate() {
+        if let (Some(own), Some(other)) = (&read.styles[at], &first.styles[at])
+            && own != other
+        {
+            return Err(Error::Data(format!(
+                "{file} writes {name:?} with {own}, and the first file with {other}: give files that are written alike"
+            )));
+        }
+    }
+    same_time(file, read.time, first.time)
+}
+
+/// Checks that x counts what it counts in the first file.
+fn same_time(file: &str, time: Option<Time>, first: Option<Time>) -> Result<(), Error> {
+    let word = |time| match time {
+        None => "numbers",
+        Some(Time::Days) => "dates",
+        Some(Time::Seconds) => "dates with times",
+    };
+    if time == first {
+        return Ok(());
+    }
+    Err(Error::Data(format!(
+        "x is {} in {file}, and {} in the first file: give files of one kind",
+        word(time),
+        word(first),
+    )))
+}
+
+/// Checks that x and y have the names that they have in the first file, in capitals or not.
+fn same_names(file: &str, names: &[String; 2], first: &[String; 2]) -> Result<(), Error> {
+    if names
+        .iter()
+        .zip(first)
+        .all(|(own, other)| own.to_lowercase() == other.to_lowercase())
+    {
         return Ok(());
     }
     let over = |[x, y]: &[String; 2]| format!("{y:?} over {x:?}");

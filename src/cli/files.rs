@@ -31,9 +31,9 @@ pub struct Predict {
     pub columns: Columns,
     /// Predict at this x, instead of reading files
     ///
-    /// May be given several times.
-    #[arg(long, value_name = "X", conflicts_with_all = ["x", "output"])]
-    pub at: Vec<f64>,
+    /// May be given several times. For a line over dates, x may be one: 2024-03-20.
+    #[arg(long, value_name = "X", conflicts_with_all = ["x", "output"], allow_hyphen_values = true)]
+    pub at: Vec<String>,
     /// Write to FILE.csv, FILE.parquet or FILE.npy
     ///
     /// The file has all columns of DATA, then `prediction`, `residual` (y less the prediction) if DATA has y, and `lower` and

@@ -19,7 +19,7 @@ pub fn open_files(
     request: &Request,
     quiet: bool,
 ) -> Result<OpenedFile, Error> {
-    let reading = Progress::new("reading", bytes_of(flags.files(data)), quiet);
+    let reading = Progress::new("reading", bytes_of(&files_of(flags, data)?), quiet);
     let on_load = |n| reading.advance(n);
     let file = if data.is_empty() {
         let (x, y) = pair_of(flags, request)?;
@@ -55,13 +55,25 @@ pub fn read_whole(
         return table::read_whole_pair(&x, y.as_deref(), request, each);
     }
     let quiet = args.quiet || args.output.is_none();
-    let reading = Progress::new("reading", bytes_of(args.columns.files(&args.data)), quiet);
+    let files = files_of(&args.columns, &args.data)?;
+    let reading = Progress::new("reading", bytes_of(&files), quiet);
     table::read_whole(&args.data, request, typed, &|n| reading.advance(n), each)
 }
 
+/// Returns the files that are read: those that DATA stands for, or without it those of the columns.
+pub fn files_of(flags: &Columns, data: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let files: Vec<PathBuf> = flags.files(data).map(Path::to_owned).collect();
+    if data.is_empty() {
+        Ok(files)
+    } else {
+        table::listed(&files)
+    }
+}
+
 /// Returns the bytes of files. The length of a pipe is not known.
-fn bytes_of<'a>(files: impl Iterator<Item = &'a Path>) -> u64 {
+fn bytes_of(files: &[PathBuf]) -> u64 {
     files
+        .iter()
         .map(|path| std::fs::metadata(path).map_or(0, |file| file.len()))
         .sum()
 }

@@ -3,25 +3,26 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use fall_line::atomic;
-use fall_line::data::Block;
 use fall_line::data::goodness::Goodness;
 use fall_line::data::statistics::Statistics;
 use fall_line::data::uncertainty::{Holds, Uncertainty};
+use fall_line::data::{Block, Time};
 use fall_line::error::{Error, counted};
 use fall_line::model::{Centered, Model};
-use fall_line::saved::Saved;
+use fall_line::saved::{Counts, Saved};
 use fall_line::table::whole::WholeRows;
 use fall_line::table::write::{self, Kind, WholeWriter};
-use fall_line::table::{ReadText, Request};
+use fall_line::table::{ReadText, Request, iso_time};
 use serde::Serialize;
 
-use super::open::{read_whole, told};
+use super::open::{files_of, read_whole, told};
 use super::set_threads;
 use crate::cli::{Format, Predict};
 use crate::output;
@@ -40,6 +41,8 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
     let mut predictions = Predictions::new(line);
     let interrupts = Interrupts::listen()?;
     let mut read = None;
+    // An error of a file is told with its path.
+    let stopped = output::cannot_print;
     let mut write_to = |out: &mut (dyn Write + Send), kind| {
         let mut table = WholeWriter::new(out, kind);
         let mut write = |rows: WholeRows| {
@@ -101,14 +104,6 @@ fn request<'a>(args: &'a Predict, saved: &'a Saved) -> Request<'a> {
     }
 }
 
-/// Returns the error that the output can't be written any more.
-fn stopped(source: io::Error) -> Error {
-    Error::Io {
-        doing: "cannot write the predictions".to_owned(),
-        source,
-    }
-}
-
 /// Checks that the predictions can be written and replace nothing that is read. Returns the kind of the output.
 fn check_output(args: &Predict) -> Result<Kind, Error> {
     let Some(path) = &args.output else {
@@ -116,8 +111,13 @@ fn check_output(args: &Predict) -> Result<Kind, Error> {
     };
     let kind = write::kind(path)?;
     atomic::check_writable(path)?;
-    let data = args.columns.files(&args.data);
-    output::refuse_to_replace("--output", path, "the data", data)?;
+    let data = files_of(&args.columns, &args.data)?;
+    output::refuse_to_replace(
+        "--output",
+        path,
+        "the data",
+        data.iter().map(PathBuf::as_path),
+    )?;
     output::refuse_to_replace("--output", path, "the model", [args.model.as_path()])?;
     Ok(kind)
 }
@@ -129,6 +129,8 @@ struct Line {
     interval: Option<(Uncertainty, Holds)>,
     /// The range of x that the line was trained on, if it is known.
     range: [f64; 2],
+    /// What x counts, if that is known.
+    counts: Option<Counts>,
 }
 
 impl Line {
@@ -150,6 +152,7 @@ impl Line {
         });
         Ok(Line {
             line,
+            counts: saved.x_counts,
             interval: interval.transpose()?,
             range: saved
                 .statistics
@@ -163,6 +166,27 @@ impl Line {
     fn interval(&self, x: f64) -> Option<[f64; 2]> {
         let (errors, holds) = self.interval?;
         errors.interval(self.line, x, holds)
+    }
+
+    /// Returns what x is multiplied with to count what it did in training.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for dates where there were numbers, or the other way round.
+    fn unit(&self, time: Option<Time>) -> Result<f64, Error> {
+        let word = |counts| match counts {
+            Counts::Numbers => "numbers",
+            Counts::Days | Counts::Seconds => "dates",
+        };
+        let (Some(trained), given) = (self.counts, Counts::from(time)) else {
+            return Ok(1.0);
+        };
+        trained.per(given).ok_or_else(|| {
+            Error::Data(format!(
+                "the model was trained on {} as x, and these are {}",
+                word(trained),
+                word(given)
+            ))
+        })
     }
 
     fn is_outside(&self, x: f64) -> bool {
@@ -201,7 +225,14 @@ impl Predictions {
 
     /// Returns rows with the predictions beside them: also the residuals if y is known, and the intervals if they are wanted.
     fn beside(&mut self, rows: WholeRows) -> Result<RecordBatch, Error> {
-        let WholeRows { columns, x, y } = rows;
+        let WholeRows {
+            columns,
+            mut x,
+            y,
+            time,
+        } = rows;
+        let unit = self.line.unit(time)?;
+        x.iter_mut().for_each(|x| *x *= unit);
         let predictions: Vec<f64> = x.iter().map(|&x| self.line.line.predict(x)).collect();
         let present = x.iter().filter(|x| !x.is_nan());
         self.rows += present.clone().count() as u64;
@@ -317,17 +348,18 @@ fn at(args: &Predict, saved: &Saved, line: &Line) -> Result<ExitCode, Error> {
     let predictions: Vec<At> = args
         .at
         .iter()
-        .map(|&x| {
+        .map(|text| {
+            let x = at_x(text, line)?;
             let [lower, upper] = line.interval(x).map_or([None; 2], |ends| ends.map(Some));
-            At {
+            Ok(At {
                 x,
                 prediction: line.line.predict(x),
                 lower,
                 upper,
                 outside: line.is_outside(x),
-            }
+            })
         })
-        .collect();
+        .collect::<Result<_, Error>>()?;
     if args.format == Format::Json {
         output::json::print(&predictions)?;
     } else {
@@ -361,6 +393,20 @@ fn at(args: &Predict, saved: &Saved, line: &Line) -> Result<ExitCode, Error> {
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the x of a text: a number, or a date where the line was trained on dates.
+fn at_x(text: &str, line: &Line) -> Result<f64, Error> {
+    let number = text.parse::<f64>().ok().filter(|x| x.is_finite());
+    let date = || {
+        let (x, time) = iso_time(text)?;
+        Some(line.unit(Some(time)).map(|unit| x * unit))
+    };
+    number.map(Ok).or_else(date).unwrap_or_else(|| {
+        Err(Error::Usage(format!(
+            "--at {text} is not a finite number, nor a date such as 2024-03-20"
+        )))
+    })
 }
 
 /// A prediction at one x.

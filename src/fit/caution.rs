@@ -113,12 +113,11 @@ impl fmt::Display for Caution {
                 slope_without,
             } => write!(
                 f,
-                "sample {} decides the slope alone, because its x of {x} is far from all others: without it the slope of \
-                 least squares is {}{}",
+                "sample {}, at x = {x}, decides the slope alone: without it the slope of least squares is {}{}",
                 grouped(*sample),
                 five_digits(*slope_without),
                 if *sample == 1 {
-                    "; in a file whose first line names the columns, say so by a header"
+                    "; is the first line of the file a header?"
                 } else {
                     ""
                 }

@@ -85,6 +85,7 @@ impl Outcome {
             x_center: Some(self.centered.x_center),
             y_center: Some(self.centered.y_center),
             units: Units::new(x, y),
+            x_counts: Some(self.time.into()),
             loss: self.setup.loss.name().to_owned(),
             loss_parameter: self.setup.loss.parameter(),
             data: self.title.clone(),

@@ -83,7 +83,13 @@ fn hint(error: &Error) -> &'static str {
     match error {
         Error::Row(row) if row.may_be_header() => header_hint(row),
         Error::Row(row) if row.reason == Reason::Dressed => {
-            "; write plain numbers (--decimal . or --decimal , reads thousands separators)"
+            "; write plain numbers (--decimal . or --decimal , reads points and commas between thousands)"
+        }
+        Error::Row(row) if row.reason == Reason::Fields && row.hint.is_some() => {
+            " --skip-lines leaves out lines above it"
+        }
+        Error::Row(row) if row.hint.is_none() && row.reason == Reason::NotANumber => {
+            "; --skip-bad leaves such rows out, --missing names a sign of missing values"
         }
         Error::Row(row) if row.hint.is_none() && row.reason.is_left_out(true) => {
             "; --skip-bad leaves such rows out"
@@ -91,7 +97,7 @@ fn hint(error: &Error) -> &'static str {
         Error::Ambiguous(Ambiguity {
             setting: Setting::DateFormat,
             ..
-        }) => "; --date-format %d/%m/%Y or --date-format %m/%d/%Y says which",
+        }) => "; --date-format says which",
         Error::Ambiguous(_) => "; --decimal , or --decimal . says which",
         Error::Value { value, .. } if value.is_finite() => {
             "; --standardize brings such values into range"
@@ -233,7 +239,7 @@ mod tests {
             (Error::Row(first()), header),
             (
                 Error::Row(bad_row(Row::Line(2), None)),
-                "is not a number; --skip-bad leaves such rows out",
+                "; --skip-bad leaves such rows out, --missing names a sign of missing values",
             ),
             (
                 Error::Row(bad_row(Row::Line(2), Some("; a hint"))),

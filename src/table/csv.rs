@@ -62,6 +62,8 @@ pub struct ReadText {
     pub skipped: Skipped,
     /// What is not usual in the text, in words.
     pub notes: Vec<String>,
+    /// What in x and y may be read in another way, in words: `decimal commas`, `dates by %d/%m/%Y`.
+    pub styles: [Option<String>; 2],
 }
 
 /// Appends the samples of a text to a store; errors call it `name`.
@@ -111,14 +113,12 @@ fn read_chunks<T: Send>(
     let y_written = y.map(|at| layout.written(at)).transpose()?;
     let missing = Missing::new(request.missing);
     let y_field = y.zip(y_written.as_ref());
+    let delimiter = layout.cleaner.separator.byte();
     let shape = RecordShape {
-        delimiter: layout.cleaner.separator.byte(),
+        delimiter,
         width: layout.columns.len(),
-        x: Field {
-            at: x,
-            written: &x_written,
-        },
-        y: y_field.map(|(at, written)| Field { at, written }),
+        x: Field::new(x, &x_written, delimiter),
+        y: y_field.map(|(at, written)| Field::new(at, written, delimiter)),
         missing: &missing,
     };
     let mut table = CsvTable {
@@ -140,6 +140,7 @@ fn read_chunks<T: Send>(
         time: x_written.time(),
         skipped,
         notes: layout.notes.clone(),
+        styles: [Some(x), y].map(|at| layout.style(at?).map(str::to_owned)),
     })
 }
 
@@ -205,7 +206,7 @@ impl<F> CsvTable<'_, F> {
         let (skip_bad, shape) = (self.skip_bad, self.shape);
         let chunks = CHUNKS_A_THREAD * rayon::current_num_threads();
         let made = |chunk: &TextChunk| {
-            let mut parsed = parse::parse(chunk, shape, skip_bad);
+            let mut parsed = parse::parse(chunk, &shape, skip_bad);
             let made = make(chunk, &shape, std::mem::take(&mut parsed.samples));
             (parsed, made)
         };

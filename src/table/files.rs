@@ -24,6 +24,10 @@ pub fn listed(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
             let folders = path.parent().unwrap_or(Path::new(""));
             files.append(&mut matching(&text, folders)?);
         } else {
+            if path != Path::new("-") {
+                // Before anything is made of the others.
+                path.metadata().map_err(Error::cannot_read(&text))?;
+            }
             files.push(path.clone());
         }
     }

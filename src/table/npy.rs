@@ -12,7 +12,7 @@ use self::header::NpyHeader;
 use super::request::ColumnChoice;
 use super::rows::{Axis, Bad, Request, Rows, judge};
 use super::shared::SharedFile;
-use super::whole::{Whole, array_of};
+use super::whole::{Whole, array_of, type_of};
 use crate::data::{BLOCK, Block, Time, positions};
 use crate::error::{Error, Row, RowError, TableKind};
 
@@ -220,8 +220,11 @@ impl Whole for Npy {
                 let mut values = Vec::new();
                 array::read(&mut [(array, &mut values)], rows.clone())
                     .map_err(Error::cannot_read(&self.x.file))?;
-                let (kind, values) = array_of(values, array.number.time());
-                Ok((Field::new(name, kind, true), values))
+                let time = array.number.time();
+                Ok((
+                    Field::new(name, type_of(time), true),
+                    array_of(values, time),
+                ))
             });
             let (fields, values): (Vec<_>, Vec<_>) = columns
                 .collect::<Result<Vec<_>, Error>>()?

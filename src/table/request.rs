@@ -80,7 +80,10 @@ impl ColumnChoice<'_> {
     pub fn choose(&self, request: &Request) -> Result<(usize, Option<usize>), Error> {
         let find = |wanted| self.find(wanted);
         let x = match request.x.map(find).transpose() {
-            Err(_) if request.x_of_model && self.unnamed.is_some() => None,
+            // A column that stands alone is x, whatever its name.
+            Err(_) if request.x_of_model && self.unnamed.is_some() && self.columns.len() == 1 => {
+                None
+            }
             found => found?,
         };
         let y = match request.y.map(find).transpose() {

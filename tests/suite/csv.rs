@@ -215,7 +215,7 @@ fn a_value_that_cannot_be_used_is_named() {
         ("€ 5", "\"€ 5\" is a number with", Reason::Dressed),
         ("(5)", "\"(5)\" is a number with", Reason::Dressed),
         ("CHF 5", "\"CHF 5\" is a number with", Reason::Dressed),
-        ("1 000", "\"1 000\" is a number with", Reason::Dressed),
+        ("1 00", "\"1 00\" is a number with", Reason::Dressed),
         (
             "5\n6",
             "a quoted number runs over several lines",
@@ -576,7 +576,10 @@ fn files_of_other_programs_are_read() {
             y: Some("b"),
             ..PLAIN
         },
-        &["columns separated by blanks"],
+        &[
+            "columns separated by blanks",
+            "the first column has no name",
+        ],
     );
     // A separator ends the samples, or all lines.
     assert_laid_out("a,b\n1,2.5,\n3,4.5,\n", PLAIN, &[]);
@@ -584,7 +587,10 @@ fn files_of_other_programs_are_read() {
     // Blanks before quotes.
     assert_laid_out("a, \"b, c\"\n1, \"2.5\"\n3, \"4.5\"\n", PLAIN, &[]);
     // R's names of rows, and pandas' index, have no name.
-    let notes = &["columns separated by blanks"];
+    let notes = &[
+        "columns separated by blanks",
+        "the first column has no name",
+    ];
     assert_laid_out("   a   b\n1  1 2.5\n2  3 4.5\n", PLAIN, notes);
     assert_laid_out(",a,b\n0,1,2.5\n1,3,4.5\n", PLAIN, &[]);
     // Blanks in a blank line, and what pads the end.
@@ -675,9 +681,9 @@ fn dates_are_days_and_times_are_seconds() {
     };
     assert_eq!(ambiguity.setting, Setting::DateFormat);
     assert!(
-        error
-            .to_string()
-            .ends_with("line 2: \"03/04/2024\" may be 2024-04-03 or 2024-03-04"),
+        error.to_string().ends_with(
+            "line 2: \"03/04/2024\" may be 2024-04-03 (%d/%m/%Y) or 2024-03-04 (%m/%d/%Y)"
+        ),
         "{error}"
     );
     let (days, _) = read(&["03/04/2024", "05/06/2024"], Some("%m/%d/%Y")).unwrap();
@@ -933,4 +939,165 @@ fn a_quote_that_is_never_closed_is_found() {
         text.contains("line 4: a record of more than 16 MB"),
         "{text}"
     );
+}
+
+/// What looks like one thing in one column, and like another beside it, is asked for or read by what is certain.
+#[test]
+fn columns_are_not_read_by_the_signs_of_others() {
+    let both = |content: &str| open(content, Some("x"), Some("y"));
+    for content in [
+        "x;y;tags\n1.234;1;3,7\n3.456;3;4,7\n",
+        "x,y,place\n1.234,1,\"1,2\"\n3.456,3,\"1,2\"\n",
+    ] {
+        let text = refusal(both(content));
+        assert!(text.contains("\"1.234\" may be 1.234 or 1234"), "{text}");
+        let points = Request {
+            x: Some("x"),
+            y: Some("y"),
+            decimal: Some(b'.'),
+            ..PLAIN
+        };
+        assert_reads(open_as(content, points), &[1.234, 3.456], &[1.0, 3.0]);
+    }
+    // A point before three digits alone is one before decimals, and a comma among decimal points is none.
+    assert_reads(
+        both("x;y\n1.234;1\n3.456;3\n"),
+        &[1.234, 3.456],
+        &[1.0, 3.0],
+    );
+    assert_reads(
+        both("x;y\n1,234;1.5\n3,456;3.5\n"),
+        &[1234.0, 3456.0],
+        &[1.5, 3.5],
+    );
+    // Blanks and apostrophes can only be between thousands.
+    for separator in [" ", "\u{a0}", "\u{202f}", "'", "’"] {
+        let content = format!("x;y\n1;1{separator}234,5\n2;12{separator}345,5\n");
+        assert_reads(both(&content), &[1.0, 2.0], &[1234.5, 12_345.5]);
+        let content = content.replace(',', ".").replace(';', ",");
+        assert_reads(both(&content), &[1.0, 2.0], &[1234.5, 12_345.5]);
+    }
+    let text = refusal(both("x,y\n0,1 234 5\n1,2 345 6\n"));
+    assert!(text.contains("\"1 234 5\""), "{text}");
+}
+
+#[test]
+fn short_years_and_dates_beside_bad_ones_are_dates() {
+    let x_of = |content: &str| {
+        let request = Request {
+            x: Some("x"),
+            y: Some("y"),
+            skip_bad: true,
+            ..PLAIN
+        };
+        open_as(content, request).map(|opened| (all(&*opened.source).x, opened.time))
+    };
+    let day = 19_792.0;
+    for dates in [
+        "10.03.24,11.03.24",
+        "13/03/24,14/03/24",
+        "03/13/24,03/14/24",
+        "13-03-2024,14-03-2024",
+    ] {
+        let (one, other) = dates.split_once(',').unwrap();
+        let (x, time) = x_of(&format!("x,y\n{one},1\n{other},2\n")).unwrap();
+        let first = if dates.starts_with("10") {
+            day
+        } else {
+            day + 3.0
+        };
+        assert_eq!(
+            (x, time),
+            (vec![first, first + 1.0], Some(Time::Days)),
+            "{dates}"
+        );
+    }
+    let many: String = (1..29)
+        .map(|day| format!("2024-03-{day:02},{day}\n"))
+        .collect();
+    let (x, _) = x_of(&format!("x,y\n2024-02-30,0\nunknown,0\n{many}")).unwrap();
+    assert_eq!(x.len(), 28);
+    let text = refusal(open(format!("x,y\n{many}2024-02-30,1\n"), None, None));
+    assert!(
+        text.contains("line 30") && text.contains("\"2024-02-30\" is not a"),
+        "{text}"
+    );
+    // 1 January is that in either order.
+    let error = refusal(open("x,y\n1/1/2024,1\n2/1/2024,2\n", None, None));
+    assert!(
+        error.contains("\"2/1/2024\" may be 2024-01-02 (%d/%m/%Y)"),
+        "{error}"
+    );
+    let by = |format| Request {
+        date_format: Some(format),
+        ..PLAIN
+    };
+    let hours = open_as(
+        "x,y\n1/3/2024 9:00,1\n1/3/2024 10:00,2\n",
+        by("%d/%m/%Y %-H:%M"),
+    )
+    .unwrap();
+    assert_eq!(
+        all(&*hours.source).x,
+        [
+            86_400.0 * day - 9.0 * 86_400.0 + 32_400.0,
+            86_400.0 * day - 9.0 * 86_400.0 + 36_000.0
+        ]
+    );
+    let text = refusal(open_as("x,y\n13/02/2024,1\n14/02/2024,2\n", by("%m/%d/%Y")));
+    assert!(text.contains("\"13/02/2024\""), "{text}");
+    for format in ["nonsense", "%Y-%m", "%H:%M", "%Y-%m-%d %H:%M %Z"] {
+        let request = Request {
+            date_format: Some(format),
+            ..PLAIN
+        };
+        let error = open_as("x,y\n2024-03-01,1\n2024-03-02,2\n", request)
+            .err()
+            .unwrap();
+        let is_format = |setting| setting == Setting::DateFormat;
+        assert!(
+            matches!(error, Error::Setting { setting, .. } if is_format(setting)),
+            "{format}"
+        );
+    }
+}
+
+#[test]
+fn names_below_a_loggers_settings_are_found() {
+    let rows = "x,y\n1,2.5\n3,4.5\n5,6.5\n";
+    let settings = "Device,LOG-5\nSerial,12345\nInterval,10\n\n";
+    for (x, y) in [(None, None), (Some("x"), Some("y"))] {
+        let opened = open(format!("{settings}{rows}"), x, y);
+        assert_reads(opened, &[1.0, 3.0, 5.0], &[2.5, 4.5, 6.5]);
+    }
+    // Names that stand again among samples are an error.
+    let text = refusal(open(format!("{rows}{rows}"), None, None));
+    assert!(text.contains("line 5") && text.contains("\"x\""), "{text}");
+    // psql, MySQL and Markdown draw their tables.
+    for table in [
+        " x | y \n---+-----\n 1 | 2.5\n 3 | 4.5\n",
+        "+---+-----+\n| x | y   |\n+---+-----+\n| 1 | 2.5 |\n| 3 | 4.5 |\n+---+-----+\n",
+        "| x | y   |\n|---|:----|\n| 1 | 2.5 |\n| 3 | 4.5 |\n",
+    ] {
+        assert_reads(open(table, Some("x"), Some("y")), &[1.0, 3.0], &[2.5, 4.5]);
+    }
+    // A header one name short is R's if the first column names rows, and else a mistake.
+    let named = open(
+        "\"x\",\"y\"\n\"1\",2,2.5\n\"2\",3,4.5\n",
+        Some("x"),
+        Some("y"),
+    );
+    assert_reads(named, &[2.0, 3.0], &[2.5, 4.5]);
+    for content in [
+        "x,y\n1,7,2\n2,4,4\n3,5,5\n",
+        "x,y\n0,1.1,\n1,2.4,ok\n2,4.1,\n",
+        "x,y\n0,1.1,2.2\n1,2.1,3.2\n",
+    ] {
+        let row = bad_row(open(content, None, None));
+        assert_eq!(
+            (row.row, row.reason),
+            (Row::Line(1), Reason::Fields),
+            "{content}"
+        );
+    }
 }

@@ -519,3 +519,215 @@ fn intervals_are_those_of_statsmodels() {
         "{text}"
     );
 }
+
+/// A set's files may have their columns in any order, and nothing else apart.
+#[test]
+fn rows_of_several_files_have_the_columns_of_the_first() {
+    let folder = TempDir::new().unwrap();
+    let (model, _) = saved(&folder);
+    let set = |name: &str, texts: [&str; 2]| {
+        let path = folder.path().join(name);
+        fs::create_dir(&path).unwrap();
+        for (at, text) in texts.into_iter().enumerate() {
+            fs::write(path.join(format!("{at}.csv")), text).unwrap();
+        }
+        path.display().to_string()
+    };
+    let swapped = set(
+        "swapped",
+        [
+            "speed,dist,note\n4,2,a\n7,4,b\n",
+            "note,dist,speed\nc,16,8\nd,10,9\n",
+        ],
+    );
+    let rows = ran(&format!("predict {model} {swapped}"));
+    let first: Vec<&str> = rows
+        .lines()
+        .map(|row| row.rsplitn(3, ',').nth(2).unwrap())
+        .collect();
+    assert_eq!(
+        first,
+        ["speed,dist,note", "4,2,a", "7,4,b", "8,16,c", "9,10,d"]
+    );
+    let parquet = folder.path().join("p.parquet").display().to_string();
+    ran(&format!("predict {model} {swapped} -q -o {parquet}"));
+    let block = columns(&parquet, "speed", "dist");
+    assert_eq!(
+        (block.x, block.y),
+        (vec![4.0, 7.0, 8.0, 9.0], vec![2.0, 4.0, 16.0, 10.0])
+    );
+    for (name, texts, problem) in [
+        (
+            "other",
+            ["speed,dist\n4,2\n7,4\n", "time,dist,speed\n5,4,2\n6,5,3\n"],
+            "same columns",
+        ),
+        (
+            "times",
+            [
+                "speed,dist\n2024-01-01,1\n2024-01-02,2\n",
+                "speed,dist\n2024-01-03 00:00,4\n2024-01-04 00:00,5\n",
+            ],
+            "times",
+        ),
+        (
+            "signs",
+            [
+                "speed;dist\n1.500;1\n2.500;2\n",
+                "speed;dist\n1.500,5;1\n2,5;2\n",
+            ],
+            "decimal commas, and the first file",
+        ),
+    ] {
+        let path = set(name, texts);
+        for command in [
+            format!("train {path} --x speed --y dist"),
+            format!("predict {model} {path}"),
+        ] {
+            if command.starts_with("train") && name == "other" {
+                continue;
+            }
+            let output = run(&command);
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(3), "{command}: {text}");
+            assert!(
+                text.contains(problem) || text.contains("trained on numbers"),
+                "{command}: {text}"
+            );
+        }
+    }
+    // A file of the folder is one of those that are read.
+    for name in ["0.csv", "1.csv"] {
+        let text = refused(2, &format!("predict {model} {swapped} -o {swapped}/{name}"));
+        assert!(text.contains("would replace the data"), "{text}");
+    }
+    let text = refused(
+        2,
+        &format!("train {swapped}/*.csv --x speed --y dist --history {swapped}/0.csv"),
+    );
+    assert!(text.contains("would replace the data"), "{text}");
+    let text = refused(1, &format!("predict {model} {swapped} no-such.csv"));
+    assert!(
+        text.contains("no-such.csv") && !text.contains("4,2,a"),
+        "{text}"
+    );
+    // A file without a header may hold the columns in any order.
+    let bare = folder.path().join("bare.csv");
+    fs::write(&bare, "1,10\n2,20\n3,30\n").unwrap();
+    let text = refused(3, &format!("predict {model} {}", bare.display()));
+    assert!(text.contains("no column \"speed\""), "{text}");
+}
+
+/// Texts stay as they are in every kind of file, and a y that is no number is told.
+#[test]
+fn what_is_no_value_is_kept_or_told() {
+    let folder = TempDir::new().unwrap();
+    let (model, _) = saved(&folder);
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let text =
+        "speed,dist,code,id\n5,2,7,01234\n6,oops,8,1234567890123456789\n7,4,A7,\n8,12 %,9,x\n";
+    fs::write(at("t.csv"), text).unwrap();
+    let output = run(&format!(
+        "predict {model} {} -o {}",
+        at("t.csv"),
+        at("t.parquet")
+    ));
+    let told = stderr(&output);
+    assert!(
+        told.contains("no residual for 2 rows whose y is no number, such as \"oops\""),
+        "{told}"
+    );
+    let rows = ran(&format!("predict {model} {} -q --x speed", at("t.parquet")));
+    let codes: Vec<Vec<&str>> = rows
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').skip(2).take(2).collect())
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            ["7", "01234"],
+            ["8", "1234567890123456789"],
+            ["A7", ""],
+            ["9", "x"]
+        ]
+    );
+    let refused_text = refused(
+        1,
+        &format!("predict {model} {} -o {}", at("t.csv"), at("t.npy")),
+    );
+    assert!(refused_text.contains("\"code\""), "{refused_text}");
+    // A file without rows is none.
+    fs::write(at("empty.csv"), "speed,dist\n").unwrap();
+    let none = refused(
+        3,
+        &format!("predict {model} {} -o {}", at("empty.csv"), at("e.parquet")),
+    );
+    assert!(
+        none.contains("0 samples") && !Path::new(&at("e.parquet")).exists(),
+        "{none}"
+    );
+}
+
+/// A line over dates is the same line over dates with times, and none over numbers.
+#[test]
+fn a_line_over_dates_knows_what_x_counts() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let file = |name: &str, text: &str| {
+        fs::write(at(name), text).unwrap();
+        at(name)
+    };
+    let days = file(
+        "days.csv",
+        "d,y\n2024-03-01,1\n2024-03-02,3\n2024-03-03,5.5\n2024-03-04,7\n",
+    );
+    let times = file(
+        "times.csv",
+        "d,y\n2024-03-01 00:00,1\n2024-03-02 00:00,3\n2024-03-03 00:00,5.5\n2024-03-04 00:00,7\n",
+    );
+    let numbers = file("numbers.csv", "d,y\n1,1\n2,3\n3,5.5\n4,7\n");
+    let predictions = |model: &str, data: &str| -> Vec<f64> {
+        let rows = ran(&format!("predict {model} {data} -q"));
+        let rows = rows.lines().skip(1);
+        rows.map(|row| row.split(',').nth(2).unwrap().parse().unwrap())
+            .collect()
+    };
+    let models = [&days, &times, &numbers].map(|data| {
+        let model = format!("{data}.json");
+        ran(&format!("train {data} -q --engine cpu --save {model}"));
+        model
+    });
+    let [by_days, by_times, by_numbers] = &models;
+    let known = predictions(by_days, &days);
+    for (model, data) in [
+        (by_days, &times),
+        (by_times, &days),
+        (by_times, &times),
+        (by_numbers, &numbers),
+    ] {
+        for (one, other) in predictions(model, data).iter().zip(&known) {
+            assert!((one - other).abs() < 1e-5, "{model} {data}: {one} {other}");
+        }
+    }
+    for (model, data) in [(by_days, &numbers), (by_numbers, &days)] {
+        let text = refused(3, &format!("predict {model} {data}"));
+        assert!(text.contains("the model was trained on"), "{text}");
+    }
+    for (model, x) in [
+        (by_days, "2024-03-02"),
+        (by_times, "2024-03-02"),
+        (by_times, "2024-03-02T00:00"),
+        (by_numbers, "2"),
+    ] {
+        let row = ran(&format!("predict {model} --at {x}"));
+        let value: f64 = row.trim_end().rsplit(',').next().unwrap().parse().unwrap();
+        assert!((value - known[1]).abs() < 1e-5, "{model} {x}: {value}");
+    }
+    for x in ["NaN", "1e400", "2,5", "soon"] {
+        assert!(
+            refused(2, &format!("predict {by_numbers} --at {x}")).contains("2024-03-20"),
+            "{x}"
+        );
+    }
+}

@@ -49,6 +49,8 @@ impl Display for Separator {
 pub struct Cleaner {
     /// The mark of the lines that are emptied.
     pub comment: Option<String>,
+    /// True if lines that only draw a table are emptied.
+    pub rules: bool,
     /// What separates columns: runs of blanks become one space.
     pub separator: Separator,
     /// True if blanks between a separator and a quote are left out.
@@ -89,7 +91,7 @@ impl Cleaner {
             Some((byte, before)) if ends(byte) => (before, std::slice::from_ref(byte)),
             _ => (line, &[][..]),
         };
-        if self.is_comment(line) {
+        if self.is_comment(line) || self.rules && is_rule(line) {
             // It is left out.
         } else if self.separator == Separator::Blanks {
             collapse(line, cleaned);
@@ -104,6 +106,7 @@ impl Cleaner {
     /// Returns a reader of a cleaned text.
     pub fn read<'a>(self, text: Box<dyn Read + Send + 'a>) -> Box<dyn Read + Send + 'a> {
         if self.comment.is_none()
+            && !self.rules
             && self.separator != Separator::Blanks
             && !self.blanks_before_quotes
         {
@@ -116,6 +119,13 @@ impl Cleaner {
             cleaned: io::Cursor::default(),
         })
     }
+}
+
+/// Returns whether a line only draws a table: `---+---`.
+pub fn is_rule(line: &[u8]) -> bool {
+    let drawn = |byte: &u8| b"-+|=: ".contains(byte);
+    let dashes = |sign: &[u8]| memchr::memmem::find(line, sign).is_some();
+    line.iter().all(drawn) && (dashes(b"---") || dashes(b"==="))
 }
 
 /// Adds the fields of a line, with one space between two. Quoted ones stay as they are.

@@ -2,7 +2,7 @@
 
 use csv::ByteRecord;
 
-use super::clean::{Cleaner, Separator};
+use super::clean::{Cleaner, Separator, is_rule};
 use super::parse::{line_ends, reader};
 use super::value::{Dates, Missing, Numbers, Shape, TimeFormat, Written, may_be_value, number};
 use crate::error::{Ambiguity, Error, NamedColumn, Reason, Row, RowError, Setting, TableKind};
@@ -10,6 +10,8 @@ use crate::table::request::{ColumnChoice, Request};
 
 /// The separators that need no flag, besides blanks.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// The first lines, in which a table that is drawn has a rule.
+const MOST_ABOVE: usize = 20;
 /// The mark of comments that needs no flag.
 const COMMENT: &str = "#";
 
@@ -30,6 +32,8 @@ pub struct Layout {
     pub notes: Vec<String>,
     /// How each column writes its values.
     written: Vec<Result<Written, Ambiguity>>,
+    /// What in each column's values may be read in another way, in words.
+    styles: Vec<Option<String>>,
 }
 
 impl Layout {
@@ -69,8 +73,16 @@ impl Layout {
             let head = Head::new(name, request, text, skipped, separator, most);
             (head.fit(), head)
         });
+        // Blanks and commas may be within numbers: the names say what separates columns.
+        let mut heads: Vec<(f64, Head)> = heads.collect();
+        let is_named = heads.iter().any(|(_, head)| head.begins_with_names());
+        if is_named {
+            heads.retain(|(_, head)| head.begins_with_names() || !head.lacks_names());
+        }
         // The first of equal ones.
-        let best = heads.reduce(|best, other| if other.0 > best.0 { other } else { best });
+        let best = heads
+            .into_iter()
+            .reduce(|best, other| if other.0 > best.0 { other } else { best });
         let (_, head) = best.ok_or_else(|| Error::Data(format!("{name} is empty")))?;
         let mut layout = head.layout()?;
         if skipped > 0 {
@@ -105,6 +117,11 @@ impl Layout {
     /// [`Error::Ambiguous`] if they may be read in two ways.
     pub fn written(&self, at: usize) -> Result<Written, Error> {
         self.written[at].clone().map_err(Error::Ambiguous)
+    }
+
+    /// Returns what in a column's values may be read in another way, in words: `decimal commas`, `dates by %d/%m/%Y`.
+    pub fn style(&self, at: usize) -> Option<&str> {
+        self.styles[at].as_deref()
     }
 }
 
@@ -142,6 +159,8 @@ struct Head<'a> {
 /// What the first samples show of a column.
 struct Column {
     written: Result<Written, Ambiguity>,
+    /// What in the values may be read in another way.
+    style: Option<String>,
     /// True if at least half of its fields that are not missing are values. The others are errors to report, not a reason to
     /// pass the column over.
     numeric: bool,
@@ -160,6 +179,10 @@ impl<'a> Head<'a> {
     ) -> Self {
         let mut cleaner = Cleaner {
             comment: Some(request.comment.unwrap_or(COMMENT).to_owned()),
+            rules: text
+                .split(|byte| matches!(byte, b'\n' | b'\r'))
+                .take(MOST_ABOVE)
+                .any(is_rule),
             separator,
             blanks_before_quotes: has_blanks_before_quotes(text, separator),
         };
@@ -192,6 +215,30 @@ impl<'a> Head<'a> {
             records,
             width,
         }
+    }
+
+    /// Returns whether a record has a name for each column.
+    fn is_of_names(&self, (record, _): &(ByteRecord, u64)) -> bool {
+        let is_name = |field: &[u8]| !self.missing.has_text(field) && !may_be_value(field);
+        self.width > 1 && record.len() == self.width && record.iter().all(is_name)
+    }
+
+    /// Returns whether the first record has the names, between separators that are no blanks.
+    fn begins_with_names(&self) -> bool {
+        let is_first = self
+            .records
+            .first()
+            .is_some_and(|first| self.is_of_names(first));
+        is_first && self.cleaner.separator != Separator::Blanks
+    }
+
+    /// Returns whether the first record is one field, and none of the others has the names.
+    fn lacks_names(&self) -> bool {
+        let is_one = self
+            .records
+            .first()
+            .is_some_and(|(record, _)| record.len() == 1);
+        is_one && !self.records.iter().any(|record| self.is_of_names(record))
     }
 
     /// Returns the share of fields that are values, if the records have enough columns, and 0 otherwise.
@@ -245,18 +292,28 @@ impl<'a> Head<'a> {
         if written.clone().any(|written| written.has_decimal_commas()) {
             notes.push("decimal commas".to_owned());
         }
+        let has_unclear_points = (0..self.width).any(|at| {
+            let shapes = Shapes::of(&self, at, first);
+            shapes.either_point.is_some() && shapes.points == 0 && columns[at].numeric
+        });
+        if self.cleaner.separator == Separator::Byte(b';')
+            && self.request.decimal.is_none()
+            && has_unclear_points
+        {
+            notes.push("points before three digits taken for decimal points".to_owned());
+        }
         let has_header = names.is_some();
         let names = names.unwrap_or_else(|| vec![String::new(); self.width]);
-        let (named, written) = (names.into_iter().zip(columns))
-            .map(|(name, column)| {
-                let named = NamedColumn {
-                    name,
-                    numeric: column.numeric,
-                    example: column.example,
-                };
-                (named, column.written)
-            })
-            .unzip();
+        let (mut named, mut written, mut styles) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, column) in names.into_iter().zip(columns) {
+            named.push(NamedColumn {
+                name,
+                numeric: column.numeric,
+                example: column.example,
+            });
+            written.push(column.written);
+            styles.push(column.style);
+        }
         Ok(Layout {
             lines: self.line(first),
             is_empty: first >= self.records.len(),
@@ -265,6 +322,7 @@ impl<'a> Head<'a> {
             has_header,
             notes,
             written,
+            styles,
         })
     }
 
@@ -301,6 +359,11 @@ impl<'a> Head<'a> {
             values > 0 && values >= least
         };
         let found = |written: Result<Written, Ambiguity>| Column {
+            style: match &written {
+                Ok(Written::Numbers(numbers)) => shapes.style(*numbers),
+                Ok(Written::Times(format)) => Some(format.style()),
+                _ => None,
+            },
             written,
             numeric: true,
             example: None,
@@ -321,11 +384,15 @@ impl<'a> Head<'a> {
                 return found(Ok(times));
             }
         }
-        match TimeFormat::detect(fields()) {
+        match format.map_or_else(|| TimeFormat::detect(fields()), |_| Dates::None) {
             Dates::One(format) => return found(Ok(Written::Times(format))),
             Dates::DayOrMonth(formats) => {
-                let (field, line) = self.fields(at, from).next().unwrap_or_default();
-                let readings = formats.map(|format| format.shown(field));
+                let [one, other] = &formats;
+                let mut fields = self.fields(at, from);
+                let differs = |(field, _): &(&[u8], u64)| one.shown(field) != other.shown(field);
+                let (field, line) = fields.find(differs).unwrap_or_default();
+                let readings =
+                    formats.map(|format| format!("{} ({})", format.shown(field), format.text));
                 return found(Err(self.ambiguity(
                     field,
                     line,
@@ -337,9 +404,11 @@ impl<'a> Head<'a> {
         }
         Column {
             written: numbers.or_else(|_| Ok(Written::Numbers(Numbers::default()))),
+            style: None,
             numeric: false,
             example: fields()
                 .find(|field| !may_be_value(field))
+                .or_else(|| fields().find(|field| number(field).is_none()))
                 .map(super::quoted),
         }
     }
@@ -351,19 +420,24 @@ impl<'a> Head<'a> {
         if let Some(decimal) = self.request.decimal {
             return of(decimal, true);
         }
-        let [points, commas] = if shapes.points == shapes.commas {
-            all
-        } else {
+        let shows_itself = shapes.points != shapes.commas;
+        let [points, commas] = if shows_itself {
             [shapes.points, shapes.commas]
+        } else {
+            all
         };
-        match &shapes.either {
+        let unclear = |(field, line): &(String, u64)| {
+            let decimal = field.replace(',', ".");
+            let whole = field.replace([',', '.'], "");
+            Err(self.ambiguity(field.as_bytes(), *line, Setting::Decimal, [decimal, whole]))
+        };
+        match (&shapes.either_comma, &shapes.either_point) {
+            (Some(comma), Some(_)) if !shows_itself => unclear(comma),
+            (Some(comma), None) if points == commas => unclear(comma),
+            // Other columns have decimal commas, but most points are before decimals.
+            (None, Some(point)) if !shows_itself && commas > points => unclear(point),
             _ if commas > points => of(b',', true),
-            Some((field, line)) if points == commas => {
-                let decimal = field.replace(',', ".");
-                let whole = field.replace(',', "");
-                Err(self.ambiguity(field.as_bytes(), *line, Setting::Decimal, [decimal, whole]))
-            }
-            either => of(b'.', shapes.grouped || either.is_some()),
+            (comma, _) => of(b'.', shapes.grouped || comma.is_some()),
         }
     }
 
@@ -405,7 +479,12 @@ impl<'a> Head<'a> {
         let is_sample = |(record, _): &(ByteRecord, u64)| {
             record.len() == self.width && record.iter().zip(columns).any(is_value)
         };
-        let named = usize::from(self.counts_columns() || has_asked_names(record, self.request));
+        let mut named = usize::from(self.counts_columns() || has_asked_names(record, self.request));
+        // A logger's settings may stand above the names, in as many fields.
+        let below = |(record, _): &(ByteRecord, u64)| has_both_names(record, self.request);
+        if let Some(at) = self.records.iter().position(below) {
+            named = at + 1;
+        }
         // Names may be all that there is.
         let is_name = |field: &[u8]| !self.missing.has_text(field) && !may_be_value(field);
         let of_names = || usize::from(record.iter().any(is_name));
@@ -417,7 +496,23 @@ impl<'a> Head<'a> {
         while first > named && is_missing(&self.records[first - 1]) {
             first -= 1;
         }
-        first
+        let is_usable = |(field, column): (&[u8], &Column)| {
+            !column.numeric || self.missing.has_text(field) || is_value((field, column))
+        };
+        let is_odd = |(record, _): &&(ByteRecord, u64)| {
+            record.len() != self.width || !record.iter().zip(columns).all(is_usable)
+        };
+        match self
+            .records
+            .iter()
+            .rposition(|record| self.is_of_names(record))
+        {
+            Some(at) if at > first && at + 1 < self.records.len() => {
+                let odd = self.records[first..at].iter().filter(is_odd).count();
+                if 2 * odd >= at - first { at + 1 } else { first }
+            }
+            _ => first,
+        }
     }
 
     /// Returns whether the first record counts the columns of numbers, as pandas does if they have no names, or gives each its
@@ -452,10 +547,17 @@ impl<'a> Head<'a> {
             return Ok(None);
         }
         // R leaves out the name of the rows' names, and a separator may end the samples alone.
+        let may_be_short = self.cleaner.separator == Separator::Blanks
+            || self.begins_with_row_names(first)
+            || self.ends_in_separator(first);
         let has_names = |(record, _): &(ByteRecord, u64)| {
-            let one_short = record.len() > 1 && record.len() + 1 == self.width;
+            let one_short = may_be_short && record.len() > 1 && record.len() + 1 == self.width;
             let enough = record.len() == self.width || one_short;
             enough && !record.iter().all(|field| self.missing.has_text(field))
+        };
+        let is_short = |(record, _): &(ByteRecord, u64)| {
+            let is_name = |field: &[u8]| !self.missing.has_text(field) && !may_be_value(field);
+            record.len() > 1 && record.len() + 1 == self.width && record.iter().all(is_name)
         };
         let run = before
             .iter()
@@ -467,7 +569,7 @@ impl<'a> Head<'a> {
             Some(true) => before.first().filter(|_| run == 0),
             _ => before
                 .last()
-                .filter(|_| run == 0 && before.iter().any(has_names)),
+                .filter(|last| run == 0 && (is_short(last) || before.iter().any(has_names))),
         };
         if let Some((record, line)) = wrong {
             return Err(Error::Row(RowError {
@@ -476,7 +578,7 @@ impl<'a> Head<'a> {
                 column: None,
                 text: super::fields(record.len(), self.width),
                 reason: Reason::Fields,
-                hint: None,
+                hint: Some("; is the line not of the table?".to_owned()),
             }));
         }
         let asked = |(record, _): &(ByteRecord, u64)| has_asked_names(record, self.request);
@@ -506,15 +608,38 @@ impl<'a> Head<'a> {
                 None => return Ok(None),
             },
         };
+        if names.len() < self.width && !self.ends_in_separator(first) {
+            notes.push("the first column has no name".to_owned());
+        }
         Ok(Some(self.filled_up(names, first)))
+    }
+
+    /// Returns whether the last column is empty: a separator ends each sample.
+    fn ends_in_separator(&self, first: usize) -> bool {
+        self.width > 0 && self.fields(self.width - 1, first).next().is_none()
+    }
+
+    /// Returns whether the first column is of names of rows, as R writes them: texts, or numbers that count from 1.
+    fn begins_with_row_names(&self, first: usize) -> bool {
+        let fields = || self.fields(0, first).map(|(field, _)| field);
+        let counts = |(at, field): (usize, &[u8])| number(field) == Some(at as f64 + 1.0);
+        // It writes them in quotes, unlike a column that counts.
+        let line = offset_of_line(self.text, self.line(first) - self.skipped);
+        let is_quoted = self.text.get(line) == Some(&b'"');
+        fields().next().is_some()
+            && (fields().all(|field| !may_be_value(field))
+                || is_quoted && fields().enumerate().all(counts))
     }
 
     /// Returns as many names as there are columns. One is missing for a column without a name: the last one, if it is empty,
     /// or else the first.
     fn filled_up(&self, mut names: Vec<String>, first: usize) -> Vec<String> {
         if names.len() < self.width {
-            let ends_in_separator = self.fields(self.width - 1, first).next().is_none();
-            let at = if ends_in_separator { names.len() } else { 0 };
+            let at = if self.ends_in_separator(first) {
+                names.len()
+            } else {
+                0
+            };
             names.insert(at, String::new());
         }
         names
@@ -562,8 +687,10 @@ struct Shapes {
     points: usize,
     /// Those with a decimal comma.
     commas: usize,
-    /// The first that may have either, with the lines before it.
-    either: Option<(String, u64)>,
+    /// The first whose comma may be either, with the lines before it.
+    either_comma: Option<(String, u64)>,
+    /// The first whose point may be either.
+    either_point: Option<(String, u64)>,
     /// True if thousands are parted by the other sign.
     grouped: bool,
 }
@@ -576,6 +703,7 @@ impl Shapes {
                 continue;
             };
             shapes.numbers += 1;
+            let text = || String::from_utf8_lossy(field.trim_ascii()).into_owned();
             match shape {
                 Shape::Whole => {}
                 Shape::Point { grouped } => {
@@ -586,13 +714,29 @@ impl Shapes {
                     shapes.commas += 1;
                     shapes.grouped |= grouped;
                 }
-                Shape::Either => {
-                    let text = || String::from_utf8_lossy(field.trim_ascii()).into_owned();
-                    shapes.either.get_or_insert_with(|| (text(), line));
+                Shape::EitherComma => {
+                    shapes.either_comma.get_or_insert_with(|| (text(), line));
+                }
+                Shape::EitherPoint => {
+                    shapes.either_point.get_or_insert_with(|| (text(), line));
                 }
             }
         }
         shapes
+    }
+}
+
+impl Shapes {
+    /// Returns what these numbers show of how numbers are written: `decimal commas`.
+    fn style(&self, numbers: Numbers) -> Option<String> {
+        let shows = self.points + self.commas > 0
+            || self.either_point.is_some()
+            || self.either_comma.is_some();
+        let style = match numbers.decimal {
+            b',' => "decimal commas",
+            _ => "decimal points",
+        };
+        shows.then(|| style.to_owned())
     }
 }
 
@@ -623,17 +767,24 @@ fn records_of(text: &[u8], separator: Separator, most: usize) -> Vec<(ByteRecord
         .collect()
 }
 
+/// Returns whether a record has this name, which is not a position.
+fn has_name(record: &ByteRecord, wanted: Option<&str>) -> bool {
+    wanted.is_some_and(|wanted| {
+        let position = wanted.parse().ok();
+        let is_position = position.is_some_and(|at| (1..=record.len()).contains(&at));
+        let is_name = |(at, field)| name(field, at) == wanted;
+        !is_position && record.iter().enumerate().any(is_name)
+    })
+}
+
+/// Returns whether a record has both names that are asked for.
+fn has_both_names(record: &ByteRecord, request: &Request) -> bool {
+    has_name(record, request.x) && has_name(record, request.y)
+}
+
 /// Returns whether a record has a name that is asked for, and with it the other name or a field that is not a number.
 fn has_asked_names(record: &ByteRecord, request: &Request) -> bool {
-    let has_name = |wanted: Option<&str>| {
-        wanted.is_some_and(|wanted| {
-            let position = wanted.parse().ok();
-            let is_position = position.is_some_and(|at| (1..=record.len()).contains(&at));
-            let is_name = |(at, field)| name(field, at) == wanted;
-            !is_position && record.iter().enumerate().any(is_name)
-        })
-    };
-    match (has_name(request.x), has_name(request.y)) {
+    match (has_name(record, request.x), has_name(record, request.y)) {
         (true, true) => true,
         (true, false) | (false, true) => record.iter().any(|field| number(field).is_none()),
         (false, false) => false,

@@ -34,6 +34,20 @@ pub struct Field<'a> {
     pub at: usize,
     /// How it writes its values.
     pub written: &'a Written,
+    /// True if a number up to the field's end is its value. A delimiter that may be part of a number would be taken for one.
+    is_number: bool,
+}
+
+impl<'a> Field<'a> {
+    /// Returns the field at a position, from 0.
+    pub fn new(at: usize, written: &'a Written, delimiter: u8) -> Self {
+        let in_numbers = delimiter.is_ascii_alphanumeric() || b"+-.".contains(&delimiter);
+        Field {
+            at,
+            written,
+            is_number: written.is_plain() && !in_numbers,
+        }
+    }
 }
 
 /// The content of a chunk.
@@ -78,7 +92,7 @@ impl Fault {
 }
 
 /// Parses a chunk up to the first record that is an error: see [`Reason::is_left_out`].
-pub fn parse(chunk: &TextChunk, shape: RecordShape, skip_bad: bool) -> ParsedChunk {
+pub fn parse(chunk: &TextChunk, shape: &RecordShape, skip_bad: bool) -> ParsedChunk {
     let mut parsed = ParsedChunk::default();
     let bytes = chunk.bytes();
     let mut at = 0;
@@ -123,7 +137,7 @@ pub fn parse(chunk: &TextChunk, shape: RecordShape, skip_bad: bool) -> ParsedChu
 }
 
 /// Returns the end of the line at byte `at` if it holds nothing but blanks, as a line between records.
-fn end_of_blank_line(bytes: &[u8], at: usize, shape: RecordShape) -> Option<usize> {
+fn end_of_blank_line(bytes: &[u8], at: usize, shape: &RecordShape) -> Option<usize> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t') && *byte != shape.delimiter;
     let end = at + bytes[at..].iter().take_while(|byte| is_blank(byte)).count();
     let ends = bytes
@@ -146,15 +160,20 @@ struct Record {
 
 impl Record {
     /// Parses the record that starts at byte `at`. `quotes` is false if it has none.
-    fn parse(bytes: &[u8], mut at: usize, shape: RecordShape, quotes: bool) -> Result<Self, Fault> {
+    fn parse(
+        bytes: &[u8],
+        mut at: usize,
+        shape: &RecordShape,
+        quotes: bool,
+    ) -> Result<Self, Fault> {
         let (mut x, mut y) = (Ok(0.0), Ok(0.0));
         let mut fields = 0;
         loop {
             let is_x = fields == shape.x.at;
             let field = if is_x {
-                Some(shape.x)
+                Some(&shape.x)
             } else {
-                shape.y.filter(|y| y.at == fields)
+                shape.y.as_ref().filter(|y| y.at == fields)
             };
             if quotes && bytes.get(at) == Some(&b'"') {
                 let (content, end) = quoted(bytes, at, shape.delimiter)?;
@@ -192,7 +211,7 @@ impl Record {
     }
 
     /// Returns the sample. A missing value is no excuse for another one that is no number.
-    fn sample(self, bytes: &[u8], shape: RecordShape) -> Result<(f64, f64), Fault> {
+    fn sample(self, bytes: &[u8], shape: &RecordShape) -> Result<(f64, f64), Fault> {
         if self.fields != shape.width {
             return Err(Fault::Fields(self.fields));
         }
@@ -220,12 +239,9 @@ impl RecordShape<'_> {
     }
 
     /// Returns the value of the field at byte `at`, which is not quoted, and the field's end.
-    fn plain_value(&self, field: Field, bytes: &[u8], at: usize) -> (FieldValue, usize) {
-        // Nearly every field is a number up to its end, so its end is not searched first. A delimiter that may be part of a
-        // number would be taken for one.
-        let in_numbers = self.delimiter.is_ascii_alphanumeric() || b"+-.".contains(&self.delimiter);
-        if field.written.is_plain()
-            && !in_numbers
+    fn plain_value(&self, field: &Field, bytes: &[u8], at: usize) -> (FieldValue, usize) {
+        // Nearly every field is a number up to its end, so its end is not searched first.
+        if field.is_number
             && let Ok((number, length)) = fast_float2::parse_partial(&bytes[at..])
         {
             let end = at + length;
@@ -238,7 +254,7 @@ impl RecordShape<'_> {
         (self.value_at(field, bytes, at..end), end)
     }
 
-    fn value_at(&self, field: Field, bytes: &[u8], content: Range<usize>) -> FieldValue {
+    fn value_at(&self, field: &Field, bytes: &[u8], content: Range<usize>) -> FieldValue {
         let value = field.written.value(&bytes[content.clone()], self.missing);
         value.map_err(|reason| (reason, content))
     }

@@ -1,10 +1,11 @@
 //! Values of one column, as texts write them.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::LazyLock;
 
-use chrono::format::{Item, Parsed, StrftimeItems, parse};
-use chrono::{NaiveDate, TimeDelta};
+use chrono::format::{Fixed, Item, Parsed, StrftimeItems, parse};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::data::Time;
 use crate::error::{Error, Reason, Setting};
@@ -47,7 +48,7 @@ impl Missing {
 
     /// Returns whether a number stands for a missing value.
     pub fn has_number(&self, value: f64) -> bool {
-        self.numbers.contains(&value)
+        self.has_numbers() && self.numbers.contains(&value)
     }
 }
 
@@ -83,7 +84,7 @@ impl Numbers {
         {
             return Some(value);
         }
-        let text = str::from_utf8(field).ok()?;
+        let text = &*ungrouped(str::from_utf8(field).ok()?);
         let (decimal, separator) = (char::from(self.decimal), char::from(self.separator()));
         let mut plain = Cow::Borrowed(text);
         if plain.contains(separator) {
@@ -109,7 +110,7 @@ impl Numbers {
 /// What the signs in a number say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// There is none, or a point that may be either, as in 1.234.
+    /// There is none.
     Whole,
     /// A point is before the decimals.
     Point {
@@ -121,14 +122,16 @@ pub enum Shape {
         /// True if points part thousands.
         grouped: bool,
     },
-    /// A comma may be either, as in 1,234.
-    Either,
+    /// A comma that may be either, as in 1,234.
+    EitherComma,
+    /// A point that may be either, as in 1.234. Alone it is taken for one before decimals.
+    EitherPoint,
 }
 
 impl Shape {
     /// Returns the shape of the number in a field, blanks around it allowed.
     pub fn of(field: &[u8]) -> Option<Self> {
-        let text = str::from_utf8(field.trim_ascii()).ok()?;
+        let text = ungrouped(str::from_utf8(field.trim_ascii()).ok()?);
         let unsigned = text.trim_start_matches(['+', '-', '−']);
         let digits = unsigned
             .find(['e', 'E', 'd', 'D'])
@@ -150,9 +153,9 @@ impl Shape {
         };
         match (count(','), count('.')) {
             (0, 0) => Some(Shape::Whole),
-            (0, 1) if parts('.', ',') => Some(Shape::Whole),
+            (0, 1) if parts('.', ',') => Some(Shape::EitherPoint),
             (0, 1) => Some(Shape::Point { grouped: false }),
-            (1, 0) if parts(',', '.') => Some(Shape::Either),
+            (1, 0) if parts(',', '.') => Some(Shape::EitherComma),
             (1, 0) => Some(Shape::Comma { grouped: false }),
             (_, 0 | 1) if parts(',', '.') => Some(Shape::Point { grouped: true }),
             (0 | 1, _) if parts('.', ',') => Some(Shape::Comma { grouped: true }),
@@ -173,6 +176,19 @@ pub fn may_be_value(field: &[u8]) -> bool {
     number(field).is_some() || Shape::of(field).is_some() || boolean(field).is_some() || is_time()
 }
 
+/// Returns a number without blanks or apostrophes between thousands, which can't be anything else.
+fn ungrouped(text: &str) -> Cow<'_, str> {
+    let parts = [' ', '\u{a0}', '\u{202f}', '\'', '’'];
+    let separator = parts.into_iter().find(|part| text.contains(*part));
+    let decimal = if text.contains(',') { ',' } else { '.' };
+    match separator {
+        Some(separator) if is_grouped(text, separator, decimal) => {
+            text.replace(separator, "").into()
+        }
+        _ => text.into(),
+    }
+}
+
 /// Returns whether separators part all thousands before the decimals, and nothing else.
 fn is_grouped(text: &str, separator: char, decimal: char) -> bool {
     let whole = text.split(decimal).next().unwrap_or(text);
@@ -190,7 +206,7 @@ fn is_grouped(text: &str, separator: char, decimal: char) -> bool {
 pub enum Written {
     /// Numbers.
     Numbers(Numbers),
-    /// `true` and `false`, in capitals or not: 1 and 0.
+    /// `true` and `false`, or `yes` and `no`, in capitals or not: 1 and 0.
     Booleans,
     /// Dates, or dates with times.
     Times(TimeFormat),
@@ -248,12 +264,17 @@ pub fn number(field: &[u8]) -> Option<f64> {
     any_number(field).filter(|value| value.is_finite())
 }
 
-/// Returns 1 for `true` and 0 for `false`.
+/// Returns 1 for `true` and 0 for `false`, as other programs write them too.
 pub fn boolean(field: &[u8]) -> Option<f64> {
     let field = field.trim_ascii();
-    if field.eq_ignore_ascii_case(b"true") {
+    let is = |words: [&str; 3]| {
+        words
+            .iter()
+            .any(|word| field.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    if is(["true", "yes", ".true."]) {
         Some(1.0)
-    } else if field.eq_ignore_ascii_case(b"false") {
+    } else if is(["false", "no", ".false."]) {
         Some(0.0)
     } else {
         None
@@ -300,6 +321,8 @@ pub fn is_dressed(field: &[u8]) -> bool {
 /// A format of dates or times.
 #[derive(Clone, Debug)]
 pub struct TimeFormat {
+    /// As `strftime` has it.
+    pub text: String,
     items: Vec<Item<'static>>,
     /// What its values count.
     pub counts: Time,
@@ -308,7 +331,10 @@ pub struct TimeFormat {
 /// The formats that need no flag: those of one order of year, month and day together.
 static FORMATS: LazyLock<Vec<Vec<TimeFormat>>> = LazyLock::new(|| {
     // A date with slashes may begin with the day or with the month.
-    const DATES: [&str; 5] = ["%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"];
+    const DATES: [&str; 10] = [
+        "%Y-%m-%d", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y",
+        "%d/%m/%y", "%m/%d/%Y", "%m/%d/%y",
+    ];
     // A time may follow, with a zone or not.
     const TIMES: [&str; 11] = [
         "",
@@ -342,9 +368,17 @@ pub enum Dates {
     DayOrMonth([TimeFormat; 2]),
 }
 
+/// Returns the days or seconds since the start of 1970 that a date as ISO writes it stands for, and which of both.
+pub fn iso_time(text: &str) -> Option<(f64, Time)> {
+    let formats = FORMATS.first()?.iter();
+    let mut values =
+        formats.filter_map(|format| Some((format.value(text.as_bytes())?, format.counts)));
+    values.next()
+}
+
 /// Returns whether a field is as long as a date, and has a sign of one.
 fn is_dated(field: &[u8]) -> bool {
-    const SHORTEST: usize = "1/1/2024".len();
+    const SHORTEST: usize = "1/1/24".len();
     field.trim_ascii().len() >= SHORTEST && field.iter().any(|byte| b"-/.".contains(byte))
 }
 
@@ -354,35 +388,89 @@ impl TimeFormat {
     /// # Errors
     /// [`Error::Setting`] if it is none.
     pub fn new(format: &str) -> Result<Self, Error> {
-        const CLOCKS: [&str; 11] = [
-            "%H", "%I", "%k", "%l", "%s", "%T", "%R", "%c", "%r", "%X", "%+",
-        ];
         let items = StrftimeItems::new(format).parse_to_owned();
         let items = items.map_err(|_| {
             let problem = format!("{format:?} is not such as %d/%m/%Y or %Y-%m-%d %H:%M:%S");
             Setting::DateFormat.error(problem)
         })?;
-        let counts = if CLOCKS.iter().any(|clock| format.contains(clock)) {
+        let is_clock = |item: &Item| {
+            use chrono::format::Numeric::{Hour, Hour12, Timestamp};
+            matches!(
+                item,
+                Item::Numeric(Hour | Hour12 | Timestamp, _)
+                    | Item::Fixed(Fixed::RFC2822 | Fixed::RFC3339)
+            )
+        };
+        let counts = if items.iter().any(is_clock) {
             Time::Seconds
         } else {
             Time::Days
         };
-        Ok(TimeFormat { items, counts })
+        if items.contains(&Item::Fixed(Fixed::TimezoneName)) {
+            let problem = format!(
+                "{format:?} has %Z: a zone's name does not tell its distance from UTC, %z does"
+            );
+            return Err(Setting::DateFormat.error(problem));
+        }
+        let format = TimeFormat {
+            text: format.to_owned(),
+            items,
+            counts,
+        };
+        // What it writes, if it does, has to be a date that it reads.
+        let day = DateTime::<Utc>::from_timestamp_nanos(1_710_074_096_000_000_000);
+        let mut written = String::new();
+        let is_written = write!(written, "{}", day.format_with_items(format.items.iter())).is_ok();
+        if is_written && format.value(written.as_bytes()).is_none() {
+            return Err(Setting::DateFormat.error(format!(
+                "{:?} has no day, month and year, or has no time of day behind them, such as %d/%m/%Y %H:%M",
+                format.text
+            )));
+        }
+        Ok(format)
     }
 
-    /// Returns the format of all these fields.
+    /// Returns the order of day, month and year, and whether a time follows, in words.
+    pub fn style(&self) -> String {
+        let date = self.text.split([' ', 'T']).next().unwrap_or(&self.text);
+        match self.counts {
+            Time::Days => format!("dates by {date}"),
+            Time::Seconds => format!("dates by {date} with times"),
+        }
+    }
+
+    /// Returns the format of most of these fields, and at least of half of them.
     pub fn detect<'a>(fields: impl Iterator<Item = &'a [u8]> + Clone) -> Dates {
-        if fields.clone().next().is_none() || !fields.clone().all(is_dated) {
+        let filled = fields.clone().count();
+        if filled == 0 || 2 * fields.clone().filter(|field| is_dated(field)).count() < filled {
             return Dates::None;
         }
-        let fits = |format: &&TimeFormat| fields.clone().all(|field| format.value(field).is_some());
-        let mut found = FORMATS
+        let fitting = |format: &TimeFormat| {
+            let values = fields.clone().filter(|field| format.value(field).is_some());
+            values.count()
+        };
+        // The first of equal ones of each order of day, month and year.
+        let of_order = |formats: &'static Vec<TimeFormat>| {
+            let counted = formats.iter().map(|format| (fitting(format), format));
+            counted.reduce(|best, other| if other.0 > best.0 { other } else { best })
+        };
+        let mut found: Vec<(usize, &TimeFormat)> = FORMATS
             .iter()
-            .filter_map(|formats| formats.iter().find(fits).cloned());
-        match (found.next(), found.next()) {
-            (Some(day), Some(month)) => Dates::DayOrMonth([day, month]),
-            (Some(format), None) => Dates::One(format),
-            (None, _) => Dates::None,
+            .filter_map(of_order)
+            .filter(|(count, _)| 2 * count >= filled)
+            .collect();
+        found.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        match found[..] {
+            [] => Dates::None,
+            [(day, one), (month, other), ..]
+                if day == month
+                    && fields
+                        .clone()
+                        .any(|field| one.value(field) != other.value(field)) =>
+            {
+                Dates::DayOrMonth([one.clone(), other.clone()])
+            }
+            [(_, format), ..] => Dates::One(format.clone()),
         }
     }
 
@@ -405,6 +493,10 @@ impl TimeFormat {
         let text = str::from_utf8(field).ok()?.trim();
         let mut parsed = Parsed::new();
         parse(&mut parsed, text, self.items.iter()).ok()?;
+        // %Y takes two digits for a year of the first century.
+        if parsed.year().is_some_and(|year| year < 1000) {
+            return None;
+        }
         match self.counts {
             Time::Days => {
                 let days = parsed

@@ -4,14 +4,17 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::sync::Arc;
 
-use arrow_array::{Float64Array, RecordBatch};
-use arrow_schema::DataType;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
 use super::parquet::write_error;
 use super::{Kind, npy_header};
+use crate::table::csv::value::{Missing, number};
 
 /// A table that grows by columns of any type, which are those of the first rows.
 pub struct WholeWriter<W: Write + Send> {
@@ -107,7 +110,7 @@ impl<W: Write + Send> WholeWriter<W> {
                 io::copy(&mut rows, &mut out)?;
                 out.flush()
             }
-            None => Ok(()),
+            None => Err(io::Error::other("there are no rows to write")),
         }
     }
 }
@@ -137,26 +140,38 @@ impl<W: Write + Send> Table<W> {
 /// Returns the numbers of a column, NaN where they are missing; `None` if it holds something else.
 fn numbers(rows: &RecordBatch, at: usize) -> Option<Vec<f64>> {
     let column = rows.column(at);
-    if matches!(
-        column.data_type(),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
-    ) {
-        return None;
-    }
-    // Dates are cast by way of what they count.
-    let counts = match column.data_type() {
-        DataType::Date32 => arrow_cast::cast(column, &DataType::Int32).ok()?,
-        DataType::Date64 | DataType::Timestamp(..) => {
-            arrow_cast::cast(column, &DataType::Int64).ok()?
-        }
-        _ => Arc::clone(column),
+    let as_type = |column: &ArrayRef, kind: DataType| arrow_cast::cast(column, &kind).ok();
+    // A time becomes what it counts where it is x: days or seconds.
+    let micros = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let (counts, unit) = match column.data_type() {
+        DataType::Utf8 => return numbers_of_text(column.as_string::<i32>()),
+        DataType::LargeUtf8 | DataType::Utf8View => return None,
+        DataType::Date32 => (as_type(column, DataType::Int32)?, 1.0),
+        DataType::Date64 => (
+            as_type(&as_type(column, DataType::Date32)?, DataType::Int32)?,
+            1.0,
+        ),
+        DataType::Timestamp(..) => (as_type(&as_type(column, micros)?, DataType::Int64)?, 1e6),
+        _ => (Arc::clone(column), 1.0),
     };
-    let numbers = arrow_cast::cast(&counts, &DataType::Float64).ok()?;
-    let numbers = numbers.as_any().downcast_ref::<Float64Array>()?;
+    let numbers = as_type(&counts, DataType::Float64)?;
+    let numbers = numbers.as_primitive::<Float64Type>().iter();
     Some(
         numbers
-            .iter()
-            .map(|number| number.unwrap_or(f64::NAN))
+            .map(|number| number.map_or(f64::NAN, |number| number / unit))
             .collect(),
     )
+}
+
+/// Returns the numbers of a column of texts, NaN where they are missing; `None` if one is something else.
+fn numbers_of_text(texts: &StringArray) -> Option<Vec<f64>> {
+    let missing = Missing::default();
+    let number = |text: &str| match missing.has_text(text.as_bytes()) {
+        true => Some(f64::NAN),
+        false => number(text.as_bytes()),
+    };
+    texts
+        .iter()
+        .map(|text| text.map_or(Some(f64::NAN), number))
+        .collect()
 }
