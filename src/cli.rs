@@ -19,7 +19,7 @@ use fall_line::loss::Loss;
 pub use self::bench::{Bench, Files};
 pub use self::files::{Generate, Predict};
 use self::parse::*;
-pub use self::train::{Columns, LogEvery, Output, Train};
+pub use self::train::{Columns, LogEvery, Panel, SurfaceSamples, Train};
 
 mod bench;
 mod files;

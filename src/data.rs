@@ -16,6 +16,7 @@ pub mod scaling;
 pub mod shape;
 pub mod statistics;
 pub mod synthetic;
+pub mod thinned;
 pub mod threefry;
 pub mod uncertainty;
 

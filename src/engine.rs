@@ -41,6 +41,16 @@ pub trait Engine {
     /// passes on the errors of [`data::read_for_engine`](crate::data::read_for_engine).
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error>;
 
+    /// Returns the sums of the loss values at many models, which are rounded as [`Engine::evaluate`] does. By default each
+    /// takes a pass over the samples; an engine may evaluate several a pass.
+    ///
+    /// # Errors
+    /// The errors of [`Engine::evaluate`].
+    fn losses(&mut self, models: &[Model]) -> Result<Vec<f64>, Error> {
+        let loss = |&model| Ok(self.evaluate(model)?.loss);
+        models.iter().map(loss).collect()
+    }
+
     /// Runs a batch of epochs of plain gradient descent that starts at `from`, and replaces what is in `steps` by them.
     ///
     /// Each step is the learning rate times the mean gradient. Values that are not finite don't end the batch: the caller

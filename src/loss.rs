@@ -234,7 +234,7 @@ impl Loss {
     }
 
     /// Returns the loss value and loss derivative of one residual, in f64.
-    pub(crate) fn terms(self, residual: f64) -> (f64, f64) {
+    pub fn terms(self, residual: f64) -> (f64, f64) {
         let Exact {
             value, derivative, ..
         } = self.exact_terms(f64x4::splat(residual));

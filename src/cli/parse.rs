@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use clap::ValueEnum;
 use fall_line::fit::{Every, Rate};
 use fall_line::loss::Loss;
 
-use super::train::LogEvery;
+use super::train::{LogEvery, Panel, Plot};
 
 /// The loss of a name, with its parameter's default.
 pub fn named(name: String) -> Result<Loss, String> {
@@ -141,6 +142,28 @@ pub fn log_every(text: &str) -> Result<LogEvery, String> {
             .map(LogEvery::Epochs)
             .map_err(|error| format!("{error}, nor auto")),
     }
+}
+
+/// `FILE`, or `loss,fit=FILE`. A file's name may have an equals sign.
+pub fn plot(text: &str) -> Result<Plot, String> {
+    let panels = |names: &str| -> Option<Vec<Panel>> {
+        let names = names.split(',');
+        names.map(|name| Panel::from_str(name, true).ok()).collect()
+    };
+    let named = text
+        .split_once('=')
+        .and_then(|(names, path)| Some((panels(names)?, path)));
+    let (panels, path) = match named {
+        Some((panels, path)) => (Some(panels), path),
+        None => (None, text),
+    };
+    if path.is_empty() {
+        return Err("no file after the panels".to_owned());
+    }
+    Ok(Plot {
+        panels,
+        path: path.into(),
+    })
 }
 
 pub fn range(text: &str) -> Result<Range<f64>, String> {

@@ -28,7 +28,8 @@ const SYNTHETIC: [&str; 7] = [
 const EXAMPLES: &str = "\
 Examples:
   fall-line train cars.csv --x speed --y dist --save model.json
-  fall-line train --samples 1e8 --engine gpu --plot loss.svg
+  fall-line train cars.csv --x speed --y dist --plot fit,surface=cars.svg
+  fall-line train --samples 1e8 --engine gpu
   fall-line train --outliers 0.1 --loss mae --epochs 500";
 
 #[derive(Debug, Args)]
@@ -85,8 +86,14 @@ pub struct Columns {
     pub skip_bad: bool,
     /// Sign of a missing value, besides empty, NA, NaN and null
     ///
-    /// A number stands for any way to write it: -9999 for -9999.0 too. May be given several times.
-    #[arg(long, value_name = "TEXT", hide_short_help = true)]
+    /// A number stands for any way to write it: -9999 for -9999.0 too. Several are separated by commas, or given one by one.
+    #[arg(
+        long,
+        value_name = "TEXT,...",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        hide_short_help = true
+    )]
     pub missing: Vec<String>,
     /// Format of the file: csv, parquet, npy [default: by its first bytes]
     #[arg(long, value_name = "FORMAT", requires = "data", hide_short_help = true)]
@@ -114,7 +121,7 @@ pub struct Columns {
     )]
     pub skip_lines: u64,
     /// Mark of the lines of a text file that are comments [default: #]
-    #[arg(long, value_name = "MARK", requires = "data", hide_short_help = true)]
+    #[arg(long, value_name = "MARK", requires = "data", hide_short_help = true, value_parser = NonEmptyStringValueParser::new())]
     pub comment: Option<String>,
     /// Sign before decimals in a text file: . or , [default: detected]
     ///
@@ -266,9 +273,22 @@ pub struct Checkpoints {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// Draw the loss over the epochs to FILE.png or FILE.svg
-    #[arg(long, value_name = "FILE")]
-    pub plot: Option<PathBuf>,
+    /// Draw the run to FILE.png or FILE.svg: loss, fit, surface, residuals
+    ///
+    /// `--plot loss,fit=FILE` names the panels. The default is fit for files, and loss for synthetic data.
+    #[arg(long, value_name = "[PANEL,...=]FILE", value_parser = plot)]
+    pub plot: Option<Plot>,
+    /// Samples of the loss surface: auto, exact
+    ///
+    /// auto takes all samples up to 1e7, and beyond that as many in blocks spread over the data. The surface of mse follows
+    /// from the moments of all samples.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    pub surface: SurfaceSamples,
     /// Write every epoch to FILE.csv or FILE.json
     ///
     /// Columns: epoch, loss, w, b, dw, db.
@@ -288,6 +308,31 @@ pub struct Output {
     /// Print only the result, warnings and errors
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// A picture: its panels, which default to what suits the data, and its file.
+#[derive(Clone, Debug)]
+pub struct Plot {
+    pub panels: Option<Vec<Panel>>,
+    pub path: PathBuf,
+}
+
+/// The samples that a loss surface is computed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SurfaceSamples {
+    /// At most 1e7
+    Auto,
+    /// All
+    Exact,
+}
+
+/// A panel of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Panel {
+    Loss,
+    Fit,
+    Surface,
+    Residuals,
 }
 
 /// The epochs that the log shows.
@@ -347,6 +392,18 @@ impl Train {
     /// Returns whether the samples come from files.
     pub fn has_files(&self) -> bool {
         !self.data.is_empty() || self.columns.x.is_some() || self.columns.y.is_some()
+    }
+
+    /// Returns the panels of the picture; none without one.
+    pub fn panels(&self) -> &[Panel] {
+        match &self.output.plot {
+            None => &[],
+            Some(plot) => match &plot.panels {
+                Some(panels) => panels,
+                None if self.has_files() => &[Panel::Fit],
+                None => &[Panel::Loss],
+            },
+        }
     }
 
     /// Returns the epochs that the log shows: none unless it is printed.

@@ -1,6 +1,7 @@
 //! `fall-line train`.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use self::log::Log;
 use self::terminal::Terminal;
 use super::open::{open_files, synthetic_source};
 use super::set_threads;
-use crate::cli::{Format, Train};
+use crate::cli::{Format, Panel, SurfaceSamples, Train};
 use crate::output::interrupts::{INTERRUPTED, Interrupts};
 use crate::output::{self, history};
 
@@ -134,13 +135,41 @@ fn descend(
 fn conclude(
     args: &Train,
     job: &Job,
-    loaded: Loaded,
+    mut loaded: Loaded,
     trained: Result<Trained, Error>,
     interrupts: &Interrupts,
 ) -> Result<ExitCode, Error> {
-    let mut written = files::write(args, job, loaded.history());
+    let epochs = [&job.history, loaded.history()].concat();
+    let history = args.output.history.as_deref();
+    let history = history.map(|path| history::write(path, &epochs).map(|()| path));
+    let mut written: Vec<Result<&Path, Error>> = history.into_iter().collect();
+    let surface = if args.panels().contains(&Panel::Surface) {
+        let surface = loaded.surface(args.output.surface == SurfaceSamples::Exact);
+        job.terminal.end_phase();
+        surface.unwrap_or_else(|error| {
+            written.push(Err(error));
+            None
+        })
+    } else {
+        None
+    };
+    let draw = |outcome: Option<&Outcome>| {
+        let path = args.output.plot.as_ref().map(|plot| &*plot.path);
+        let run = plot::Run {
+            source: job.prepared.source(),
+            setup: job.prepared.setup(),
+            epochs: &epochs,
+            outcome,
+            surface: surface.as_ref(),
+        };
+        path.map(|path| plot::write(path, args.panels(), &run).map(|()| path))
+    };
+    if trained.is_err() {
+        written.extend(draw(None));
+    }
     let ended = trained.and_then(|trained| {
         let mut outcome = loaded.conclude(&trained);
+        written.extend(draw(Some(&outcome)));
         outcome.load += job.opening;
         let checkpoint = args.checkpoints.checkpoint.as_deref();
         if outcome.errors.is_empty() {

@@ -59,7 +59,7 @@ pub fn tutorial(args: &Tutorial) -> Result<ExitCode, Error> {
             "{}, {}, {SAMPLES} samples",
             outcome.setup.loss, outcome.title
         );
-        plot::write(path, &outcome.history, &title)?;
+        plot::loss::write(path, &outcome.history, &title)?;
         output::wrote(path);
     }
     Ok(ExitCode::SUCCESS)

@@ -155,10 +155,11 @@ impl Scaling {
     }
 
     /// Returns the line over x′ and y′ that is this line over x and y.
-    pub fn inside(&self, Model { w, b }: Model) -> Model {
+    pub fn inside(&self, line: impl Into<Centered>) -> Model {
+        let line = line.into();
         Model {
-            w: (w - self.trend) * (self.x_scale / self.y_scale),
-            b: (b + w * self.x_center - self.y_center) / self.y_scale,
+            w: (line.w - self.trend) * (self.x_scale / self.y_scale),
+            b: (line.predict(self.x_center) - self.y_center) / self.y_scale,
         }
     }
 

@@ -7,7 +7,7 @@
 //! - `kernels`: the compiled phases; `units`; `control`.
 //! - `samples`: buffers and upload.
 //! - `epochs`: recording, submitting and reading back; `stream`.
-//! - `draw`, `tune`, `plan`, then this file, and `measure`.
+//! - `draw`, `losses`, `tune`, `plan`, then this file, and `measure`.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use self::control::Control;
 use self::device::Device;
 use self::epochs::{BoundShard, Epochs};
 use self::kernels::{Dispatch, Kernels, Record};
+use self::losses::{LossKernel, PartialSums};
 use self::samples::{Shard, Shards, Staging};
 use self::stream::Stream;
 use self::units::Units;
@@ -33,6 +34,7 @@ pub mod draw;
 mod epochs;
 mod kernels;
 mod layout;
+pub mod losses;
 pub mod measure;
 mod options;
 pub mod plan;
@@ -52,6 +54,9 @@ pub use self::options::Options;
 pub struct GpuEngine<'a> {
     device: Device,
     kernels: Kernels,
+    loss: Loss,
+    /// Compiled for the first lines that many losses are asked for of.
+    loss_kernel: Option<LossKernel>,
     /// The samples that stay.
     epochs: Epochs,
     /// The other samples; `None` if all stay.
@@ -135,6 +140,8 @@ impl<'a> GpuEngine<'a> {
             epochs: Epochs::new(&device, &kernels, resident, units, &tuning),
             device,
             kernels,
+            loss,
+            loss_kernel: None,
             stream,
             placement,
             description: info.description(options.storage, tuning, placement.resident),
@@ -194,6 +201,8 @@ impl<'a> GpuEngine<'a> {
             epochs: heads,
             device,
             kernels,
+            loss,
+            loss_kernel: None,
             stream: None,
             placement,
             description: info.description(options.storage, tuning, placement.resident),
@@ -288,6 +297,35 @@ impl Engine for GpuEngine<'_> {
             self.epochs.run(device, kernels, dispatch, 1, |record| {
                 sums = sums_of(record)
             })?;
+        }
+        Ok(sums)
+    }
+
+    fn losses(&mut self, models: &[Model]) -> Result<Vec<f64>, Error> {
+        if models.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (device, units) = (&self.device, &self.epochs.units);
+        if self.loss_kernel.is_none() {
+            let kernel = LossKernel::new(device, self.loss, self.description.storage)?;
+            self.loss_kernel = Some(kernel);
+        }
+        let mut sums = vec![0.0; models.len()];
+        if let Some(kernel) = &self.loss_kernel {
+            let lines = kernel.lines(device, units, models);
+            let mut encoder = device.device.create_command_encoder(&Default::default());
+            let shards = self.epochs.shards.iter().map(|bound| &bound.shard);
+            let parts: Vec<PartialSums> = shards
+                .map(|shard| kernel.record(device, &mut encoder, &lines, shard, shard.samples))
+                .collect();
+            let submission = device.queue.submit([encoder.finish()]);
+            device.check()?;
+            for part in parts {
+                part.add_to(device, submission.clone(), &mut sums)?;
+            }
+            if let Some(stream) = &mut self.stream {
+                stream.add_losses(device, kernel, &lines, &mut sums)?;
+            }
         }
         Ok(sums)
     }

@@ -71,4 +71,13 @@ impl Engine for WithFar<'_> {
         };
         Ok(bulk + far_sums(self.loss, &self.far, model))
     }
+    fn losses(&mut self, models: &[Model]) -> Result<Vec<f64>, Error> {
+        let bulk = self.engine.losses(models)?;
+        let placeholders = self.far.len() as f64;
+        let sums = models.iter().zip(bulk).map(|(&model, bulk)| {
+            let (value, _) = self.loss.terms(model.rounded().b);
+            bulk - placeholders * value + far_sums(self.loss, &self.far, model).loss
+        });
+        Ok(sums.collect())
+    }
 }

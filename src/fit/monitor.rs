@@ -14,6 +14,8 @@ pub enum Phase {
     Loading,
     /// Descending; counted in epochs.
     Descending,
+    /// Computing the loss surface; counted in lines.
+    Surface,
 }
 
 /// Told of a fit's progress, from any thread. Each method does nothing unless it is implemented.

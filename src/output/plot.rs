@@ -18,8 +18,10 @@ use super::number;
 /// The endings that [`write`] knows.
 pub const ENDINGS: &[&str] = &["png", "svg"];
 
-/// Width and height of a picture, in its pixels.
+/// Width and height of a panel that stands alone, in its pixels.
 pub const SIZE: (u32, u32) = (960, 540);
+/// Those of one of several panels.
+const PANEL: (u32, u32) = (760, 500);
 /// Pixels of a PNG for each pixel of the picture, in both directions.
 const PNG_SCALE: u32 = 2;
 /// Units of the drawing area for each pixel. plotters draws in whole units, which would bend smooth curves.
@@ -32,8 +34,19 @@ const TITLE: i32 = 24;
 const NAME: i32 = 20;
 const LABEL: i32 = 17;
 
-/// The colour of a curve that stands alone.
-pub const BLUE: RGBColor = RGBColor(31, 119, 180);
+/// Colours that all eyes can tell apart (Okabe and Ito).
+pub const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+];
+/// The colours of data and of curves that stand alone, of a line or a path, and of what is known beforehand.
+pub const BLUE: RGBColor = COLOURS[0];
+pub const RED: RGBColor = COLOURS[1];
+pub const GREEN: RGBColor = COLOURS[2];
 const GREY: RGBColor = RGBColor(222, 222, 222);
 
 /// The result of drawing.
@@ -41,10 +54,15 @@ pub type Drawn = Result<(), Box<dyn StdError>>;
 /// A part of a picture.
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// A picture below its title.
+/// A panel of a picture, below its title.
 pub trait Picture {
     /// Returns the text above the picture.
     fn title(&self) -> String;
+
+    /// Returns what there is to see, in a sentence without its point, for who can't see it.
+    fn description(&self) -> String {
+        self.title()
+    }
 
     /// Draws everything but the title.
     fn draw(&self, area: &Area) -> Drawn;
@@ -60,6 +78,15 @@ pub fn stroke(colour: impl Color, pixels: u32) -> ShapeStyle {
     colour.stroke_width(pixels * UNITS)
 }
 
+/// An opacity that stands for a dashed line, which the backend can't draw.
+const DASHED: f64 = 0.99;
+const DASHED_IN_SVG: &str = "opacity=\"0.99\"";
+
+/// Returns the style of a dashed line of this width in pixels.
+pub fn dashed(colour: RGBColor, pixels: u32) -> ShapeStyle {
+    stroke(colour.mix(DASHED), pixels)
+}
+
 /// Returns a text style of this height in pixels. The generic family suits every viewer.
 pub fn font(pixels: i32) -> (&'static str, i32) {
     ("sans-serif", px(pixels))
@@ -70,41 +97,68 @@ pub fn label_font() -> (&'static str, i32) {
     font(LABEL)
 }
 
-/// Draws a picture to a path with one of [`ENDINGS`].
-pub fn write(path: &Path, picture: &impl Picture) -> Result<(), Error> {
+/// Draws panels, two side by side, to a path with one of [`ENDINGS`].
+pub fn write(path: &Path, panels: &[&dyn Picture]) -> Result<(), Error> {
     atomic::write(path, |out| {
-        let svg = svg(picture)?;
+        let svg = svg(panels)?;
         if atomic::ending(path) == "svg" {
-            out.write_all(svg.as_bytes())
+            out.write_all(dark_at_night(svg).as_bytes())
         } else {
             out.write_all(&png(&svg)?)
         }
     })
 }
 
-/// Returns a picture as SVG.
-fn svg(picture: &impl Picture) -> io::Result<String> {
-    let title = shortened(&picture.title());
-    let units = (SIZE.0 * UNITS, SIZE.1 * UNITS);
+/// Returns panels as SVG.
+fn svg(panels: &[&dyn Picture]) -> io::Result<String> {
+    let (columns, (width, height)) = match panels.len() {
+        0 | 1 => (1, SIZE),
+        _ => (2, PANEL),
+    };
+    let rows = panels.len().div_ceil(columns).max(1);
+    let pixels = (width * columns as u32, height * rows as u32);
+    let units = (pixels.0 * UNITS, pixels.1 * UNITS);
     let mut svg = String::new();
     let area = SVGBackend::with_string(&mut svg, units).into_drawing_area();
+    let titles: Vec<String> = panels.iter().map(|panel| panel.title()).collect();
     let drawn = || -> Drawn {
         area.fill(&WHITE)?;
-        let below = area.margin(px(12), 0, 0, 0).titled(&title, font(TITLE))?;
-        picture.draw(&below)?;
+        let parts = area.split_evenly((rows, columns));
+        for ((panel, title), part) in panels.iter().zip(&titles).zip(parts) {
+            let title = shortened(title, width);
+            panel.draw(&part.margin(px(12), 0, 0, 0).titled(&title, font(TITLE))?)?;
+        }
         area.present()?;
         Ok(())
     };
     drawn().map_err(|error| io::Error::other(error.to_string()))?;
     drop(area);
     // The backend gives the size in units; the viewBox keeps that one.
-    let (width, height) = units;
-    let of_units = format!("<svg width=\"{width}\" height=\"{height}\" ");
-    let of_pixels = format!("<svg width=\"{}\" height=\"{}\" {STYLE} ", SIZE.0, SIZE.1);
+    let of_units = format!("<svg width=\"{}\" height=\"{}\" ", units.0, units.1);
+    let of_pixels = format!(
+        "<svg width=\"{}\" height=\"{}\" {STYLE} ",
+        pixels.0, pixels.1
+    );
     let head = svg.find(">\n").map_or(0, |end| end + 2);
-    let described = format!("<title>{}</title>\n", escaped(&title));
-    svg.insert_str(head, &described);
-    Ok(svg.replacen(&of_units, &of_pixels, 1))
+    let texts: Vec<String> = panels.iter().map(|panel| panel.description()).collect();
+    let [titles, texts] = [titles, texts].map(|texts| escaped(&texts.join(". ")));
+    svg.insert_str(
+        head,
+        &format!("<title>{titles}</title>\n<desc>{texts}</desc>\n"),
+    );
+    Ok(svg
+        .replacen(&of_units, &of_pixels, 1)
+        .replace(DASHED_IN_SVG, "stroke-dasharray=\"70 50\""))
+}
+
+/// Returns an SVG that follows its viewer to a dark background.
+fn dark_at_night(mut svg: String) -> String {
+    const STYLE: &str = "<style>@media (prefers-color-scheme: dark) { \
+        [fill=\"#FFFFFF\"] { fill: #15181d } [fill=\"#000000\"] { fill: #dde2e8 } [stroke=\"#000000\"] { stroke: #dde2e8 } \
+        [stroke=\"#DEDEDE\"] { stroke: #333a43 } }</style>\n";
+    let head = svg.find(">\n").map_or(0, |end| end + 2);
+    svg.insert_str(head, STYLE);
+    svg
 }
 
 /// Returns an SVG as PNG, drawn with the one font that is in the binary: a bare machine has none.
@@ -117,7 +171,8 @@ fn png(svg: &str) -> io::Result<Vec<u8>> {
         fonts.set_sans_serif_family(family);
     }
     let tree = Tree::from_str(svg, &options).map_err(io::Error::other)?;
-    let mut pixels = Pixmap::new(SIZE.0 * PNG_SCALE, SIZE.1 * PNG_SCALE)
+    let size = tree.size().to_int_size();
+    let mut pixels = Pixmap::new(size.width() * PNG_SCALE, size.height() * PNG_SCALE)
         .ok_or_else(|| io::Error::other("the picture has no pixels"))?;
     let scale = Transform::from_scale(PNG_SCALE as f32, PNG_SCALE as f32);
     resvg::render(&tree, scale, &mut pixels.as_mut());
@@ -131,11 +186,12 @@ fn escaped(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
-/// Returns as much of a title as fits over a picture, on one line.
-fn shortened(title: &str) -> String {
-    const FITS: usize = 80;
+/// Returns as much of a title as fits over a panel of this width, on one line.
+fn shortened(title: &str, width: u32) -> String {
+    // Half the height of the letters, and 12 pixels a letter are enough for most.
+    let fits = width as usize / (TITLE as usize / 2);
     let mut title: String = title.chars().filter(|c| !c.is_control()).collect();
-    if let Some((at, _)) = title.char_indices().nth(FITS) {
+    if let Some((at, _)) = title.char_indices().nth(fits) {
         title.truncate(at);
         title.push('…');
     }
@@ -287,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_picture_has_its_size_its_title_and_a_path_a_curve() {
-        let svg = svg(&Diagonal).unwrap();
+        let svg = svg(&[&Diagonal]).unwrap();
         let head = svg.lines().next().unwrap();
         assert!(head.contains("width=\"960\" height=\"540\""), "{head}");
         assert!(head.contains("viewBox=\"0 0 9600 5400\""), "{head}");

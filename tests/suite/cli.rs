@@ -478,17 +478,17 @@ fn plots_are_pictures_with_their_words() {
         }
         let svg = fs::read_to_string(svg).unwrap();
         let words: String = svg.lines().filter(|line| !line.starts_with('<')).collect();
-        for word in ["epoch", "loss", "mse, y = 4 + 3x"] {
+        for word in ["epoch", "loss", "Loss of mse, learning rate"] {
             assert!(words.contains(word), "{word}: {words}");
         }
-        // One path for the curve, or one mark for a single epoch.
-        assert_eq!(svg.matches("#1F77B4").count(), 1, "{svg}");
+        // One path for the curve, or one mark for a single epoch, and its sample in the legend.
+        assert_eq!(svg.matches("#0072B2").count(), 2, "{svg}");
         assert!(!svg.contains("stroke=\"#FFFFFF\""), "{svg}");
         let png = Pixmap::decode_png(&fs::read(png).unwrap()).unwrap();
         assert_eq!((png.width(), png.height()), (1920, 1080));
         // The curve's blue is there.
         let blue = |pixel: &PremultipliedColorU8| {
-            [pixel.red(), pixel.green(), pixel.blue()] == [31, 119, 180]
+            [pixel.red(), pixel.green(), pixel.blue()] == [0, 114, 178]
         };
         assert!(png.pixels().iter().any(blue));
     }

@@ -344,3 +344,58 @@ fn a_source_that_breaks_its_promise_is_an_error() {
         });
     }
 }
+
+/// Lines beside each other, not a whole number of four: a kernel takes four at a time.
+const MANY: [Model; 7] = [
+    MODELS[0],
+    Model { w: 0.0, b: 0.0 },
+    Model { w: 3.5, b: 2.0 },
+    Model { w: -2.0, b: 8.0 },
+    Model { w: 10.0, b: -3.0 },
+    Model { w: 2.0, b: 5.5 },
+    Model { w: 3.0, b: 3.0 },
+];
+
+/// Asserts that the losses at many lines are those of f64. The gradients beside them are those of one line.
+fn assert_losses(name: &str, engine: &mut dyn Engine, references: &[Reference]) {
+    let losses = engine.losses(&MANY).unwrap();
+    assert_eq!(losses.len(), MANY.len());
+    for ((&loss, &model), reference) in losses.iter().zip(&MANY).zip(references) {
+        let sums = Sums {
+            loss,
+            ..engine.evaluate(model).unwrap()
+        };
+        // A few samples may all be near the line: the rounding of the prediction is then a larger part of a residual.
+        let bound = if engine.samples() < 64 { 1e-5 } else { 2e-6 };
+        if let Err(wrong) = reference.agrees_within(bound, sums) {
+            panic!("{name}, {} samples, {model:?}: {wrong}", engine.samples());
+        }
+    }
+    // The loss of another line would be seen.
+    let other = Sums {
+        loss: losses[0],
+        ..engine.evaluate(MANY[1]).unwrap()
+    };
+    assert!(references[1].agrees(other).is_err(), "{name}");
+    // They do not depend on what they are asked for with.
+    assert_eq!(engine.losses(&MANY[2..3]).unwrap(), losses[2..3], "{name}");
+    assert_eq!(engine.losses(&[]).unwrap(), [0.0; 0], "{name}");
+}
+
+#[test]
+fn the_losses_of_many_lines_at_once_agree_with_f64() {
+    let check = |options: &Options, source: &dyn Source, loss: Loss| {
+        let references = MANY.map(|model| Reference::new(source, loss, model));
+        on_every_engine_with(options, source, loss, |name, engine| {
+            assert_losses(name, engine, &references);
+        });
+    };
+    for loss in losses() {
+        for samples in [1, 3, 5, 257, 4097, 65_537, 300_001] {
+            check(&Options::default(), &synthetic(samples), loss);
+        }
+    }
+    for options in in_shards() {
+        check(&options, &synthetic(THREE_SHARDS), Loss::Mae);
+    }
+}

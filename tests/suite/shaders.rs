@@ -1,7 +1,8 @@
 //! The shaders alone, without any adapter.
 
+use fall_line::engine::Storage;
 use fall_line::engine::gpu::program::{Variant, constants, shader};
-use fall_line::engine::gpu::{draw, measure};
+use fall_line::engine::gpu::{draw, losses, measure};
 use fall_line::loss::Loss;
 use naga::valid::{Capabilities, SubgroupOperationSet, ValidationFlags, Validator};
 
@@ -63,6 +64,16 @@ fn the_reading_is_valid_with_its_constants() {
         &["read_samples"],
         measure::read_constants(64),
     );
+}
+
+#[test]
+fn the_kernel_of_many_lines_is_valid() {
+    for loss in Loss::ALL {
+        for storage in [Storage::F32, Storage::F16] {
+            let source = losses::shader(loss, storage);
+            check("losses", &source, &["reduce_losses"], constants(loss, 64));
+        }
+    }
 }
 
 /// The negative control: a fault is found.

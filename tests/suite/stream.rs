@@ -83,6 +83,14 @@ fn sums_are_those_of_f64() {
                     if let Err(wrong) = reference.agrees_within(bound, sums) {
                         panic!("{what}: {wrong}");
                     }
+                    let loss_alone = engine.losses(&[MODEL]).unwrap()[0];
+                    let by_itself = Sums {
+                        loss: loss_alone,
+                        ..sums
+                    };
+                    if let Err(wrong) = reference.agrees_within(bound, by_itself) {
+                        panic!("{what}, the loss by itself: {wrong}");
+                    }
                     // The same bits, again and from another engine.
                     assert_eq!(engine.evaluate(MODEL).unwrap(), sums, "{what}");
                     let again = streamed(&adapter, &source, loss, &options).evaluate(MODEL);

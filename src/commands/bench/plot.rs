@@ -7,17 +7,8 @@ use fall_line::error::Error;
 use plotters::prelude::*;
 
 use crate::output::number;
-use crate::output::plot::{self, Area, Axis, Drawn, LogAxis, Picture, SIZE, px, stroke};
+use crate::output::plot::{self, Area, Axis, COLOURS, Drawn, LogAxis, Picture, SIZE, px, stroke};
 
-/// Colours that all eyes can tell apart (Okabe and Ito).
-const COLOURS: [RGBColor; 6] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-];
 /// Width of the legend, in pixels.
 const LEGEND: i32 = 250;
 /// Height of a line of the legend, in pixels.
@@ -29,7 +20,7 @@ pub fn write(path: &Path, rows: &[BenchRow], title: &str) -> Result<(), Error> {
     if series.is_empty() {
         return Ok(());
     }
-    plot::write(path, &Bench { series, title })
+    plot::write(path, &[&Bench { series, title }])
 }
 
 struct Bench<'a> {

@@ -62,6 +62,7 @@ impl Monitor for Terminal {
             Phase::Reading => "reading",
             Phase::Loading => "loading",
             Phase::Descending => "epochs",
+            Phase::Surface => "surface",
         };
         let mut bar = self.bar();
         *bar = None;

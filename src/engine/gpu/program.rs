@@ -57,11 +57,15 @@ impl Variant {
 
 /// Returns the shader's source: `train.wgsl` and its parts, joined as text.
 pub fn shader(loss: Loss, variant: Variant) -> String {
-    let samples = match variant.storage {
+    join(loss, variant, samples(variant.storage))
+}
+
+/// Returns the file of `samples/` for a storage format.
+pub(super) fn samples(storage: Storage) -> &'static str {
+    match storage {
         Storage::F32 => include_str!("../../../shaders/samples/f32.wgsl"),
         Storage::F16 => include_str!("../../../shaders/samples/f16.wgsl"),
-    };
-    join(loss, variant, samples)
+    }
 }
 
 /// Joins the shader's source with any file of `samples/`. A test has one of its own.

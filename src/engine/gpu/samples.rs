@@ -287,9 +287,14 @@ impl Staging {
     }
 
     /// Submits the copy, and all else that was recorded with it.
-    pub fn submit(&mut self, device: &Device, encoder: wgpu::CommandEncoder) -> Result<(), Error> {
-        self.copied[0] = Some(device.queue.submit([encoder.finish()]));
-        device.check()
+    pub fn submit(
+        &mut self,
+        device: &Device,
+        encoder: wgpu::CommandEncoder,
+    ) -> Result<wgpu::SubmissionIndex, Error> {
+        let submission = device.queue.submit([encoder.finish()]);
+        self.copied[0] = Some(submission.clone());
+        device.check().map(|()| submission)
     }
 }
 

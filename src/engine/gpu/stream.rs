@@ -7,6 +7,7 @@ use super::control::Control;
 use super::device::Device;
 use super::epochs::{BoundShard, Epochs, RECORDS};
 use super::kernels::{Dispatch, Kernels};
+use super::losses::{BoundLines, LossKernel};
 use super::samples::{Staging, pieces};
 use crate::data::{BLOCK, OnLoad, Source};
 use crate::error::Error;
@@ -77,6 +78,30 @@ impl Stream<'_> {
             self.staging.submit(device, encoder)?;
         }
         Ok((control, records))
+    }
+
+    /// Adds the losses of all pieces at each of `lines` to `sums`.
+    pub fn add_losses(
+        &mut self,
+        device: &Device,
+        kernel: &LossKernel,
+        lines: &BoundLines,
+        sums: &mut [f64],
+    ) -> Result<(), Error> {
+        let pieces: Vec<_> = pieces(self.blocks.clone(), self.blocks_per_piece).collect();
+        let shard = &self.slots[0].shard;
+        for blocks in pieces {
+            self.staging
+                .fill(device, self.source, blocks.clone(), None)?;
+            let (first, end) = (blocks.start, blocks.end * BLOCK as u64);
+            let samples = end.min(self.source.samples()) - first * BLOCK as u64;
+            let mut encoder = device.device.create_command_encoder(&Default::default());
+            self.staging.copy(&mut encoder, blocks, first, shard);
+            let part = kernel.record(device, &mut encoder, lines, shard, samples as u32);
+            let submission = self.staging.submit(device, encoder)?;
+            part.add_to(device, submission, sums)?;
+        }
+        Ok(())
     }
 }
 
