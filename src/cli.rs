@@ -17,11 +17,13 @@ use fall_line::error::{Error, Setting};
 use fall_line::loss::Loss;
 
 pub use self::bench::{Bench, Files};
+pub use self::columns::Columns;
 pub use self::files::{Generate, Predict};
 use self::parse::*;
-pub use self::train::{Columns, LogEvery, Panel, SurfaceSamples, Train};
+pub use self::train::{LogEvery, Panel, SurfaceSamples, Train};
 
 mod bench;
+mod columns;
 mod files;
 mod parse;
 mod train;

@@ -13,11 +13,12 @@ use self::npy::Npy;
 pub use self::opened::OpenedFile;
 use self::parquet::Parquet;
 pub use self::request::Request;
-use self::rows::{Joined, Rows, Samples, Skipped, WithMissing, enough};
+use self::rows::{Joined, Rows, Samples, WithMissing, enough};
+use self::set::{Texts, notes_of, of_another_kind, one_set, same_columns, same_names, same_time};
 use self::shared::SharedFile;
-use self::store::{Store, cannot_copy};
+use self::store::cannot_copy;
 use self::whole::{Each, Whole, WholeRows};
-use crate::data::{OnLoad, Time};
+use crate::data::OnLoad;
 use crate::error::{Error, TableKind, counted};
 
 mod csv;
@@ -30,6 +31,7 @@ mod opened;
 pub mod parquet;
 mod request;
 pub mod rows;
+mod set;
 mod shared;
 pub mod store;
 pub mod whole;
@@ -173,28 +175,6 @@ pub fn read_whole(
     Ok(all)
 }
 
-fn of_another_kind(file: &Path, first: &Path) -> Error {
-    Error::Data(format!(
-        "{} is of another kind than {}: give files of one kind",
-        file.display(),
-        first.display(),
-    ))
-}
-
-/// Returns a later file's notes, unless they are those of the first one.
-fn notes_of(file: &str, notes: Vec<String>, first: &[String]) -> Option<String> {
-    (notes != first).then(|| match notes.is_empty() {
-        true => format!("{file} has none of these"),
-        false => format!("{file}: {}", notes.join("; ")),
-    })
-}
-
-/// Returns the note that several files are one set.
-fn one_set(files: &[PathBuf]) -> Option<String> {
-    let several = files.len() > 1;
-    several.then(|| format!("{} read as one set", counted(files.len() as u64, "file")))
-}
-
 /// Hands on all rows of NPY files of one column each, like [`read_whole`].
 ///
 /// # Errors
@@ -317,56 +297,6 @@ fn unless_empty<T>(read: Result<T, Error>, files: &[PathBuf]) -> Result<Option<T
     }
 }
 
-/// Text files that are read into one store.
-#[derive(Default)]
-struct Texts {
-    store: Store,
-    read: Vec<ReadText>,
-    skipped: Skipped,
-    /// What is not usual in the later files.
-    notes: Vec<String>,
-}
-
-impl Texts {
-    fn read(&mut self, input: Input, request: &Request) -> Result<(), Error> {
-        let name = input.name.clone();
-        let store = &mut self.store;
-        let mut read = read_text(input, |name, text| csv::read(name, text, request, store))?;
-        if let Some(first) = self.read.first() {
-            same_columns(&name, &read, first)?;
-            let notes = std::mem::take(&mut read.notes);
-            self.notes.extend(notes_of(&name, notes, &first.notes));
-        }
-        self.skipped.join(std::mem::take(&mut read.skipped));
-        self.read.push(read);
-        Ok(())
-    }
-
-    fn opened(mut self, name: &str) -> Result<OpenedFile, Error> {
-        if self.read.is_empty() {
-            return Err(Error::Data(format!("{name} is empty")));
-        }
-        let several = self.read.len() > 1;
-        let mut first = self.read.swap_remove(0);
-        first.notes.extend(self.notes);
-        let [x, y] = first.names;
-        self.store.title = if several {
-            format!("{name}: {y} over {x}")
-        } else {
-            first.title
-        };
-        Ok(OpenedFile {
-            source: Box::new(self.store),
-            x,
-            y,
-            time: first.time,
-            skipped: self.skipped,
-            notes: first.notes,
-            statistics: None,
-        })
-    }
-}
-
 /// A table whose rows are read by position.
 struct Table {
     name: String,
@@ -446,53 +376,4 @@ fn opened(mut tables: Vec<Table>, request: &Request, on_load: OnLoad) -> Result<
         notes: Vec::new(),
         statistics,
     })
-}
-
-/// Checks that x and y of a text have the names that they have in the first one, and are written in the same way.
-fn same_columns(file: &str, read: &ReadText, first: &ReadText) -> Result<(), Error> {
-    same_names(file, &read.names, &first.names)?;
-    for (at, name) in read.names.iter().enumerate() {
-        if let (Some(own), Some(other)) = (&read.styles[at], &first.styles[at])
-            && own != other
-        {
-            return Err(Error::Data(format!(
-                "{file} writes {name:?} with {own}, and the first file with {other}: give files that are written alike"
-            )));
-        }
-    }
-    same_time(file, read.time, first.time)
-}
-
-/// Checks that x counts what it counts in the first file.
-fn same_time(file: &str, time: Option<Time>, first: Option<Time>) -> Result<(), Error> {
-    let word = |time| match time {
-        None => "numbers",
-        Some(Time::Days) => "dates",
-        Some(Time::Seconds) => "dates with times",
-    };
-    if time == first {
-        return Ok(());
-    }
-    Err(Error::Data(format!(
-        "x is {} in {file}, and {} in the first file: give files of one kind",
-        word(time),
-        word(first),
-    )))
-}
-
-/// Checks that x and y have the names that they have in the first file, in capitals or not.
-fn same_names(file: &str, names: &[String; 2], first: &[String; 2]) -> Result<(), Error> {
-    if names
-        .iter()
-        .zip(first)
-        .all(|(own, other)| own.to_lowercase() == other.to_lowercase())
-    {
-        return Ok(());
-    }
-    let over = |[x, y]: &[String; 2]| format!("{y:?} over {x:?}");
-    Err(Error::Data(format!(
-        "{file} has {}, and the first file {}: give files with the same columns",
-        over(names),
-        over(first),
-    )))
 }

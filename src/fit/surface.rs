@@ -158,7 +158,7 @@ impl Loaded<'_> {
             }
             (None, None) => return None,
         };
-        let start = setup.scaling.outside(setup.start);
+        let start = setup.start;
         let after = self
             .history
             .iter()
@@ -172,9 +172,15 @@ impl Loaded<'_> {
                 known.min_by(|a, b| a.1.loss.total_cmp(&b.1.loss))?.0
             }
         };
-        // Outliers are not noise, and a robust start's unit is that of the bulk.
-        let noise = match setup.loss.degree() {
-            Some(_) if setup.standardized => noise.min(2.0 * setup.scaling.y_scale),
+        // Outliers are not noise. What is linear in the residuals hardly follows them.
+        let least = self
+            .history
+            .iter()
+            .map(|epoch| epoch.loss)
+            .fold(f64::INFINITY, f64::min);
+        let noise = match (setup.loss.threshold(), setup.loss.degree()) {
+            (Some(delta), _) => noise.min(delta),
+            (None, Some(1)) => noise.min(2.0 * least),
             _ => noise,
         };
         let x_center = if x_mean.abs() > OFF_CENTER * x_size {

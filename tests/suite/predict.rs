@@ -484,7 +484,7 @@ fn intervals_are_those_of_statsmodels() {
         "{output:?}"
     );
     assert!(
-        stderr(&output).contains("1 prediction outside 4 to 25"),
+        stderr(&output).contains("1 prediction of 2 outside 4 to 25"),
         "{output:?}"
     );
     // The sandwich HC3 leaves a covariance of level and slope.

@@ -87,6 +87,33 @@ impl<'a> Fit<'a> {
         lines
     }
 
+    /// Returns the corner of the chart that the fewest samples lie in.
+    fn emptiest_corner(&self, samples: &[(f64, f64)]) -> SeriesLabelPosition {
+        let share = |at: f64, [least, greatest]: [f64; 2]| (at - least) / (greatest - least);
+        let count = |right: bool, upper: bool| {
+            let is_near = |share: f64, end: bool, part: f64| {
+                if end {
+                    share > 1.0 - part
+                } else {
+                    share < part
+                }
+            };
+            let inside = samples.iter().filter(|(x, y)| {
+                is_near(share(*x, self.x), right, 0.5) && is_near(share(*y, self.y), upper, 0.35)
+            });
+            inside.count()
+        };
+        [
+            (count(false, true), SeriesLabelPosition::UpperLeft),
+            (count(true, true), SeriesLabelPosition::UpperRight),
+            (count(false, false), SeriesLabelPosition::LowerLeft),
+            (count(true, false), SeriesLabelPosition::LowerRight),
+        ]
+        .into_iter()
+        .min_by_key(|(samples, _)| *samples)
+        .map_or(SeriesLabelPosition::UpperLeft, |(_, corner)| corner)
+    }
+
     /// Draws the interval that holds the line.
     fn band(&self, chart: &mut Chart) -> Result<Option<f64>, Box<dyn std::error::Error>> {
         let errors = self.run.outcome.and_then(|outcome| {
@@ -168,10 +195,10 @@ impl Picture for Fit<'_> {
             .zip(self.samples.y.iter().copied())
             .collect();
         let word = draw(&mut chart, &samples)?;
-        let mut names = vec![(plot::BLUE.filled(), word)];
+        let mut names = vec![(stroke(plot::BLUE, 8), word)];
         if let Some(confidence) = self.band(&mut chart)? {
             let text = format!("{} confidence of the line", number::percent(confidence));
-            names.push((RED.mix(0.2).filled(), text));
+            names.push((stroke(RED.mix(0.2), 8), text));
         }
         for (line, style, name) in self.lines() {
             let ends = self.x.map(|x| (x, line.predict(x)));
@@ -196,23 +223,14 @@ impl Picture for Fit<'_> {
             chart
                 .draw_series(std::iter::empty::<Circle<(f64, f64), i32>>())?
                 .label(name)
-                .legend(move |(x, y)| {
-                    Rectangle::new([(x, y - px(2)), (x + px(16), y + px(2))], style.filled())
-                });
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + px(20), y)], style));
         }
-        let upwards = self
-            .run
-            .outcome
-            .is_none_or(|outcome| outcome.model.w >= 0.0);
+        let corner = self.emptiest_corner(&samples);
         chart
             .configure_series_labels()
-            .position(if upwards {
-                SeriesLabelPosition::UpperLeft
-            } else {
-                SeriesLabelPosition::UpperRight
-            })
+            .position(corner)
             .margin(px(8))
-            .legend_area_size(px(24))
+            .legend_area_size(px(28))
             .background_style(WHITE.mix(0.85))
             .label_font(label_font())
             .draw()?;

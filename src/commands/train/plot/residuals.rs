@@ -9,8 +9,8 @@ use super::{axis_name, most, roomy};
 use crate::output::number;
 use crate::output::plot::{self, Area, Axis, BLUE, Drawn, Picture, RED, font, px, stroke};
 
-/// Bars of the histogram.
-const BARS: usize = 50;
+/// Most bars of the histogram; few samples have fewer.
+const MOST_BARS: usize = 50;
 
 pub struct Residuals<'a> {
     outcome: &'a Outcome,
@@ -34,12 +34,15 @@ impl<'a> Residuals<'a> {
     /// Draws the share of the residuals in each bar, and the loss of a residual in units of the greatest bar.
     fn histogram(&self, area: &Area) -> Drawn {
         let [low, high] = self.range;
-        let mut bars = [0_u64; BARS];
-        let width = (high - low) / BARS as f64;
+        let count = (2.0 * (self.residuals.len() as f64).sqrt()) as usize;
+        let mut bars = vec![0_u64; count.clamp(5, MOST_BARS)];
+        let width = (high - low) / bars.len() as f64;
         for residual in &self.residuals {
             let at = (residual - low) / width;
-            if (0.0..BARS as f64).contains(&at) {
-                bars[at as usize] += 1;
+            if at >= 0.0
+                && let Some(bar) = bars.get_mut(at as usize)
+            {
+                *bar += 1;
             }
         }
         let all = self.residuals.len() as f64;

@@ -147,7 +147,7 @@ impl Picture for SurfaceMap<'_> {
         self.bands(&mut chart)?;
         plot::mesh(&mut chart, &w_axis, &level_axis)?;
         let place = |Model { w, b }: Model| (w, w * x_center + b);
-        let start = self.run.setup.scaling.outside(self.run.setup.start);
+        let start = self.run.setup.start;
         let after = self.run.epochs.iter().map(|epoch| Model {
             w: epoch.w,
             b: epoch.b,
