@@ -123,7 +123,7 @@ async function measureSize(samples, gpu, take, stopped) {
   const js = new JsEngine(x, y, loss);
   known = js.evaluate(MODEL);
   await pause();
-  const jsRow = newRow(samples, 'js', draw, { threads: 1, software: false });
+  const jsRow = newRow(samples, 'js', draw, { threads: 1 });
   const perform = (count) => {
     for (let i = 0; i < count; i++) {
       js.evaluate(MODEL);
@@ -148,7 +148,7 @@ async function measureSize(samples, gpu, take, stopped) {
       }
     }, stopped);
     const batched = await measure(Object.assign(row('gpu-batched'), { phases: { ...single.phases, answer: null } }), engine, known,
-      (count) => engine.descend(MODEL, LEARNING_RATE, Math.max(2, count)).then(() => {}), stopped);
+      (count) => engine.descend(MODEL, LEARNING_RATE, count), stopped);
     if (samples > ALONE) {
       const read = (8 * samples) / (await fastestRead(engine, stopped));
       for (const row of [single, batched].filter((row) => row.agrees)) {
@@ -232,7 +232,7 @@ function cells(row) {
   const seconds = (value) => (value < 1e-3 ? `${formatNumber(1e6 * value, 3)} µs` : value < 1 ? `${formatNumber(1e3 * value, 3)} ms` : `${formatNumber(value, 3)} s`);
   const percent = (value) => `${Math.round(100 * value)} %`;
   const figures = time
-    ? [seconds(time.median), percent((time.q3 - time.q1) / time.median), row.samples_per_second.toExponential(2), formatNumber(row.bytes_per_second / 1e9, 3)]
+    ? [seconds(time.median), percent((time.q3 - time.q1) / time.median), formatNumber(row.samples_per_second, 3), formatNumber(row.bytes_per_second / 1e9, 3)]
     : ['–', '–', '–', '–'];
   const agrees = row.engine === 'js' ? 'is f64' : trouble ?? 'yes';
   return [row.samples.toLocaleString('en'), labelOf(row), ...figures, row.roof ? percent(row.roof.share_of_read) : '–', agrees];

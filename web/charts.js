@@ -3,7 +3,7 @@
 import { GRID, contourLevels, contourPieces } from './surface.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
-const MARGIN = { left: 56, right: 14, top: 10, bottom: 42 };
+const MARGIN = { right: 14, top: 10, bottom: 42 };
 
 export function svgElement(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
@@ -20,11 +20,12 @@ export function formatNumber(value, digits = 4) {
     return '–';
   }
   const size = Math.abs(value);
-  const plain = size === 0 || (size >= 1e-4 && size < 1e6);
+  const plain = size === 0 || (size >= 1e-4 && size < 1e5);
   const [mantissa, power] = value.toExponential(digits - 1).split('e');
   const superscript = String(Number(power)).replace(/./g, (sign) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[sign] ?? '⁻');
   const short = (text) => (text.includes('.') ? text.replace(/\.?0+$/, '') : text);
-  const text = plain ? short(Number(value.toPrecision(digits)).toString()) : `${short(mantissa)}·10${superscript}`;
+  const factor = short(mantissa) === '1' ? '' : `${short(mantissa)}·`;
+  const text = plain ? short(Number(value.toPrecision(digits)).toString()) : `${factor}10${superscript}`;
   return text.replace('-', '−');
 }
 
@@ -57,7 +58,11 @@ export function logScale(low, high) {
 // Draws axes into a host element, and returns where things are drawn: a group for marks, and the pixels of values.
 function chartFrame(host, { x, y, xName, yName, about }) {
   const [width, height] = [Math.max(host.clientWidth, 240), Math.max(host.clientHeight, 180)];
-  const [innerWidth, innerHeight] = [width - MARGIN.left - MARGIN.right, height - MARGIN.top - MARGIN.bottom];
+  const innerHeight = height - MARGIN.top - MARGIN.bottom;
+  const yTicks = y.ticks(innerHeight / 45);
+  // Room for the longest label, of some 7 pixels a sign, and for the axis's name.
+  const left = 30 + 7.2 * Math.max(3, ...yTicks.map((tick) => formatNumber(tick).length));
+  const innerWidth = width - left - MARGIN.right;
   // Far outside, pixels have no meaning and some browsers have trouble.
   const pixel = (share, size) => Math.round(Math.max(-4, Math.min(5, share)) * size * 100) / 100;
   const px = (value) => pixel(x.share(value), innerWidth);
@@ -66,26 +71,26 @@ function chartFrame(host, { x, y, xName, yName, about }) {
   const text = (attributes, content) => svgElement('text', attributes, content);
   const axes = svgElement('g', { class: 'axes' });
   for (const tick of x.ticks(innerWidth / 80)) {
-    const at = MARGIN.left + px(tick);
+    const at = left + px(tick);
     axes.append(
       svgElement('path', { d: `M${at} ${MARGIN.top}V${bottom}` }),
       text({ x: at, y: bottom + 16, 'text-anchor': 'middle' }, formatNumber(tick)),
     );
   }
-  for (const tick of y.ticks(innerHeight / 45)) {
+  for (const tick of yTicks) {
     const at = MARGIN.top + py(tick);
     axes.append(
-      svgElement('path', { d: `M${MARGIN.left} ${at}H${MARGIN.left + innerWidth}` }),
-      text({ x: MARGIN.left - 7, y: at + 4, 'text-anchor': 'end' }, formatNumber(tick)),
+      svgElement('path', { d: `M${left} ${at}H${left + innerWidth}` }),
+      text({ x: left - 7, y: at + 4, 'text-anchor': 'end' }, formatNumber(tick)),
     );
   }
   axes.append(
-    text({ class: 'name', x: MARGIN.left + innerWidth / 2, y: height - 6, 'text-anchor': 'middle' }, xName),
+    text({ class: 'name', x: left + innerWidth / 2, y: height - 6, 'text-anchor': 'middle' }, xName),
     text({ class: 'name', x: 13, y: middle, 'text-anchor': 'middle', transform: `rotate(-90 13 ${middle})` }, yName),
   );
   // An inner svg clips what is drawn into it.
-  const plot = svgElement('svg', { x: MARGIN.left, y: MARGIN.top, width: innerWidth, height: innerHeight });
-  const border = svgElement('rect', { class: 'border', x: MARGIN.left, y: MARGIN.top, width: innerWidth, height: innerHeight });
+  const plot = svgElement('svg', { x: left, y: MARGIN.top, width: innerWidth, height: innerHeight });
+  const border = svgElement('rect', { class: 'border', x: left, y: MARGIN.top, width: innerWidth, height: innerHeight });
   const svg = svgElement('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': about }, axes, plot, border);
   host.replaceChildren(svg);
   const mark = (tag, attributes, ...children) => plot.append(svgElement(tag, attributes, ...children));
@@ -94,7 +99,7 @@ function chartFrame(host, { x, y, xName, yName, about }) {
     const box = svg.getBoundingClientRect();
     const scale = width / box.width;
     return {
-      x: x.value?.(((event.clientX - box.left) * scale - MARGIN.left) / innerWidth),
+      x: x.value?.(((event.clientX - box.left) * scale - left) / innerWidth),
       y: y.value?.(1 - ((event.clientY - box.top) * scale - MARGIN.top) / innerHeight),
     };
   };
@@ -164,7 +169,8 @@ export function surfaceChart(host, { range, losses, least, points, at, joined, v
     const [place] = pieces.map(([from]) => from)
       .filter(([x, y]) => x > 18 && x < width - 20 && y > 12 && y < height - 6)
       .sort((a, b) => (b[0] - b[1]) - (a[0] - a[1]));
-    if (place && labels.every(([x, y]) => Math.hypot(x - place[0], y - place[1]) > 34)) {
+    const taken = [...labels, [px(least.w), py(least.v)], [px(at.w), py(at.v)]];
+    if (place && taken.every(([x, y]) => Math.hypot(x - place[0], y - place[1]) > 34)) {
       labels.push([...place, `+${formatNumber(level)}`]);
     }
   }
@@ -186,6 +192,7 @@ export function surfaceChart(host, { range, losses, least, points, at, joined, v
 // Draws the loss of each epoch, the part up to `at` in full, with the least loss as a floor. `best` is the best loss so far
 // where an optimizer tries lines that are worse.
 export function lossChart(host, { losses, best, least, at, about }) {
+  const end = Math.max(losses.length - 1, 1);
   const positive = losses.filter((loss) => loss > 0);
   const highest = Math.max(...losses, least);
   const lowest = Math.min(...positive, least > 0 ? least : Infinity);
@@ -193,13 +200,13 @@ export function lossChart(host, { losses, best, least, at, about }) {
   const room = log ? (highest / lowest) ** 0.05 : 0.06 * (highest - Math.min(least, ...losses));
   const y = log ? logScale(lowest / room, highest * room) : linearScale(Math.min(least, ...losses) - room, highest + room);
   const frame = chartFrame(host, {
-    x: linearScale(0, Math.max(losses.length - 1, 1)), y, xName: 'epoch', yName: log ? 'loss (log scale)' : 'loss', about,
+    x: linearScale(-0.01 * end, 1.01 * end), y, xName: 'epoch', yName: log ? 'loss (log scale)' : 'loss', about,
   });
   const { mark, px, py } = frame;
   const pixels = (values) => values.map((loss, epoch) => [px(epoch), py(log ? Math.max(loss, y.low) : loss)]);
   const now = pixels(losses.slice(0, at + 1));
   if (least > 0 || !log) {
-    mark('path', { class: 'least', d: `M0 ${py(least)}H${px(losses.length)}` });
+    mark('path', { class: 'least', d: `M0 ${py(least)}H${px(2 * end)}` });
   }
   if (best) {
     mark('path', { class: 'tries', d: now.map(([x, y]) => `M${x} ${y}h0`).join('') });

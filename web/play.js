@@ -121,6 +121,7 @@ function fillControls() {
     $('parameter-name').textContent = asked.name;
     fill('parameter', state.loss === 'huber' ? state.delta : state.tau);
   }
+  $('optimizer-about').textContent = OPTIMIZERS[state.optimizer];
   $('rates').hidden = state.optimizer === 'cutting-plane';
   $('undo').hidden = state.moved === '';
   $('recipe').hidden = file !== null;
@@ -196,9 +197,9 @@ function listenToPointers() {
   });
   fit.addEventListener('pointermove', (event) => {
     if (dragged) {
+      // Beyond the frame, too: the farther off an outlier, the clearer what it does.
       const { x, y } = frames.fit.valuesAt(event);
-      const within = (value, [low, high]) => Math.max(low, Math.min(high, value));
-      move(dragged.index, within(x, dragged.ranges.x), within(y, dragged.ranges.y));
+      move(dragged.index, x, y);
     } else if (frames && event.pointerType === 'mouse') {
       fit.classList.toggle('grab', nearest(event) !== null);
     }
@@ -307,7 +308,7 @@ function listenToPage() {
 }
 
 options($('loss'), Object.keys(LOSSES).map((name) => [name, name]));
-options($('optimizer'), Object.entries(OPTIMIZERS));
+options($('optimizer'), Object.keys(OPTIMIZERS).map((name) => [name, name]));
 listenToPointers();
 listenToKeys();
 listenToControls();

@@ -10,11 +10,12 @@ const MOMENTUM = 0.9;
 const SECOND = 0.999;
 const EPSILON = 1e-8;
 
+// By name, with what it does.
 export const OPTIMIZERS = {
-  gd: 'gradient descent',
-  momentum: 'momentum 0.9',
-  adam: 'Adam',
-  'cutting-plane': 'cutting plane',
+  gd: 'gradient descent: rate × gradient',
+  momentum: 'keeps 0.9 of the step before',
+  adam: 'steps scaled by running moments',
+  'cutting-plane': 'cuts off half-planes of lines; no rate',
 };
 
 // Returns counts, means and corrected sums of products of two columns.

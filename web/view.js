@@ -11,13 +11,17 @@ export function show(element, text) {
   element.textContent = text;
 }
 
-// Returns the ranges of the data's picture, with room around.
-export function dataRanges({ statistics }) {
-  const wide = ({ least, greatest }) => {
+// Returns the ranges of the data's picture, with room around, and with the start's line unless that is far off.
+export function dataRanges({ statistics: { x, y }, start }) {
+  const wide = (values) => {
+    const [least, greatest] = [Math.min(...values), Math.max(...values)];
     const room = 0.06 * (greatest - least) || 1;
     return [least - room, greatest + room];
   };
-  return { x: wide(statistics.x), y: wide(statistics.y) };
+  const ends = [x.least, x.greatest].map((x) => start.w * x + start.b);
+  const height = y.greatest - y.least;
+  const near = ends.filter((end) => end > y.least - height && end < y.greatest + height);
+  return { x: wide([x.least, x.greatest]), y: wide([y.least, y.greatest, ...near]) };
 }
 
 // Draws all of a scene at an epoch, and returns the frames of the two pictures that a pointer works on.
@@ -72,11 +76,12 @@ function stateOf({ points, diverged, rates, rate, least }, at) {
     return { text: `diverges${why}`, diverges: true };
   }
   const above = (at.loss - least.loss) / Math.abs(least.loss || 1);
-  return { text: above < 1e-4 ? 'at the least loss' : `${formatNumber(100 * above, 2)} % above the least loss`, diverges: false };
+  const distance = above < 1 ? `${formatNumber(100 * above, 2)} % above the` : `${formatNumber(above + 1, 2)} times the`;
+  return { text: above < 1e-4 ? 'at the least loss' : `${distance} least loss`, diverges: false };
 }
 
 // Places the slider of the rate: its ends lie around a good rate, and the part that diverges is marked.
-export function drawRate({ rates: { limit, auto }, rate }, optimizer) {
+export function drawRate({ rates: { limit, auto }, rate, loss }, optimizer) {
   if (auto === null) {
     return;
   }
@@ -93,6 +98,6 @@ export function drawRate({ rates: { limit, auto }, rate }, optimizer) {
   // The middle of the thumb goes from half its width to as much before the end.
   $('too-large').style.left = `calc(9px + ${limit === null ? 0 : share(limit)} * (100% - 18px))`;
   const without = optimizer === 'adam' ? 'Adam has no fixed limit.' : 'No limit: the loss has corners, and the line hovers.';
-  $('rate-about').textContent = limit === null ? without : `Diverges above ${formatNumber(limit, 3)}.`;
+  $('rate-about').textContent = limit === null ? without : `${loss.name === 'mse' ? 'Diverges' : 'Unstable'} above ${formatNumber(limit, 3)}.`;
   $('rate-about').classList.toggle('diverges', limit !== null && rate >= limit);
 }
