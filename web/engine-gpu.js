@@ -20,7 +20,7 @@ const BLOCK = 65536;
 
 // Returns the GPU, or null where the browser has no WebGPU adapter.
 export async function openGpu() {
-  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
   if (!adapter) {
     return null;
   }
@@ -33,7 +33,8 @@ export async function openGpu() {
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
     },
   });
-  return new Gpu(device, info, has('subgroups'));
+  // sum/subgroup.wgsl needs more than the feature: subgroup_id, which browsers had later.
+  return new Gpu(device, info, has('subgroups') && navigator.gpu.wgslLanguageFeatures.has('subgroup_id'));
 }
 
 // A device, and the kernels that were compiled for it.

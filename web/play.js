@@ -22,6 +22,7 @@ let frames = null;
 let chosen = null;
 let dragged = null;
 let timer = 0;
+let remembering = 0;
 
 // Computes and draws. A change meanwhile is taken up next, so that dragging stays smooth.
 let busy = false;
@@ -65,8 +66,14 @@ function change(settings) {
   update();
 }
 
+// A moment later: browsers refuse, or complain, where the address changes with every move of a pointer.
 function remember() {
-  history.replaceState(null, '', writeState(state));
+  clearTimeout(remembering);
+  remembering = setTimeout(() => {
+    if (location.hash !== '#bench') {
+      history.replaceState(null, '', writeState(state));
+    }
+  }, 250);
 }
 
 function epochShown() {
@@ -300,6 +307,7 @@ function listenToPage() {
   });
   addEventListener('hashchange', () => {
     if (location.hash !== '#bench') {
+      clearTimeout(remembering);
       state = readState(location.hash);
       update();
     }

@@ -63,7 +63,11 @@ export async function compareEngines({ losses, rounding }) {
     }
   };
   const model = { w: -1.5, b: 0.5 };
-  for (const name of losses) {
+  for (const [name, sum] of [...losses.map((name) => [name, gpu.sum]), ['mse', 'tree']]) {
+    if (sum !== gpu.sum) {
+      gpu.sum = sum;
+      gpu.kernels.clear();
+    }
     const loss = makeLoss(name, 0.7);
     for (const samples of [1, 2, 4095, 4097, 32768, 32769, 65537, 150001]) {
       const { x, y } = draw({ samples, slope: 3, intercept: 4, noise: 1, outliers: 0.1, seed: 7 });

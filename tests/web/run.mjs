@@ -173,7 +173,7 @@ async function dragOutlier(loss) {
   await page.mouse.move(x, 3);
   await page.mouse.up();
   const after = await settled(page);
-  assert.match(new URL(page.url()).hash, /moved=\d+:/);
+  await page.waitForURL(/moved=\d+:/);
   return Math.hypot(after.w - before.w, after.b - before.b);
 }
 
@@ -204,6 +204,7 @@ test('the address brings a state back', async () => {
   await page.fill('#outliers', '0.1');
   await page.fill('#start-w', '-1');
   await page.fill('#epoch', '7');
+  await page.waitForURL(/epoch=7/);
   const [before, { hash }] = [await settled(page), new URL(page.url())];
   const drawn = await page.getAttribute('#surface svg', 'aria-label');
   await openPlay(hash);
