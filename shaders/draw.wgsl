@@ -80,7 +80,7 @@ fn four_rounds(words: Words, r0: u32, r1: u32, r2: u32, r3: u32) -> Words {
 
 fn one_round(words: Words, rotation: u32) -> Words {
     let a = words.a + words.b;
-    let rotated = words.b << vec4(rotation) | words.b >> vec4(32u - rotation);
+    let rotated = (words.b << vec4(rotation)) | (words.b >> vec4(32u - rotation));
     return Words(a, rotated ^ a);
 }
 
@@ -95,7 +95,7 @@ fn uniform(word: vec4<u32>) -> vec4<f32> {
 
 // A standard-normal draw: the sign bit, and 31 bits for how rare it is.
 fn normal(word: vec4<u32>) -> vec4<f32> {
-    let odd = word << vec4(1u) | vec4(1u);
+    let odd = (word << vec4(1u)) | vec4(1u);
     // Each to its last bit, where 1 − t would lose t, or x.
     let t = vec4<f32>(odd) * 0x1p-32f;
     let x = vec4<f32>(vec4(0u) - odd) * 0x1p-32f;

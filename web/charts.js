@@ -1,0 +1,223 @@
+// The pictures, in SVG: the data with the line, the loss surface with the path, and the loss over the epochs.
+
+import { GRID, contourLevels, contourPieces } from './surface.js';
+
+const SVG = 'http://www.w3.org/2000/svg';
+const MARGIN = { right: 14, top: 10, bottom: 42 };
+
+export function svgElement(tag, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+// Writes a number for people: a true minus, and powers of ten where digits would be many.
+export function formatNumber(value, digits = 4) {
+  if (!Number.isFinite(value)) {
+    return '–';
+  }
+  const size = Math.abs(value);
+  const plain = size === 0 || (size >= 1e-4 && size < 1e5);
+  const [mantissa, power] = value.toExponential(digits - 1).split('e');
+  const superscript = String(Number(power)).replace(/./g, (sign) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[sign] ?? '⁻');
+  const short = (text) => (text.includes('.') ? text.replace(/\.?0+$/, '') : text);
+  const factor = short(mantissa) === '1' ? '' : `${short(mantissa)}·`;
+  const text = plain ? short(Number(value.toPrecision(digits)).toString()) : `${factor}10${superscript}`;
+  return text.replace('-', '−');
+}
+
+export function linearScale(low, high) {
+  const [from, to] = low < high ? [low, high] : [low - 1, high + 1];
+  const ticks = (count) => {
+    const rough = (to - from) / count;
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+    const first = Math.ceil(from / step - 1e-9);
+    return Array.from({ length: Math.floor(to / step + 1e-9) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+  };
+  return { low: from, high: to, share: (value) => (value - from) / (to - from), value: (share) => from + share * (to - from), ticks };
+}
+
+export function logScale(low, high) {
+  const [from, to] = [Math.log10(low), Math.log10(high)];
+  const ticks = (count) => {
+    const every = Math.max(1, Math.ceil((to - from) / count));
+    const factors = to - from < 1 ? [1, 1.2, 1.5, 2, 3, 4, 5, 7] : to - from < 3 ? [1, 2, 5] : [1];
+    const ticks = [];
+    for (let power = Math.floor(from); power <= to; power += every) {
+      ticks.push(...factors.map((factor) => Number(`${factor}e${power}`)));
+    }
+    return ticks.filter((tick) => tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9));
+  };
+  return { low, high, share: (value) => (Math.log10(value) - from) / (to - from), ticks };
+}
+
+// Draws axes into a host element, and returns where things are drawn: a group for marks, and the pixels of values.
+function chartFrame(host, { x, y, xName, yName, about }) {
+  const [width, height] = [Math.max(host.clientWidth, 240), Math.max(host.clientHeight, 180)];
+  const innerHeight = height - MARGIN.top - MARGIN.bottom;
+  const yTicks = y.ticks(innerHeight / 45);
+  // Room for the longest label, of some 7 pixels a sign, and for the axis's name.
+  const left = 30 + 7.2 * Math.max(3, ...yTicks.map((tick) => formatNumber(tick).length));
+  const innerWidth = width - left - MARGIN.right;
+  // Far outside, pixels have no meaning and some browsers have trouble.
+  const pixel = (share, size) => Math.round(Math.max(-4, Math.min(5, share)) * size * 100) / 100;
+  const px = (value) => pixel(x.share(value), innerWidth);
+  const py = (value) => pixel(1 - y.share(value), innerHeight);
+  const [bottom, middle] = [innerHeight + MARGIN.top, MARGIN.top + innerHeight / 2];
+  const text = (attributes, content) => svgElement('text', attributes, content);
+  const axes = svgElement('g', { class: 'axes' });
+  for (const tick of x.ticks(innerWidth / 80)) {
+    const at = left + px(tick);
+    axes.append(
+      svgElement('path', { d: `M${at} ${MARGIN.top}V${bottom}` }),
+      text({ x: at, y: bottom + 16, 'text-anchor': 'middle' }, formatNumber(tick)),
+    );
+  }
+  for (const tick of yTicks) {
+    const at = MARGIN.top + py(tick);
+    axes.append(
+      svgElement('path', { d: `M${left} ${at}H${left + innerWidth}` }),
+      text({ x: left - 7, y: at + 4, 'text-anchor': 'end' }, formatNumber(tick)),
+    );
+  }
+  axes.append(
+    text({ class: 'name', x: left + innerWidth / 2, y: height - 6, 'text-anchor': 'middle' }, xName),
+    text({ class: 'name', x: 13, y: middle, 'text-anchor': 'middle', transform: `rotate(-90 13 ${middle})` }, yName),
+  );
+  // An inner svg clips what is drawn into it.
+  const plot = svgElement('svg', { x: left, y: MARGIN.top, width: innerWidth, height: innerHeight });
+  const border = svgElement('rect', { class: 'border', x: left, y: MARGIN.top, width: innerWidth, height: innerHeight });
+  const svg = svgElement('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': about }, axes, plot, border);
+  host.replaceChildren(svg);
+  const mark = (tag, attributes, ...children) => plot.append(svgElement(tag, attributes, ...children));
+  // Returns the values under a pointer.
+  const valuesAt = (event) => {
+    const box = svg.getBoundingClientRect();
+    const scale = width / box.width;
+    return {
+      x: x.value?.(((event.clientX - box.left) * scale - left) / innerWidth),
+      y: y.value?.(1 - ((event.clientY - box.top) * scale - MARGIN.top) / innerHeight),
+    };
+  };
+  return { mark, px, py, x, y, innerWidth, innerHeight, valuesAt };
+}
+
+function pathThrough(points) {
+  return points.map(([x, y], i) => `${i ? 'L' : 'M'}${x} ${y}`).join('');
+}
+
+// Draws samples as points, and lines by their class: start, least, line. Returns the frame, for dragging.
+export function fitChart(host, { x, y, xName, yName, ranges, lines, chosen, about }) {
+  const frame = chartFrame(host, { x: linearScale(...ranges.x), y: linearScale(...ranges.y), xName, yName, about });
+  const { px, py } = frame;
+  // One path for all points; beyond some thousands, only every n-th.
+  const every = Math.ceil(x.length / 5000);
+  let points = '';
+  for (let i = 0; i < x.length; i += every) {
+    points += `M${px(x[i])} ${py(y[i])}h0`;
+  }
+  frame.mark('path', { class: x.length > 500 ? 'points many' : 'points', d: points });
+  for (const { w, b, kind } of lines) {
+    // Cut to the frame by values: pixels of a diverged line would overflow.
+    const { low, high } = frame.y;
+    const ends = w === 0 ? [-Infinity, Infinity] : [(low - b) / w, (high - b) / w].sort((a, b) => a - b);
+    const [from, to] = [Math.max(ends[0], frame.x.low), Math.min(ends[1], frame.x.high)];
+    if (from <= to) {
+      frame.mark('path', { class: kind, d: pathThrough([from, to].map((x) => [px(x), py(w * x + b)])) });
+    }
+  }
+  if (chosen !== null && chosen < x.length) {
+    frame.mark('circle', { class: 'chosen', cx: px(x[chosen]), cy: py(y[chosen]), r: 8 });
+  }
+  return frame;
+}
+
+// The surface as a picture of one pixel a line: the deeper the colour, the lower the loss.
+function surfacePicture(losses, least) {
+  const canvas = document.createElement('canvas');
+  canvas.width = canvas.height = GRID;
+  const context = canvas.getContext('2d');
+  const picture = context.createImageData(GRID, GRID);
+  const highest = Math.max(...losses) - least;
+  losses.forEach((loss, i) => {
+    const share = highest > 0 ? Math.max(loss - least, 0) / highest : 0;
+    const row = GRID - 1 - Math.floor(i / GRID);
+    picture.data.set([31, 119, 180, 150 * (1 - share ** 0.25)], 4 * (row * GRID + (i % GRID)));
+  });
+  context.putImageData(picture, 0, 0);
+  return canvas.toDataURL();
+}
+
+// Draws contours of the loss over (w, v), the path up to `at`, its start, and the least loss.
+export function surfaceChart(host, { range, losses, least, points, at, joined, vName, about }) {
+  const frame = chartFrame(host, { x: linearScale(...range.w), y: linearScale(...range.v), xName: 'w', yName: vName, about });
+  const { mark, px, py, innerWidth: width, innerHeight: height } = frame;
+  const [cellX, cellY] = [width / (GRID - 1), height / (GRID - 1)];
+  mark('image', {
+    href: surfacePicture(losses, least.loss), preserveAspectRatio: 'none',
+    x: -cellX / 2, y: -cellY / 2, width: width + cellX, height: height + cellY,
+  });
+  const labels = [];
+  for (const level of contourLevels(losses, least.loss)) {
+    const pieces = contourPieces(losses, least.loss + level).map((piece) => piece.map(([x, y]) => [x * width, (1 - y) * height]));
+    mark('path', { class: 'contour', d: pieces.map(pathThrough).join('') });
+    // One label, towards the upper right, where it has room.
+    const [place] = pieces.map(([from]) => from)
+      .filter(([x, y]) => x > 18 && x < width - 20 && y > 12 && y < height - 6)
+      .sort((a, b) => (b[0] - b[1]) - (a[0] - a[1]));
+    const taken = [...labels, [px(least.w), py(least.v)], [px(at.w), py(at.v)]];
+    if (place && taken.every(([x, y]) => Math.hypot(x - place[0], y - place[1]) > 34)) {
+      labels.push([...place, `+${formatNumber(level)}`]);
+    }
+  }
+  labels.forEach(([x, y, label]) => mark('text', { class: 'label', x, y: y + 4, 'text-anchor': 'middle' }, label));
+  const pixels = points.map(({ w, v }) => [px(w), py(v)]);
+  const dots = (some) => some.map(([x, y]) => `M${x} ${y}h0`).join('');
+  mark('path', { class: 'path later', d: pathThrough(pixels) });
+  mark('path', { class: joined ? 'path' : 'path tried', d: pathThrough(pixels.slice(0, at.index + 1)) });
+  if (points.length <= 400) {
+    mark('path', { class: 'dots', d: dots(pixels.slice(0, at.index + 1)) });
+  }
+  const [x, y] = [px(least.w), py(least.v)];
+  mark('path', { class: 'cross', d: `M${x - 6} ${y - 6}l12 12m0 -12l-12 12` });
+  mark('circle', { class: 'from', cx: pixels[0][0], cy: pixels[0][1], r: 6 });
+  mark('circle', { class: 'here', cx: px(at.w), cy: py(at.v), r: 6 });
+  return frame;
+}
+
+// Draws the loss of each epoch, the part up to `at` in full, with the least loss as a floor. `best` is the best loss so far
+// where an optimizer tries lines that are worse.
+export function lossChart(host, { losses, best, least, at, about }) {
+  const end = Math.max(losses.length - 1, 1);
+  const positive = losses.filter((loss) => loss > 0);
+  const highest = Math.max(...losses, least);
+  // Below 1e-16 of the highest, a loss is rounding.
+  const lowest = Math.max(Math.min(...positive, least > 0 ? least : Infinity), 1e-16 * highest);
+  const log = lowest > 0 && highest > 10 * lowest && Number.isFinite(lowest);
+  const room = log ? (highest / lowest) ** 0.05 : 0.06 * (highest - Math.min(least, ...losses));
+  const y = log ? logScale(lowest / room, highest * room) : linearScale(Math.min(least, ...losses) - room, highest + room);
+  const frame = chartFrame(host, {
+    x: linearScale(-0.01 * end, 1.01 * end), y, xName: 'epoch', yName: log ? 'loss (log scale)' : 'loss', about,
+  });
+  const { mark, px, py } = frame;
+  const pixels = (values) => values.map((loss, epoch) => [px(epoch), py(log ? Math.max(loss, y.low) : loss)]);
+  const now = pixels(losses.slice(0, at + 1));
+  if (least > 0 || !log) {
+    mark('path', { class: 'least', d: `M0 ${py(least)}H${px(2 * end)}` });
+  }
+  if (best) {
+    mark('path', { class: 'tries', d: now.map(([x, y]) => `M${x} ${y}h0`).join('') });
+    mark('path', { class: 'loss later', d: pathThrough(pixels(best)) });
+    mark('path', { class: 'loss', d: pathThrough(pixels(best.slice(0, at + 1))) });
+  } else {
+    mark('path', { class: 'loss later', d: pathThrough(pixels(losses)) });
+    mark('path', { class: 'loss', d: pathThrough(now) });
+  }
+  const [x, yHere] = best ? pixels(best)[at] : now[at];
+  mark('circle', { class: 'here', cx: x, cy: yHere, r: 5 });
+  return frame;
+}
