@@ -146,24 +146,22 @@ pub fn log_every(text: &str) -> Result<LogEvery, String> {
 
 /// `FILE`, or `loss,fit=FILE`. A file's name may have an equals sign.
 pub fn plot(text: &str) -> Result<Plot, String> {
-    let panels = |names: &str| -> Option<Vec<Panel>> {
-        let names = names.split(',');
-        names.map(|name| Panel::from_str(name, true).ok()).collect()
-    };
-    let named = text
-        .split_once('=')
-        .and_then(|(names, path)| Some((panels(names)?, path)));
-    let (panels, path) = match named {
-        Some((panels, path)) => (Some(panels), path),
-        None => (None, text),
-    };
-    if path.is_empty() {
-        return Err("no file after the panels".to_owned());
+    let (names, path) = text.split_once('=').unwrap_or(("", text));
+    let panels = names.split(',').map(|name| Panel::from_str(name, true));
+    if panels.clone().all(|panel| panel.is_err()) {
+        let path = text.into();
+        return Ok(Plot { panels: None, path });
     }
-    Ok(Plot {
-        panels,
-        path: path.into(),
-    })
+    let panels = panels
+        .collect::<Result<_, _>>()
+        .map_err(|_| format!("not panels among loss, fit, surface and residuals: {names}"))?;
+    match path {
+        "" => Err("no file after the panels".to_owned()),
+        path => Ok(Plot {
+            panels: Some(panels),
+            path: path.into(),
+        }),
+    }
 }
 
 pub fn range(text: &str) -> Result<Range<f64>, String> {

@@ -141,6 +141,7 @@ impl Loaded<'_> {
     /// Returns the surface's ranges, without its losses: the path and the bowl, and some room.
     fn window(&self, statistics: Option<Statistics>) -> Option<Surface> {
         let setup = self.prepared.setup();
+        self.history.first()?;
         let (x_mean, x_size, noise) = match (statistics, self.prepared.source().synthetic()) {
             (Some(statistics), _) => (
                 statistics.x.mean,

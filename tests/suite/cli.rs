@@ -494,6 +494,67 @@ fn plots_are_pictures_with_their_words() {
     }
 }
 
+/// Each panel is in the picture, whatever the data and however the run ends.
+#[test]
+fn panels_stand_side_by_side() {
+    let folder = TempDir::new().unwrap();
+    let cars = format!("{}/tests/data/cars.csv", env!("CARGO_MANIFEST_DIR"));
+    let svg = folder.path().join("panels.svg");
+    for (args, code, titles) in [
+        (
+            format!("{cars} --x speed --y dist"),
+            0,
+            "dist over speed. Loss surface of mse. Loss of mse, learning rate 0.5. Residuals",
+        ),
+        (
+            "--samples 2e4 --loss mae --outliers 0.05".to_owned(),
+            0,
+            "y over x. Loss surface of mae. Loss of mae, learning rate 0.1. Residuals",
+        ),
+        (
+            "--samples 300 --loss huber --optimizer cutting-plane".to_owned(),
+            0,
+            "y over x. Loss surface of huber 1. Loss of huber 1, cutting plane. Residuals",
+        ),
+        // No line was found: the path and the loss show why.
+        (
+            "--samples 300 --learning-rate 2 --force".to_owned(),
+            5,
+            "y over x. Loss surface of mse. Loss of mse, learning rate 2",
+        ),
+    ] {
+        for engine in engines() {
+            let delta = if args.contains("huber") {
+                "--delta 1"
+            } else {
+                ""
+            };
+            let output = run(&format!(
+                "train {args} {delta} {engine} -q --plot fit,surface,loss,residuals={}",
+                svg.display()
+            ));
+            assert_eq!(output.status.code(), Some(code), "{args}: {output:?}");
+            let text = fs::read_to_string(&svg).unwrap();
+            assert!(
+                text.contains(&format!("<title>{titles}</title>")),
+                "{args}: {text}"
+            );
+            assert!(text.contains("prefers-color-scheme: dark"));
+            // Nothing is drawn outside, and nothing that is no number.
+            assert!(!text.contains("NaN") && !text.contains("inf"), "{args}");
+            assert!(text.len() < 400_000, "{args}: {}", text.len());
+        }
+    }
+    for (plot, problem) in [
+        ("fit,los=x.svg", "fit,los=x.svg"),
+        ("loss=", "no file after the panels"),
+        ("loss=x.gif", "x.gif"),
+    ] {
+        let text = refused(2, &format!("train --samples 100 --plot {plot}"));
+        assert!(text.contains(problem), "{text}");
+    }
+}
+
 #[test]
 fn quiet_leaves_the_result_alone() {
     let output = run("train --samples 1000 --quiet --engine cpu");

@@ -9,7 +9,9 @@ use fall_line::data::synthetic::{ChaCha, Recipe};
 use fall_line::data::{Block, Source};
 use fall_line::engine::Choice;
 use fall_line::error::{Error, Setting};
-use fall_line::fit::{Checkpoint, Doubt, Every, Monitor, Notice, Options, Phase, Rate, Remedy};
+use fall_line::fit::{
+    Checkpoint, Doubt, Every, Monitor, Notice, Options, Phase, Rate, Remedy, SIDE,
+};
 use fall_line::train::{Ended, Optimizer};
 use fall_line::{Fit, Loss, Model};
 use tempfile::TempDir;
@@ -297,4 +299,93 @@ fn a_doubtful_line_comes_with_what_would_help() {
         [Remedy::AutomaticRate, Remedy::MoreEpochs]
     );
     assert!(!warning.to_string().contains("--"), "{warning}");
+}
+
+/// The surface is the loss at each line, its least value is near the found line, and all of the path is within.
+#[test]
+fn the_loss_surface_is_the_mean_loss_of_each_line() {
+    let sets = [
+        (chacha(70_001), None),
+        // x far from 0: a level is then the line's value at its mean.
+        (
+            ChaCha::new(Recipe {
+                samples: 5000,
+                x_range: 2000.0..2020.0,
+                outliers: 0.05,
+                ..Recipe::default()
+            })
+            .unwrap(),
+            Some(true),
+        ),
+    ];
+    for (source, standardize) in &sets {
+        let mut samples = Block::default();
+        let mut block = Block::default();
+        for index in 0..source.samples().div_ceil(fall_line::data::BLOCK as u64) {
+            source.read(index, &mut block).unwrap();
+            samples.x.append(&mut block.x);
+            samples.y.append(&mut block.y);
+        }
+        for loss in Loss::ALL {
+            let options = Options {
+                loss,
+                engine: Choice::Cpu,
+                standardize: *standardize,
+                epochs: Some(60),
+                ..Options::default()
+            };
+            let prepared = Fit::with(source, options).prepare().unwrap();
+            let mut loaded = prepared.load().unwrap();
+            assert!(loaded.surface(false).unwrap().is_none(), "no epoch");
+            let trained = loaded.descend(&mut |_| ControlFlow::Continue(())).unwrap();
+            let surface = loaded.surface(false).unwrap().unwrap();
+            assert_eq!(surface.losses.len(), SIDE * SIDE);
+            let by_moments = loss == Loss::Mse;
+            assert_eq!(
+                surface.samples,
+                if by_moments { 0 } else { source.samples() }
+            );
+            assert_eq!(surface.x_center == 0.0, standardize.is_none());
+            for (column, row) in [(0, 0), (5, 60), (31, 32), (63, 63)] {
+                let line = surface.line(column, row);
+                let residuals = samples.residuals(line);
+                let values = residuals.iter().map(|&residual| loss.terms(residual).0);
+                let known = values.sum::<f64>() / residuals.len() as f64;
+                let found = surface.losses[row * SIDE + column];
+                // In f32 a term is rounded to 2^-24 of the prediction, which is up to 2,000 times the residual's unit.
+                let bound = if by_moments { 1e-9 } else { 1e-5 };
+                assert!(
+                    (found - known).abs() <= bound * known,
+                    "{loss}: {found} is not {known}"
+                );
+            }
+            let outcome = loaded.conclude(&trained);
+            for epoch in &outcome.history {
+                let level = epoch.w * surface.x_center + epoch.b;
+                assert!((surface.w[0]..=surface.w[1]).contains(&epoch.w), "{loss}");
+                assert!(
+                    (surface.level[0]..=surface.level[1]).contains(&level),
+                    "{loss}"
+                );
+            }
+        }
+    }
+}
+
+/// A surface of very many samples is that of a part of them, which is told, and of all where that is asked for.
+#[test]
+fn a_large_set_stands_for_itself_by_blocks_spread_over_it() {
+    let source = chacha(10_400_000);
+    let options = Options {
+        loss: Loss::Mae,
+        engine: Choice::Cpu,
+        epochs: Some(2),
+        ..Options::default()
+    };
+    let prepared = Fit::with(&source, options).prepare().unwrap();
+    let mut loaded = prepared.load().unwrap();
+    loaded.descend(&mut |_| ControlFlow::Continue(())).unwrap();
+    let surface = loaded.surface(false).unwrap().unwrap();
+    // 80 of 159 blocks, the last of which is ragged.
+    assert_eq!(surface.samples, 79 * 65_536 + (10_400_000 - 158 * 65_536));
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use fall_line::data::{self, Block, Source};
 use fall_line::error::Error;
 use fall_line::fit::{Outcome, Setup, Surface};
+use fall_line::loss::Loss;
 use fall_line::train::Epoch;
 
 use self::fit::Fit;
@@ -12,6 +13,7 @@ use self::loss::LossCurve;
 use self::residuals::Residuals;
 use self::surface::SurfaceMap;
 use crate::cli::Panel;
+use crate::output::number::digits;
 use crate::output::plot::{self, Picture};
 
 mod density;
@@ -91,6 +93,14 @@ fn roomy([least, greatest]: [f64; 2]) -> [f64; 2] {
         length => 0.05 * length,
     };
     [least - room, greatest + room]
+}
+
+/// The name of a loss, with three digits of its parameter.
+fn loss_name(loss: Loss) -> String {
+    match loss.parameter() {
+        None => loss.name().to_owned(),
+        Some(parameter) => format!("{} {}", loss.name(), digits(parameter, 3)),
+    }
 }
 
 /// The name of an axis: `speed`, or `x` in units of its own.

@@ -8,7 +8,7 @@ use fall_line::train::Epoch;
 use plotters::prelude::*;
 
 use super::density::{Chart, draw, draw_within};
-use super::{Run, axis_name, marked, most, roomy};
+use super::{Run, axis_name, loss_name, marked, most, roomy};
 use crate::output::number;
 use crate::output::plot::{
     self, Area, Axis, Drawn, GREEN, Picture, RED, dashed, label_font, px, stroke,
@@ -79,7 +79,7 @@ impl<'a> Fit<'a> {
         lines.push((
             outcome.centered,
             stroke(RED, 3),
-            format!("line of {}", self.run.setup.loss),
+            format!("line of {}", loss_name(self.run.setup.loss)),
         ));
         if let Some(line) = quality.true_line {
             lines.push((line.into(), dashed(GREEN, 2), "drawn around".to_owned()));

@@ -7,7 +7,7 @@ use fall_line::train::Epoch;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
-use super::Run;
+use super::{Run, loss_name};
 use crate::output::number;
 use crate::output::plot::{
     self, Area, Axis, BLUE, Drawn, GREEN, LogAxis, Picture, RED, dashed, label_font, px, stroke,
@@ -49,7 +49,7 @@ impl<'a> LossCurve<'a> {
         };
         LossCurve {
             epochs: run.epochs,
-            title: format!("Loss of {}, {rate}", run.setup.loss),
+            title: format!("Loss of {}, {rate}", loss_name(run.setup.loss)),
             least: run.outcome.and_then(|outcome| outcome.quality.least_loss),
             moves: run.setup.learning_rate.is_some(),
         }

@@ -5,7 +5,7 @@ use fall_line::fit::Outcome;
 use plotters::prelude::*;
 
 use super::density::{draw, draw_within};
-use super::{axis_name, most, roomy};
+use super::{axis_name, loss_name, most, roomy};
 use crate::output::number;
 use crate::output::plot::{self, Area, Axis, BLUE, Drawn, Picture, RED, font, px, stroke};
 
@@ -138,7 +138,8 @@ impl Picture for Residuals<'_> {
     fn description(&self) -> String {
         format!(
             "How the residuals are spread, with the {} loss over them, and the residuals over {}",
-            self.outcome.setup.loss, self.outcome.names[0]
+            loss_name(self.outcome.setup.loss),
+            self.outcome.names[0]
         )
     }
 
@@ -146,7 +147,10 @@ impl Picture for Residuals<'_> {
         let (width, _) = area.dim_in_pixel();
         let (left, right) = area.split_horizontally(width as i32 * 9 / 20);
         let below = left.titled(
-            &format!("orange: {} of a residual", self.outcome.setup.loss),
+            &format!(
+                "orange: {} of a residual",
+                loss_name(self.outcome.setup.loss)
+            ),
             font(15),
         )?;
         self.histogram(&below)?;

@@ -6,8 +6,8 @@ use fall_line::model::Model;
 use indicatif::HumanCount;
 use plotters::prelude::*;
 
-use super::Run;
 use super::density::{Chart, draw_within};
+use super::{Run, loss_name};
 use crate::output::number;
 use crate::output::plot::{self, Area, Axis, Drawn, GREEN, Picture, RED, label_font, px, stroke};
 
@@ -103,7 +103,10 @@ impl Picture for SurfaceMap<'_> {
             samples if samples == self.run.source.samples() => String::new(),
             samples => format!(", over {} of the samples", HumanCount(samples)),
         };
-        format!("Loss surface of {}{samples}", self.run.setup.loss)
+        format!(
+            "Loss surface of {}{samples}",
+            loss_name(self.run.setup.loss)
+        )
     }
 
     fn description(&self) -> String {
@@ -132,7 +135,11 @@ impl Picture for SurfaceMap<'_> {
         let level_name = if *x_center == 0.0 {
             "b".to_owned()
         } else {
-            format!("value at x = {}", number::digits(*x_center, 5))
+            let center = match self.run.source.time() {
+                Some(time) => number::moment(*x_center, time),
+                None => number::digits(*x_center, 5),
+            };
+            format!("value at x = {center}")
         };
         let w_axis = Axis {
             name: "w",
