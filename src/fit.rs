@@ -41,7 +41,7 @@ pub use self::prepare::Prepared;
 pub use self::quality::Quality;
 pub use self::run::Loaded;
 pub use self::setup::{LearningRate, Setup};
-pub use self::surface::{SIDE, Surface};
+pub use self::surface::{ALL_UP_TO, SIDE, Surface};
 pub use crate::data::uncertainty::{Parameter, Uncertainty, Unknown, Variance};
 
 /// Fits the line of least squares to two slices of one length, by gradient descent on standardised samples.
