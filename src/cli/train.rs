@@ -357,6 +357,7 @@ impl Train {
             // One's own data may hold anything. Drawn samples are as the recipe says, and drawing them again takes time.
             measure: self.has_files()
                 || output.talks()
+                || output.plot.is_some()
                 || output.format == Format::Json
                 || output.save.is_some(),
             variance: training.errors,
