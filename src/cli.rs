@@ -7,7 +7,9 @@ use std::sync::LazyLock;
 use clap::builder::{
     NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser,
 };
-use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 use clap_complete::Shell;
 
 use fall_line::data::synthetic::{Generator, Recipe};
@@ -120,7 +122,7 @@ pub enum Command {
     },
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Tutorial {
     /// Engine: auto, gpu, cpu
     #[arg(long, default_value = "auto")]
@@ -141,7 +143,7 @@ pub enum Format {
     Json,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Synthetic data")]
 pub struct Synthetic {
     /// Samples: 1e8, 250k, 10M, 1_000_000
@@ -175,13 +177,13 @@ pub struct Synthetic {
 }
 
 /// The loss of `train` and of `bench`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct LossChoice {
     /// mse, mae, huber, log-cosh, quantile
     ///
-    /// l2 and squared are mse; l1, absolute and median are mae.
-    #[arg(long = "loss", value_name = "LOSS", default_value = "mse", ignore_case = true, value_parser = PossibleValuesParser::new(Loss::ALL.map(|loss| PossibleValue::new(loss.name()).aliases(loss.aliases()))).try_map(named))]
-    pub named: Loss,
+    /// l2 and squared are mse; l1, absolute and median are mae. `train` takes a list, `mse,mae`, and compares the lines.
+    #[arg(long = "loss", value_name = "LOSS", default_value = "mse", ignore_case = true, value_delimiter = ',', action = ArgAction::Set, value_parser = PossibleValuesParser::new(Loss::ALL.map(|loss| PossibleValue::new(loss.name()).aliases(loss.aliases()))).try_map(named))]
+    pub named: Vec<Loss>,
     /// δ of huber, in units of y [default: by the data]
     ///
     /// The loss is quadratic for residuals up to δ, and linear beyond. The default is 1.345 standard deviations of the noise,
@@ -194,7 +196,7 @@ pub struct LossChoice {
 }
 
 /// The options of the GPU engine, in `train` and in `bench`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct OnGpu {
     /// Storage format on the GPU
     #[arg(
@@ -245,25 +247,38 @@ impl LossChoice {
     /// Returns the loss with its parameter.
     ///
     /// # Errors
-    /// [`Error::Setting`] for the parameter of another loss, and for one that is out of range.
+    /// Those of [`LossChoice::all`], and [`Error::Usage`] for a list of losses.
     pub fn get(&self) -> Result<Loss, Error> {
-        let mut loss = self.named;
-        for (setting, given) in [
-            (Setting::Delta, self.delta),
-            (Setting::Quantile, self.quantile),
-        ] {
-            if given.is_some() && loss.parameter_setting() != Some(setting) {
-                let mut losses = Loss::ALL.into_iter();
-                let owner = losses.find(|loss| loss.parameter_setting() == Some(setting));
+        match self.all()?[..] {
+            [loss] => Ok(loss),
+            _ => Err(Error::Usage("--loss takes one loss here".to_owned())),
+        }
+    }
+
+    /// Returns the losses with their parameters.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the parameter of another loss, and for one that is out of range.
+    pub fn all(&self) -> Result<Vec<Loss>, Error> {
+        let given = |setting| match setting {
+            Setting::Delta => self.delta,
+            Setting::Quantile => self.quantile,
+            _ => None,
+        };
+        for setting in [Setting::Delta, Setting::Quantile] {
+            let has_it = |loss: &Loss| loss.parameter_setting() == Some(setting);
+            if given(setting).is_some() && !self.named.iter().any(has_it) {
+                let owner = Loss::ALL.into_iter().find(has_it).map_or("", Loss::name);
+                let names: Vec<&str> = self.named.iter().map(|loss| loss.name()).collect();
                 return Err(setting.error(format!(
-                    "belongs to --loss {}, not to --loss {}",
-                    owner.unwrap_or(loss).name(),
-                    loss.name()
+                    "belongs to --loss {owner}, not to --loss {}",
+                    names.join(",")
                 )));
             }
-            loss = loss.with_parameter(given)?;
         }
-        Ok(loss)
+        let with_parameter =
+            |loss: &Loss| loss.with_parameter(loss.parameter_setting().and_then(given));
+        self.named.iter().map(with_parameter).collect()
     }
 }
 

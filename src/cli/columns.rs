@@ -10,7 +10,7 @@ use fall_line::table::Request;
 use super::parse::*;
 
 /// The columns of x and y in a file, in `train` and in `predict`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Your own data")]
 pub struct Columns {
     /// Column of x, by name or by position from 1

@@ -1,12 +1,12 @@
 //! The flags of `train`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 use fall_line::engine::Choice;
-use fall_line::error::Error;
+use fall_line::error::{Error, Setting};
 use fall_line::fit::{Checkpoint, Every, Options, Rate, Variance};
 use fall_line::train::{DELTA_IN_NOISE, Optimizer, Schedule, TOLERANCE};
 
@@ -31,7 +31,7 @@ Examples:
   fall-line train --samples 1e8 --engine gpu
   fall-line train --outliers 0.1 --loss mae --epochs 500";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(
     after_help = EXAMPLES,
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
@@ -64,7 +64,7 @@ pub struct Train {
     pub synthetic: Synthetic,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Training")]
 pub struct Training {
     #[command(flatten)]
@@ -121,7 +121,7 @@ pub struct Training {
     pub plan: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Descent")]
 pub struct Descent {
     /// Optimizer: gd, momentum, adam, cutting-plane
@@ -132,9 +132,9 @@ pub struct Descent {
     pub optimizer: Option<Optimizer>,
     /// Rate [default: 0.1; files: auto]
     ///
-    /// auto is the best constant learning rate that the data allow.
-    #[arg(long, visible_alias = "lr", value_name = "RATE", value_parser = rate)]
-    pub learning_rate: Option<Rate>,
+    /// auto is the best constant learning rate that the data allow. A list, `0.01,0.1`, compares the descents.
+    #[arg(long, visible_alias = "lr", value_name = "RATE", value_delimiter = ',', action = ArgAction::Set, value_parser = rate)]
+    pub learning_rate: Vec<Rate>,
     /// Schedule of the learning rate
     ///
     /// [default: constant; adaptive for mae and quantile at the automatic rate]
@@ -150,7 +150,7 @@ pub struct Descent {
     pub sync_every: u64,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct Engine {
     /// Engine: auto, gpu, cpu
@@ -175,7 +175,7 @@ pub struct Engine {
     pub threads: Option<usize>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Checkpoints")]
 pub struct Checkpoints {
     /// Write a checkpoint (JSON) now and then, and at the end
@@ -191,7 +191,7 @@ pub struct Checkpoints {
     pub resume: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
     /// Draw the run to FILE.png or FILE.svg: loss, fit, surface, residuals
@@ -282,6 +282,74 @@ impl Train {
         !self.data.is_empty() || self.columns.x.is_some() || self.columns.y.is_some()
     }
 
+    /// Returns the runs that are asked for: one for each loss or each learning rate, by its name if there are several.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for two lists, and for a file that every run would write.
+    pub fn runs(&self) -> Result<Vec<(String, Train)>, Error> {
+        let losses = self.training.loss.all()?;
+        let rates = &self.descent.learning_rate;
+        let (mark, names): (_, Vec<String>) = match (losses.len(), rates.len()) {
+            (1, 0 | 1) => return Ok(vec![(String::new(), self.clone())]),
+            (1, _) => {
+                let name = |rate: &Rate| match rate {
+                    Rate::Auto => "auto".to_owned(),
+                    Rate::Given(rate) => rate.to_string(),
+                };
+                ("{rate}", rates.iter().map(name).collect())
+            }
+            (_, 0 | 1) => (
+                "{loss}",
+                losses.iter().map(|loss| loss.name().to_owned()).collect(),
+            ),
+            _ => {
+                return Err(Error::Usage(
+                    "--loss or --learning-rate may be a list, not both".to_owned(),
+                ));
+            }
+        };
+        if self.training.plan || self.checkpoints.resume.is_some() {
+            return Err(Error::Usage(
+                "--plan and --resume are for one loss and one learning rate".to_owned(),
+            ));
+        }
+        let all = names.len();
+        let named = |(at, name): (usize, String)| {
+            if names[..at].contains(&name) {
+                return Err(Error::Usage(format!("{name} is in the list twice")));
+            }
+            let mut run = self.clone();
+            if mark == "{loss}" {
+                let loss = losses[at];
+                let keeps = |setting| loss.parameter_setting() == Some(setting);
+                let choice = &mut run.training.loss;
+                choice.named = vec![loss];
+                choice.delta = choice.delta.filter(|_| keeps(Setting::Delta));
+                choice.quantile = choice.quantile.filter(|_| keeps(Setting::Quantile));
+            } else {
+                run.descent.learning_rate = vec![rates[at]];
+            }
+            let output = &mut run.output;
+            for (flag, path) in [
+                ("--save", &mut output.save),
+                ("--history", &mut output.history),
+                ("--checkpoint", &mut run.checkpoints.checkpoint),
+            ] {
+                if let Some(path) = path {
+                    let text = path.to_string_lossy().replace(mark, &name);
+                    if Path::new(&text) == *path {
+                        return Err(Error::Usage(format!(
+                            "each of {all} runs would write {flag} {text}: put {mark} into its name"
+                        )));
+                    }
+                    *path = text.into();
+                }
+            }
+            Ok((name, run))
+        };
+        names.iter().cloned().enumerate().map(named).collect()
+    }
+
     /// Returns the panels of the picture; none without one.
     pub fn panels(&self) -> &[Panel] {
         match &self.output.plot {
@@ -337,7 +405,7 @@ impl Train {
             loss,
             delta_in_noise,
             optimizer: descent.optimizer,
-            learning_rate: descent.learning_rate,
+            learning_rate: descent.learning_rate.first().copied(),
             schedule: descent.schedule,
             force: descent.force,
             sync_every: descent.sync_every,

@@ -20,6 +20,7 @@ use crate::cli::{Format, Panel, SurfaceSamples, Train};
 use crate::output::interrupts::{INTERRUPTED, Interrupts};
 use crate::output::{self, history};
 
+mod compare;
 mod files;
 mod json;
 mod log;
@@ -30,6 +31,10 @@ pub mod terminal;
 
 pub fn train(args: &Train) -> Result<ExitCode, Error> {
     let terminal = Terminal::new(args.output.quiet);
+    let runs = args.runs()?;
+    if runs.len() > 1 {
+        return compare::compare(args, &runs, &terminal);
+    }
     let job = prepare(args, &terminal)?;
     if args.training.plan {
         plan::print(args, &job.prepared)?;
@@ -69,17 +74,7 @@ fn prepare<'a>(args: &Train, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
     // Before the data are read: a mistyped adapter is told at once.
     let engine = options.choose_engine()?;
     let start = Instant::now();
-    let (source, skipped): (Box<dyn Source>, _) = if args.has_files() {
-        let request = args.columns.request();
-        let file = open_files(&args.data, &args.columns, &request, args.output.quiet)?;
-        let skipped = file.skipped.clone();
-        (Box::new(file), skipped)
-    } else {
-        let synthetic = &args.synthetic;
-        let (recipe, quiet) = (synthetic.recipe(), args.output.quiet);
-        let source = synthetic_source(synthetic.generator, recipe, quiet)?;
-        (source, Skipped::default())
-    };
+    let (source, skipped) = open(args)?;
     let opening = start.elapsed();
     let prepared = Fit::with(source, options)
         .monitor(terminal)
@@ -98,6 +93,20 @@ fn prepare<'a>(args: &Train, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
         opening,
         terminal,
     })
+}
+
+/// Opens the data, and returns the rows that were left out.
+fn open(args: &Train) -> Result<(Box<dyn Source>, Skipped), Error> {
+    if args.has_files() {
+        let request = args.columns.request();
+        let file = open_files(&args.data, &args.columns, &request, args.output.quiet)?;
+        let skipped = file.skipped.clone();
+        return Ok((Box::new(file), skipped));
+    }
+    let synthetic = &args.synthetic;
+    let (recipe, quiet) = (synthetic.recipe(), args.output.quiet);
+    let source = synthetic_source(synthetic.generator, recipe, quiet)?;
+    Ok((source, Skipped::default()))
 }
 
 /// Loads the samples, and prints what runs.
@@ -156,13 +165,14 @@ fn conclude(
     let draw = |outcome: Option<&Outcome>| {
         let path = args.output.plot.as_ref().map(|plot| &*plot.path);
         let run = plot::Run {
+            name: "",
             source: job.prepared.source(),
             setup: job.prepared.setup(),
             epochs: &epochs,
             outcome,
             surface: surface.as_ref(),
         };
-        path.map(|path| plot::write(path, args.panels(), &run).map(|()| path))
+        path.map(|path| plot::write(path, args.panels(), &[run]).map(|()| path))
     };
     if trained.is_err() {
         written.extend(draw(None));

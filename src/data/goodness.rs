@@ -21,6 +21,45 @@ pub struct Goodness {
     pub r_squared: Option<f64>,
 }
 
+/// Returns the mean of each loss at each line, in f64: a row for each line. Reads all samples once, on all threads of rayon's
+/// pool.
+///
+/// # Errors
+/// [`Error::Empty`], and the errors of [`read`](super::read).
+pub fn mean_losses(
+    source: &dyn Source,
+    lines: &[Centered],
+    losses: &[Loss],
+) -> Result<Vec<Vec<f64>>, Error> {
+    let of_line = |block: &Block, line: &Centered| -> Vec<f64> {
+        let of_loss = |loss: &Loss| {
+            let [sum] = sums(block, |x, y| {
+                [loss.exact_terms(line.predict_lanes(x) - y).value]
+            });
+            sum
+        };
+        losses.iter().map(of_loss).collect()
+    };
+    let blocks = (0..super::blocks(source)?)
+        .into_par_iter()
+        .map_init(Block::default, |block, index| {
+            super::read(source, index, block)?;
+            Ok(lines
+                .iter()
+                .map(|line| of_line(block, line))
+                .collect::<Vec<_>>())
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    let n = source.samples() as f64;
+    let mut means = vec![vec![0.0; losses.len()]; lines.len()];
+    for block in blocks {
+        for (mean, sum) in means.iter_mut().flatten().zip(block.into_iter().flatten()) {
+            *mean += sum / n;
+        }
+    }
+    Ok(means)
+}
+
 /// What one pass over the samples tells of a line, in f64.
 #[derive(Clone, Debug)]
 pub(crate) struct Losses<const N: usize, T> {

@@ -7,6 +7,7 @@ use fall_line::error::Error;
 use fall_line::fit::{Outcome, Setup, Surface};
 use fall_line::loss::Loss;
 use fall_line::train::Epoch;
+use plotters::style::RGBColor;
 
 use self::fit::Fit;
 use self::loss::LossCurve;
@@ -14,7 +15,7 @@ use self::residuals::Residuals;
 use self::surface::SurfaceMap;
 use crate::cli::Panel;
 use crate::output::number::digits;
-use crate::output::plot::{self, Picture};
+use crate::output::plot::{self, COLOURS, Picture};
 
 mod density;
 mod fit;
@@ -24,6 +25,8 @@ mod surface;
 
 /// What a run leaves to be drawn.
 pub struct Run<'a> {
+    /// What tells it from other runs in one picture; empty if it is alone.
+    pub name: &'a str,
     pub source: &'a dyn Source,
     pub setup: &'a Setup,
     pub epochs: &'a [Epoch],
@@ -32,11 +35,12 @@ pub struct Run<'a> {
     pub surface: Option<&'a Surface>,
 }
 
-/// Draws panels in their order, or nothing if no epoch was run. What a run has not left is left out.
-pub fn write(path: &Path, panels: &[Panel], run: &Run) -> Result<(), Error> {
-    if run.epochs.is_empty() {
+/// Draws panels in their order, or nothing if no epoch was run. Several runs share the panels of the loss and of the data; each
+/// has its own surface and residuals. What a run has not left is left out.
+pub fn write(path: &Path, panels: &[Panel], runs: &[Run]) -> Result<(), Error> {
+    let Some(run) = runs.first().filter(|run| !run.epochs.is_empty()) else {
         return Ok(());
-    }
+    };
     let needs_samples = |panel: &Panel| matches!(panel, Panel::Fit | Panel::Residuals);
     let samples = match panels.iter().any(needs_samples) {
         true => data::some(run.source)?,
@@ -45,15 +49,22 @@ pub fn write(path: &Path, panels: &[Panel], run: &Run) -> Result<(), Error> {
     let mut drawn: Vec<Box<dyn Picture + '_>> = Vec::new();
     for panel in panels {
         match panel {
-            Panel::Loss => drawn.push(Box::new(LossCurve::of(run))),
-            Panel::Fit => drawn.push(Box::new(Fit::of(run, &samples))),
+            Panel::Loss => drawn.push(Box::new(LossCurve::of(runs))),
+            Panel::Fit => drawn.push(Box::new(Fit::of(runs, &samples))),
             Panel::Surface => {
-                let surface = run.surface.map(|surface| SurfaceMap { run, surface });
-                drawn.extend(surface.map(|map| Box::new(map) as Box<dyn Picture>));
+                let map = |run| {
+                    Some(SurfaceMap {
+                        run,
+                        surface: run.surface?,
+                    })
+                };
+                let maps = runs.iter().filter_map(map);
+                drawn.extend(maps.map(|map| Box::new(map) as Box<dyn Picture>));
             }
             Panel::Residuals => {
-                let residuals = run.outcome.map(|outcome| Residuals::of(outcome, &samples));
-                drawn.extend(residuals.map(|panel| Box::new(panel) as Box<dyn Picture>));
+                let outcomes = runs.iter().filter_map(|run| run.outcome);
+                let panels = outcomes.map(|outcome| Residuals::of(outcome, &samples));
+                drawn.extend(panels.map(|panel| Box::new(panel) as Box<dyn Picture>));
             }
         }
     }
@@ -93,6 +104,21 @@ fn roomy([least, greatest]: [f64; 2]) -> [f64; 2] {
         length => 0.05 * length,
     };
     [least - room, greatest + room]
+}
+
+/// Returns the colour of a run among several: not that of the samples.
+fn colour(at: usize) -> RGBColor {
+    COLOURS[1 + at % (COLOURS.len() - 1)]
+}
+
+/// Returns what a run is called in a title: its loss, and its learning rate if others differ in that.
+fn run_name(run: &Run) -> String {
+    let loss = loss_name(run.setup.loss);
+    match run.name {
+        "" => loss,
+        name if name == run.setup.loss.name() => loss,
+        rate => format!("{loss}, learning rate {rate}"),
+    }
 }
 
 /// The name of a loss, with three digits of its parameter.

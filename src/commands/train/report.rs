@@ -27,9 +27,13 @@ pub fn headline(
     engine: &Description,
     epochs_before: u64,
 ) -> Result<(), Error> {
-    let setup = prepared.setup();
     line(format!("engine: {}", named(engine)))?;
     data(prepared, engine.storage)?;
+    loss(prepared.setup(), epochs_before)
+}
+
+/// Prints what is minimised, and how.
+pub fn loss(setup: &Setup, epochs_before: u64) -> Result<(), Error> {
     let Model { w, b } = setup.start;
     let most = if setup.may_converge() { "up to " } else { "" };
     let goes_on = match epochs_before {

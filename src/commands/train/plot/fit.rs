@@ -8,7 +8,7 @@ use fall_line::train::Epoch;
 use plotters::prelude::*;
 
 use super::density::{Chart, draw, draw_within};
-use super::{Run, axis_name, loss_name, marked, most, roomy};
+use super::{Run, axis_name, colour, loss_name, marked, most, roomy};
 use crate::output::number;
 use crate::output::plot::{
     self, Area, Axis, Drawn, GREEN, Picture, RED, dashed, label_font, px, stroke,
@@ -19,13 +19,16 @@ const BAND: u32 = 60;
 
 pub struct Fit<'a> {
     run: &'a Run<'a>,
+    /// All runs, if there are several.
+    runs: &'a [Run<'a>],
     samples: &'a Block,
     x: [f64; 2],
     y: [f64; 2],
 }
 
 impl<'a> Fit<'a> {
-    pub fn of(run: &'a Run<'a>, samples: &'a Block) -> Self {
+    pub fn of(runs: &'a [Run<'a>], samples: &'a Block) -> Self {
+        let run = &runs[0];
         let ends = |values: &[f64]| {
             let least = values.iter().copied().fold(f64::INFINITY, f64::min);
             let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -33,16 +36,14 @@ impl<'a> Fit<'a> {
         };
         let x = roomy(ends(&samples.x));
         let [mut least, mut greatest] = most(samples.y.iter().copied());
-        for end in run
-            .outcome
-            .iter()
-            .flat_map(|outcome| x.map(|x| outcome.predict(x)))
-        {
+        let outcomes = runs.iter().filter_map(|run| run.outcome);
+        for end in outcomes.flat_map(|outcome| x.map(|x| outcome.predict(x))) {
             least = least.min(end);
             greatest = greatest.max(end);
         }
         Fit {
             run,
+            runs,
             samples,
             x,
             y: roomy([least, greatest]),
@@ -51,6 +52,9 @@ impl<'a> Fit<'a> {
 
     /// The lines, each with its style and name; those that are drawn first come first.
     fn lines(&self) -> Vec<(Centered, ShapeStyle, String)> {
+        if self.runs.len() > 1 {
+            return self.lines_of_all();
+        }
         let mut lines = Vec::new();
         // A cutting plane tries lines, and does not move one.
         if self.run.setup.learning_rate.is_some() {
@@ -87,6 +91,21 @@ impl<'a> Fit<'a> {
         lines
     }
 
+    /// The last line of each run, and the one that the samples were drawn around.
+    fn lines_of_all(&self) -> Vec<(Centered, ShapeStyle, String)> {
+        let line = |(at, run): (usize, &Run)| {
+            let style = stroke(colour(at), 3);
+            Some((run.outcome?.centered, style, run.name.to_owned()))
+        };
+        let mut lines: Vec<_> = self.runs.iter().enumerate().filter_map(line).collect();
+        let truth = self
+            .runs
+            .iter()
+            .find_map(|run| run.outcome?.quality.true_line);
+        lines.extend(truth.map(|line| (line.into(), dashed(BLACK, 2), "drawn around".to_owned())));
+        lines
+    }
+
     /// Returns the corner of the chart that the fewest samples lie in.
     fn emptiest_corner(&self, samples: &[(f64, f64)]) -> SeriesLabelPosition {
         let share = |at: f64, [least, greatest]: [f64; 2]| (at - least) / (greatest - least);
@@ -116,7 +135,8 @@ impl<'a> Fit<'a> {
 
     /// Draws the interval that holds the line.
     fn band(&self, chart: &mut Chart) -> Result<Option<f64>, Box<dyn std::error::Error>> {
-        let errors = self.run.outcome.and_then(|outcome| {
+        let alone = self.run.outcome.filter(|_| self.runs.len() == 1);
+        let errors = alone.and_then(|outcome| {
             let errors = outcome.quality.uncertainty.as_ref().ok()?;
             Some((outcome.centered, errors))
         });

@@ -7,7 +7,7 @@ use fall_line::train::Epoch;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
-use super::{Run, loss_name};
+use super::{Run, colour, loss_name};
 use crate::output::number;
 use crate::output::plot::{
     self, Area, Axis, BLUE, Drawn, GREEN, LogAxis, Picture, RED, dashed, label_font, px, stroke,
@@ -24,89 +24,120 @@ pub fn write(path: &Path, epochs: &[Epoch], title: &str) -> Result<(), Error> {
         return Ok(());
     }
     let curve = LossCurve {
-        epochs,
         title: title.to_owned(),
+        curves: vec![(thinned(epochs), stroke(BLUE, 2), "loss".to_owned())],
         least: None,
-        moves: true,
+        unit: "loss",
     };
     plot::write(path, &[&curve])
 }
 
-pub struct LossCurve<'a> {
-    epochs: &'a [Epoch],
+/// Epochs and their losses, a style and a name.
+type Curve = (Vec<(u64, f64)>, ShapeStyle, String);
+
+pub struct LossCurve {
     title: String,
+    curves: Vec<Curve>,
     /// The least loss, if it is known.
     least: Option<f64>,
-    /// False for a cutting plane, which tries lines and keeps the best one.
-    moves: bool,
+    /// What the losses are in.
+    unit: &'static str,
 }
 
-impl<'a> LossCurve<'a> {
-    pub fn of(run: &'a Run) -> Self {
+impl LossCurve {
+    /// Returns the curves of runs. Different losses are shares of the first epoch's.
+    pub fn of(runs: &[Run]) -> Self {
+        if let [run] = runs {
+            return Self::of_one(run);
+        }
+        let differ = runs.iter().any(|run| run.setup.loss != runs[0].setup.loss);
+        let curve = |(at, run): (usize, &Run)| {
+            let first = run.epochs.first().map_or(1.0, |epoch| epoch.loss);
+            let unit = if differ && first > 0.0 { first } else { 1.0 };
+            let points = thinned(run.epochs).into_iter();
+            let points = points.map(|(epoch, loss)| (epoch, loss / unit));
+            (points.collect(), stroke(colour(at), 2), run.name.to_owned())
+        };
+        LossCurve {
+            title: match differ {
+                true => "Losses".to_owned(),
+                false => format!("Loss of {} by learning rate", loss_name(runs[0].setup.loss)),
+            },
+            curves: runs.iter().enumerate().map(curve).collect(),
+            least: None,
+            unit: if differ { "loss / first loss" } else { "loss" },
+        }
+    }
+
+    fn of_one(run: &Run) -> Self {
         let rate = match run.setup.learning_rate {
             Some(learning) => format!("learning rate {}", number::digits(learning.rate, 3)),
             None => "cutting plane".to_owned(),
         };
         LossCurve {
-            epochs: run.epochs,
             title: format!("Loss of {}, {rate}", loss_name(run.setup.loss)),
+            curves: curves(run.epochs, run.setup.learning_rate.is_some()),
             least: run.outcome.and_then(|outcome| outcome.quality.least_loss),
-            moves: run.setup.learning_rate.is_some(),
+            unit: "loss",
         }
-    }
-
-    /// Returns the curves, each with its name and style.
-    fn curves(&self) -> Vec<Curve> {
-        let tried = (thinned(self.epochs), stroke(BLUE, 2), "loss");
-        if self.moves {
-            return vec![tried];
-        }
-        let mut best = f64::INFINITY;
-        let so_far: Vec<Epoch> = self
-            .epochs
-            .iter()
-            .map(|epoch| {
-                best = best.min(epoch.loss);
-                Epoch {
-                    loss: best,
-                    ..*epoch
-                }
-            })
-            .collect();
-        vec![
-            (tried.0, stroke(BLUE.mix(0.45), 1), "line that was tried"),
-            (thinned(&so_far), stroke(RED, 2), "best line so far"),
-        ]
     }
 }
 
-/// Epochs and their losses, a style and a name.
-type Curve = (Vec<(u64, f64)>, ShapeStyle, &'static str);
+/// Returns the curve of a line that moves. A cutting plane tries lines: its best so far has a curve of its own.
+fn curves(epochs: &[Epoch], moves: bool) -> Vec<Curve> {
+    let tried = thinned(epochs);
+    if moves {
+        return vec![(tried, stroke(BLUE, 2), "loss".to_owned())];
+    }
+    let mut best = f64::INFINITY;
+    let so_far: Vec<Epoch> = epochs
+        .iter()
+        .map(|epoch| {
+            best = best.min(epoch.loss);
+            Epoch {
+                loss: best,
+                ..*epoch
+            }
+        })
+        .collect();
+    vec![
+        (
+            tried,
+            stroke(BLUE.mix(0.45), 1),
+            "line that was tried".to_owned(),
+        ),
+        (
+            thinned(&so_far),
+            stroke(RED, 2),
+            "best line so far".to_owned(),
+        ),
+    ]
+}
 
-impl Picture for LossCurve<'_> {
+impl Picture for LossCurve {
     fn title(&self) -> String {
         self.title.clone()
     }
 
     fn draw(&self, area: &Area) -> Drawn {
-        let losses = || self.epochs.iter().map(|epoch| epoch.loss).chain(self.least);
+        let points = || self.curves.iter().flat_map(|(points, ..)| points);
+        let losses = || points().map(|(_, loss)| *loss).chain(self.least);
         let least = losses().fold(f64::INFINITY, f64::min);
         let greatest = losses().fold(f64::NEG_INFINITY, f64::max);
         let above_0 = losses().filter(|&loss| loss > 0.0);
         let least_above_0 = above_0.clone().fold(f64::INFINITY, f64::min);
-        let curves = self.curves();
         if least >= 0.0 && greatest > LOG_FACTOR * least_above_0 {
             let axis = LogAxis::around(above_0);
             // A loss of 0 has no place on a log scale: it is drawn at the lower end.
             let floor = axis.least();
-            let raised = |(points, style, name): Curve| {
-                let points = points.into_iter();
-                let raised = points.map(|(epoch, loss)| (epoch, loss.max(floor)));
-                (raised.collect(), style, name)
+            let raised = |(points, style, name): &Curve| {
+                let raised = points.iter().map(|&(epoch, loss)| (epoch, loss.max(floor)));
+                (raised.collect(), *style, name.clone())
             };
-            let curves: Vec<Curve> = curves.into_iter().map(raised).collect();
+            let curves: Vec<Curve> = self.curves.iter().map(raised).collect();
+            let name = format!("{} (log scale)", self.unit);
             let loss = Axis {
-                name: "loss (log scale)",
+                name: &name,
                 ticks: 12,
                 label: &|&loss| number::tick(loss),
             };
@@ -128,15 +159,15 @@ impl Picture for LossCurve<'_> {
         // Nine pixels a digit, and the axis' name.
         let width = 34 + 9 * label(&greatest).len() as i32;
         let loss = Axis {
-            name: "loss",
+            name: self.unit,
             ticks: 10,
             label: &label,
         };
-        self.draw_on(area, &curves, range, &loss, width.max(88))
+        self.draw_on(area, &self.curves, range, &loss, width.max(88))
     }
 }
 
-impl LossCurve<'_> {
+impl LossCurve {
     fn draw_on<Y>(
         &self,
         area: &Area,
@@ -149,8 +180,13 @@ impl LossCurve<'_> {
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: ValueFormatter<f64>,
     {
-        let first = self.epochs.first().map_or(1, |epoch| epoch.epoch);
-        let last = self.epochs.last().map_or(1, |epoch| epoch.epoch);
+        let epochs = || {
+            curves
+                .iter()
+                .flat_map(|(points, ..)| points)
+                .map(|(epoch, _)| *epoch)
+        };
+        let (first, last) = (epochs().min().unwrap_or(1), epochs().max().unwrap_or(1));
         let mut chart = ChartBuilder::on(area)
             .margin(px(12))
             .margin_right(px(40))
@@ -167,7 +203,7 @@ impl LossCurve<'_> {
         if let Some(least) = self.least {
             let ends = vec![(first, least), (last.max(first + 1), least)];
             chart.draw_series([PathElement::new(ends, dashed(GREEN, 2))])?;
-            names.push((dashed(GREEN, 2), "least loss"));
+            names.push((dashed(GREEN, 2), "least loss".to_owned()));
         }
         for (points, style, name) in curves {
             if let &[point] = &**points {
@@ -175,7 +211,7 @@ impl LossCurve<'_> {
             } else {
                 chart.draw_series([PathElement::new(points.clone(), *style)])?;
             }
-            names.push((*style, name));
+            names.push((*style, name.clone()));
         }
         if names.len() == 1 {
             return Ok(());

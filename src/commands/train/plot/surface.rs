@@ -7,7 +7,7 @@ use indicatif::HumanCount;
 use plotters::prelude::*;
 
 use super::density::{Chart, draw_within};
-use super::{Run, loss_name};
+use super::{Run, run_name};
 use crate::output::number;
 use crate::output::plot::{self, Area, Axis, Drawn, GREEN, Picture, RED, label_font, px, stroke};
 
@@ -103,10 +103,7 @@ impl Picture for SurfaceMap<'_> {
             samples if samples == self.run.source.samples() => String::new(),
             samples => format!(", over {} of the samples", HumanCount(samples)),
         };
-        format!(
-            "Loss surface of {}{samples}",
-            loss_name(self.run.setup.loss)
-        )
+        format!("Loss surface of {}{samples}", run_name(self.run))
     }
 
     fn description(&self) -> String {
