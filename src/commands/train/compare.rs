@@ -28,6 +28,8 @@ use crate::output::{self, history};
 struct Run {
     name: String,
     setup: Setup,
+    /// The number of epochs, and all of them if a file or a picture wants them.
+    last: u64,
     epochs: Vec<Epoch>,
     /// The outcome, or the error of a descent that found no line.
     ended: Result<Outcome, Error>,
@@ -69,7 +71,11 @@ pub fn compare(
             true => report::headline(&prepared, loaded.engine(), 0)?,
             false => report::loss(prepared.setup(), 0)?,
         }
-        let trained = loaded.descend(&mut |_| ControlFlow::Continue(()));
+        let mut last = 0;
+        let trained = loaded.descend(&mut |epoch| {
+            last = epoch.epoch;
+            ControlFlow::Continue(())
+        });
         terminal.end_phase();
         let epochs = loaded.history().to_vec();
         let surface = match args.panels().contains(&Panel::Surface) {
@@ -90,6 +96,7 @@ pub fn compare(
         done.push(Run {
             name: name.clone(),
             setup: *prepared.setup(),
+            last,
             epochs,
             ended,
             surface,
@@ -167,7 +174,7 @@ fn print(args: &Train, source: &dyn Source, skipped: &Skipped, runs: &[Run]) -> 
             Err(error) => Ok(json!({
                 "loss": run.setup.loss.name(),
                 "learning_rate": run.setup.learning_rate.map(|learning| learning.rate),
-                "epochs": run.epochs.len(),
+                "epochs": run.last,
                 "error": error.to_string(),
             })),
         };
@@ -195,7 +202,7 @@ fn print(args: &Train, source: &dyn Source, skipped: &Skipped, runs: &[Run]) -> 
     let header = [what, "w", "b", "epochs"].map(str::to_owned);
     table.set_header(header.into_iter().chain(losses.iter().map(named)));
     for run in runs {
-        let epochs = run.epochs.len().to_string();
+        let epochs = run.last.to_string();
         table.add_row(match &run.ended {
             Ok(outcome) => {
                 let line = [outcome.model.w, outcome.model.b].map(number);
