@@ -74,19 +74,17 @@ impl Layout {
                 bytes.chain([Separator::Blanks]).collect()
             }
         };
-        let heads = separators.into_iter().map(|separator| {
-            let head = Head::new(name, request, text, skipped, separator, most);
-            (head.fit(), head)
-        });
+        // Made anew each time: the lines of a head may be very long.
+        let heads = || {
+            let separators = separators.iter();
+            separators.map(|&separator| Head::new(name, request, text, skipped, separator, most))
+        };
         // Blanks and commas may be within numbers: the names say what separates columns.
-        let mut heads: Vec<(f64, Head)> = heads.collect();
-        let is_named = heads.iter().any(|(_, head)| head.begins_with_names());
-        if is_named {
-            heads.retain(|(_, head)| head.begins_with_names() || !head.lacks_names());
-        }
-        // The first of equal ones.
-        let best = heads
-            .into_iter()
+        let is_named = heads().any(|head| head.begins_with_names());
+        let best = heads()
+            .filter(|head| !is_named || head.begins_with_names() || !head.lacks_names())
+            .map(|head| (head.fit(), head))
+            // The first of equal ones.
             .reduce(|best, other| if other.0 > best.0 { other } else { best });
         let (_, head) = best.ok_or_else(|| Error::Data(format!("{name} is empty")))?;
         let mut layout = head.layout()?;
