@@ -103,6 +103,28 @@ pub enum Time {
     Days,
 }
 
+/// Describes a source by the one that it wraps, `self.source`.
+macro_rules! described_by_source {
+    () => {
+        fn title(&self) -> String {
+            self.source.title()
+        }
+
+        fn names(&self) -> [String; 2] {
+            self.source.names()
+        }
+
+        fn time(&self) -> Option<$crate::data::Time> {
+            self.source.time()
+        }
+
+        fn synthetic(&self) -> Option<$crate::data::synthetic::Synthetic> {
+            self.source.synthetic()
+        }
+    };
+}
+pub(crate) use described_by_source;
+
 /// Makes a pointer to a source a source.
 macro_rules! forward_source {
     ($pointer:ty) => {

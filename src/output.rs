@@ -147,13 +147,16 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// Checks that a file to be written is none of those that are read.
-pub fn refuse_to_replace<'a>(
+pub fn refuse_to_replace(
     flag: &str,
     path: &Path,
     what: &str,
-    read: impl IntoIterator<Item = &'a Path>,
+    read: impl IntoIterator<Item = impl AsRef<Path>>,
 ) -> Result<(), Error> {
-    if read.into_iter().any(|read| atomic::same(path, read)) {
+    if read
+        .into_iter()
+        .any(|read| atomic::same(path, read.as_ref()))
+    {
         return Err(Error::Usage(format!(
             "{flag} {} would replace {what}",
             path.display()

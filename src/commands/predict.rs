@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use fall_line::atomic;
@@ -112,13 +111,8 @@ fn check_output(args: &Predict) -> Result<Kind, Error> {
     let kind = write::kind(path)?;
     atomic::check_writable(path)?;
     let data = files_of(&args.columns, &args.data)?;
-    output::refuse_to_replace(
-        "--output",
-        path,
-        "the data",
-        data.iter().map(PathBuf::as_path),
-    )?;
-    output::refuse_to_replace("--output", path, "the model", [args.model.as_path()])?;
+    output::refuse_to_replace("--output", path, "the data", data)?;
+    output::refuse_to_replace("--output", path, "the model", [&args.model])?;
     Ok(kind)
 }
 

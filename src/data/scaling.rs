@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::far::Bulk;
 use super::statistics::Statistics;
-use super::synthetic::Synthetic;
-use super::{Block, Source, Time};
+use super::{Block, Source, described_by_source};
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
 use crate::model::{Centered, Evaluation, Model};
@@ -257,19 +256,5 @@ impl<S: Source> Source for Scaled<S> {
         Ok(())
     }
 
-    fn title(&self) -> String {
-        self.source.title()
-    }
-
-    fn names(&self) -> [String; 2] {
-        self.source.names()
-    }
-
-    fn time(&self) -> Option<Time> {
-        self.source.time()
-    }
-
-    fn synthetic(&self) -> Option<Synthetic> {
-        self.source.synthetic()
-    }
+    described_by_source!();
 }

@@ -7,8 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use wide::f64x4;
 
-use super::synthetic::Synthetic;
-use super::{BLOCK, Block, OnLoad, Source, Time};
+use super::{BLOCK, Block, OnLoad, Source, described_by_source};
 use crate::error::Error;
 use crate::model::{Centered, Model};
 
@@ -335,19 +334,5 @@ impl<S: Source> Source for Observed<S> {
         Ok(())
     }
 
-    fn title(&self) -> String {
-        self.source.title()
-    }
-
-    fn names(&self) -> [String; 2] {
-        self.source.names()
-    }
-
-    fn time(&self) -> Option<Time> {
-        self.source.time()
-    }
-
-    fn synthetic(&self) -> Option<Synthetic> {
-        self.source.synthetic()
-    }
+    described_by_source!();
 }

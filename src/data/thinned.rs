@@ -1,7 +1,6 @@
 //! A part of a data set that is spread over it.
 
-use super::synthetic::Synthetic;
-use super::{BLOCK, Block, Source, Time};
+use super::{BLOCK, Block, Source, described_by_source};
 use crate::error::Error;
 
 /// One block of so many of a source, from the first on.
@@ -30,19 +29,5 @@ impl Source for Thinned<'_> {
         self.source.read(index * self.every, block)
     }
 
-    fn title(&self) -> String {
-        self.source.title()
-    }
-
-    fn names(&self) -> [String; 2] {
-        self.source.names()
-    }
-
-    fn time(&self) -> Option<Time> {
-        self.source.time()
-    }
-
-    fn synthetic(&self) -> Option<Synthetic> {
-        self.source.synthetic()
-    }
+    described_by_source!();
 }

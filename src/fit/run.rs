@@ -9,9 +9,8 @@ use super::monitor::{Monitor, Notice, Phase};
 use super::outcome::{Outcome, Warning};
 use super::prepare::Prepared;
 use super::quality::{Measure, Quality};
-use crate::data::synthetic::Synthetic;
 use crate::data::uncertainty::Unknown;
-use crate::data::{Block, Source, Time};
+use crate::data::{Block, Source, described_by_source};
 use crate::engine::{Description, Engine};
 use crate::error::Error;
 use crate::train::{Ended, Epoch, Trained, Walk, train};
@@ -213,19 +212,5 @@ impl Source for Cancellable<'_> {
         self.source.read(index, block)
     }
 
-    fn title(&self) -> String {
-        self.source.title()
-    }
-
-    fn names(&self) -> [String; 2] {
-        self.source.names()
-    }
-
-    fn time(&self) -> Option<Time> {
-        self.source.time()
-    }
-
-    fn synthetic(&self) -> Option<Synthetic> {
-        self.source.synthetic()
-    }
+    described_by_source!();
 }

@@ -22,9 +22,9 @@ pub struct Predictions {
     /// x outside of the range that the line was trained on.
     pub outside: u64,
     /// The statistics of rows with x and y, and the sums of their residuals' squares and sizes.
-    pub known: Statistics,
-    pub squares: f64,
-    pub sizes: f64,
+    known: Statistics,
+    squares: f64,
+    sizes: f64,
 }
 
 impl Predictions {

@@ -205,9 +205,8 @@ fn print(args: &Train, source: &dyn Source, skipped: &Skipped, runs: &[Run]) -> 
         let epochs = run.last.to_string();
         table.add_row(match &run.ended {
             Ok(outcome) => {
-                let line = [outcome.model.w, outcome.model.b].map(number);
+                let [w, b] = [outcome.model.w, outcome.model.b].map(number);
                 let means = means.next().unwrap_or_default();
-                let [w, b] = line;
                 let row = [run.name.clone(), w, b, epochs].into_iter();
                 row.chain(means.into_iter().map(|mean| digits(mean, 5)))
                     .collect::<Vec<_>>()

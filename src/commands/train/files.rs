@@ -1,7 +1,5 @@
 //! The files that `train` writes: checked before the run, written after it.
 
-use std::path::PathBuf;
-
 use fall_line::atomic;
 use fall_line::error::Error;
 
@@ -29,7 +27,7 @@ pub fn check(args: &Train) -> Result<(), Error> {
             Some(endings) => atomic::check(flag, path, endings)?,
             None => atomic::check_writable(path)?,
         }
-        refuse_to_replace(flag, path, "the data", data.iter().map(PathBuf::as_path))?;
+        refuse_to_replace(flag, path, "the data", &data)?;
         if *flag != "--checkpoint" {
             let resume = args.checkpoints.resume.as_deref();
             refuse_to_replace(flag, path, "the checkpoint of --resume", resume)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fall_line::data::{self, Block, Source};
+use fall_line::data::{self, Block, Source, Time};
 use fall_line::error::Error;
 use fall_line::fit::{Outcome, Setup, Surface};
 use fall_line::loss::Loss;
@@ -14,7 +14,7 @@ use self::loss::LossCurve;
 use self::residuals::Residuals;
 use self::surface::SurfaceMap;
 use crate::cli::Panel;
-use crate::output::number::digits;
+use crate::output::number::{digits, moment, tick};
 use crate::output::plot::{self, COLOURS, Picture};
 
 mod density;
@@ -126,6 +126,14 @@ fn loss_name(loss: Loss) -> String {
     match loss.parameter() {
         None => loss.name().to_owned(),
         Some(parameter) => format!("{} {}", loss.name(), digits(parameter, 3)),
+    }
+}
+
+/// Returns how ticks of x read: as dates where x counts time.
+fn x_label(time: Option<Time>) -> impl Fn(&f64) -> String {
+    move |&value| match time {
+        Some(time) => moment(value, time),
+        None => tick(value),
     }
 }
 

@@ -108,7 +108,8 @@ impl Kernels {
         let shard_layout = layout(gpu, "shard", &[(0, true), (1, true), (2, false)]);
         let before_layout = layout(gpu, "before", &[(0, true)]);
         let after_layout = layout(gpu, "after", &[(1, false), (2, false)]);
-        let uniform_layout = matches!(parameters, Parameters::Uniform).then(|| uniform_layout(gpu));
+        let uniform_layout = matches!(parameters, Parameters::Uniform)
+            .then(|| uniform_layout(gpu, size_of::<Dispatch>(), true));
         let pipeline = |entry_point, size, line_layout: &wgpu::BindGroupLayout| {
             let mut layouts = vec![Some(&shard_layout), Some(line_layout)];
             layouts.extend(uniform_layout.iter().map(Some));
@@ -166,8 +167,13 @@ impl Kernels {
     }
 }
 
-/// Returns the layout of one dispatch's parameters in a uniform buffer.
-fn uniform_layout(gpu: &wgpu::Device) -> wgpu::BindGroupLayout {
+/// Returns the layout of one dispatch's parameters, so many bytes, in a uniform buffer: `among_others` if that holds those of
+/// several dispatches.
+pub fn uniform_layout(
+    gpu: &wgpu::Device,
+    size: usize,
+    among_others: bool,
+) -> wgpu::BindGroupLayout {
     gpu.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some("dispatch"),
         entries: &[wgpu::BindGroupLayoutEntry {
@@ -175,8 +181,8 @@ fn uniform_layout(gpu: &wgpu::Device) -> wgpu::BindGroupLayout {
             visibility: wgpu::ShaderStages::COMPUTE,
             ty: wgpu::BindingType::Buffer {
                 ty: wgpu::BufferBindingType::Uniform,
-                has_dynamic_offset: true,
-                min_binding_size: NonZeroU64::new(size_of::<Dispatch>() as u64),
+                has_dynamic_offset: among_others,
+                min_binding_size: NonZeroU64::new(size as u64),
             },
             count: None,
         }],

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::device::Device;
-use super::kernels::{bind, layout, module};
+use super::kernels::{bind, layout, module, uniform_layout};
 use super::program::{constants, samples};
 use super::samples::Shard;
 use super::units::Units;
@@ -62,19 +62,7 @@ impl LossKernel {
         let gpu = &device.device;
         let shard_layout = layout(gpu, "shard", &[(0, true), (1, true), (2, false)]);
         let lines_layout = layout(gpu, "lines", &[(0, true)]);
-        let uniform_layout = gpu.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("dispatch"),
-            entries: &[wgpu::BindGroupLayoutEntry {
-                binding: 0,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer {
-                    ty: wgpu::BufferBindingType::Uniform,
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
-                },
-                count: None,
-            }],
-        });
+        let uniform_layout = uniform_layout(gpu, size_of::<Dispatch>(), false);
         let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some("reduce_losses"),
             layout: Some(

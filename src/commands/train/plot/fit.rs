@@ -8,7 +8,7 @@ use fall_line::train::Epoch;
 use plotters::prelude::*;
 
 use super::density::{Chart, draw, draw_within};
-use super::{Run, axis_name, colour, loss_name, marked, most, roomy};
+use super::{Run, axis_name, colour, loss_name, marked, most, roomy, x_label};
 use crate::output::number;
 use crate::output::plot::{
     self, Area, Axis, Drawn, GREEN, Picture, RED, dashed, label_font, px, stroke,
@@ -192,10 +192,7 @@ impl Picture for Fit<'_> {
             .build_cartesian_2d(self.x[0]..self.x[1], self.y[0]..self.y[1])?;
         let label = |&value: &f64| number::tick(value);
         let time = self.run.source.time();
-        let x_label = |&value: &f64| match time {
-            Some(time) => number::moment(value, time),
-            None => number::tick(value),
-        };
+        let x_label = x_label(time);
         let x = Axis {
             name: &x,
             ticks: if time.is_some() { 5 } else { 10 },

@@ -5,7 +5,7 @@ use fall_line::fit::Outcome;
 use plotters::prelude::*;
 
 use super::density::{draw, draw_within};
-use super::{axis_name, loss_name, most, roomy};
+use super::{axis_name, loss_name, most, roomy, x_label};
 use crate::output::number;
 use crate::output::plot::{self, Area, Axis, BLUE, Drawn, Picture, RED, font, px, stroke};
 
@@ -101,10 +101,7 @@ impl<'a> Residuals<'a> {
             .build_cartesian_2d(start..end, low..high)?;
         let label = |&value: &f64| number::tick(value);
         let time = self.outcome.time;
-        let x_label = |&value: &f64| match time {
-            Some(time) => number::moment(value, time),
-            None => number::tick(value),
-        };
+        let x_label = x_label(time);
         let name = axis_name(&self.outcome.names[0]);
         let x = Axis {
             name: &name,
