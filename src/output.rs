@@ -43,6 +43,11 @@ pub fn line(text: impl Display) -> Result<(), Error> {
     stdout(&printable(&text.to_string()))
 }
 
+/// Writes lines to stdout.
+pub fn lines(texts: impl IntoIterator<Item = impl Display>) -> Result<(), Error> {
+    texts.into_iter().try_for_each(line)
+}
+
 /// Writes the line that everything was done for to stdout, in bold.
 pub fn result(text: impl Display) -> Result<(), Error> {
     let text = printable(&text.to_string());
@@ -165,8 +170,8 @@ pub fn refuse_to_replace(
     Ok(())
 }
 
-/// Says what was done with how many rows, and why with an example of each reason, if there are any: `left out 2 of 9 rows`.
-pub fn tell_skipped(done: &str, skipped: &Skipped, samples: u64) {
+/// Returns what was done with how many rows, and why with an example of each reason, if there are any: `left out 2 of 9 rows`.
+pub fn about_skipped(done: &str, skipped: &Skipped, samples: u64) -> Option<String> {
     let reasons = skipped.by_reason.iter();
     let reasons: Vec<String> = reasons
         .map(|(reason, (rows, first))| {
@@ -190,13 +195,20 @@ pub fn tell_skipped(done: &str, skipped: &Skipped, samples: u64) {
         })
         .collect();
     let rows = skipped.rows();
-    if rows > 0 {
-        notice(format_args!(
+    (rows > 0).then(|| {
+        format!(
             "{done} {} of {}: {}",
             grouped(rows),
             counted(rows + samples, "row"),
             reasons.join(", ")
-        ));
+        )
+    })
+}
+
+/// Says what was done with rows, if there are any.
+pub fn tell_skipped(done: &str, skipped: &Skipped, samples: u64) {
+    if let Some(text) = about_skipped(done, skipped, samples) {
+        notice(text);
     }
 }
 

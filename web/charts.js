@@ -1,4 +1,4 @@
-// The pictures, in SVG: the data with the line, the loss surface with the path, and the loss over the epochs.
+// The pictures, in SVG: the data with the line, the loss surface with the path, the loss over the epochs, and the residuals.
 
 import { GRID, contourLevels, contourPieces } from './surface.js';
 
@@ -29,7 +29,14 @@ export function formatNumber(value, digits = 4) {
   return text.replace('-', '−');
 }
 
-export function linearScale(low, high) {
+// Writes a time that is counted from 1970 in units of so many seconds.
+export function formatTime(value, seconds) {
+  const date = new Date(value * seconds * 1000);
+  const [day, time] = Number.isNaN(date.getTime()) ? ['–', ''] : date.toISOString().slice(0, 16).split('T');
+  return time === '00:00' || seconds === 86400 ? day : `${day} ${time}`;
+}
+
+export function linearScale(low, high, format = formatNumber) {
   const [from, to] = low < high ? [low, high] : [low - 1, high + 1];
   const ticks = (count) => {
     const rough = (to - from) / count;
@@ -38,7 +45,7 @@ export function linearScale(low, high) {
     const first = Math.ceil(from / step - 1e-9);
     return Array.from({ length: Math.floor(to / step + 1e-9) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
   };
-  return { low: from, high: to, share: (value) => (value - from) / (to - from), value: (share) => from + share * (to - from), ticks };
+  return { low: from, high: to, share: (value) => (value - from) / (to - from), value: (share) => from + share * (to - from), ticks, format };
 }
 
 export function logScale(low, high) {
@@ -52,17 +59,17 @@ export function logScale(low, high) {
     }
     return ticks.filter((tick) => tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9));
   };
-  return { low, high, share: (value) => (Math.log10(value) - from) / (to - from), ticks };
+  return { low, high, share: (value) => (Math.log10(value) - from) / (to - from), ticks, format: formatNumber };
 }
 
 // Draws axes into a host element, and returns where things are drawn: a group for marks, and the pixels of values.
-function chartFrame(host, { x, y, xName, yName, about }) {
+function chartFrame(host, { x, y, xName, yName, about, right = MARGIN.right }) {
   const [width, height] = [Math.max(host.clientWidth, 240), Math.max(host.clientHeight, 180)];
   const innerHeight = height - MARGIN.top - MARGIN.bottom;
   const yTicks = y.ticks(innerHeight / 45);
   // Room for the longest label, of some 7 pixels a sign, and for the axis's name.
   const left = 30 + 7.2 * Math.max(3, ...yTicks.map((tick) => formatNumber(tick).length));
-  const innerWidth = width - left - MARGIN.right;
+  const innerWidth = width - left - right;
   // Far outside, pixels have no meaning and some browsers have trouble.
   const pixel = (share, size) => Math.round(Math.max(-4, Math.min(5, share)) * size * 100) / 100;
   const px = (value) => pixel(x.share(value), innerWidth);
@@ -70,11 +77,12 @@ function chartFrame(host, { x, y, xName, yName, about }) {
   const [bottom, middle] = [innerHeight + MARGIN.top, MARGIN.top + innerHeight / 2];
   const text = (attributes, content) => svgElement('text', attributes, content);
   const axes = svgElement('g', { class: 'axes' });
-  for (const tick of x.ticks(innerWidth / 80)) {
+  // A date takes more room than a number.
+  for (const tick of x.ticks(innerWidth / (x.format === formatNumber ? 80 : 130))) {
     const at = left + px(tick);
     axes.append(
       svgElement('path', { d: `M${at} ${MARGIN.top}V${bottom}` }),
-      text({ x: at, y: bottom + 16, 'text-anchor': 'middle' }, formatNumber(tick)),
+      text({ x: at, y: bottom + 16, 'text-anchor': 'middle' }, x.format(tick)),
     );
   }
   for (const tick of yTicks) {
@@ -103,53 +111,120 @@ function chartFrame(host, { x, y, xName, yName, about }) {
       y: y.value?.(1 - ((event.clientY - box.top) * scale - MARGIN.top) / innerHeight),
     };
   };
-  return { mark, px, py, x, y, innerWidth, innerHeight, valuesAt };
+  // Adds a plot of its own to the right, and returns its group and width.
+  const beside = () => {
+    const width = right - MARGIN.right;
+    const plot = svgElement('svg', { x: left + innerWidth + 6, y: MARGIN.top, width, height: innerHeight });
+    svg.append(plot);
+    return { plot, width };
+  };
+  return { mark, px, py, x, y, innerWidth, innerHeight, valuesAt, beside };
 }
 
 function pathThrough(points) {
   return points.map(([x, y], i) => `${i ? 'L' : 'M'}${x} ${y}`).join('');
 }
 
-// Draws samples as points, and lines by their class: start, least, line. Returns the frame, for dragging.
-export function fitChart(host, { x, y, xName, yName, ranges, lines, chosen, about }) {
-  const frame = chartFrame(host, { x: linearScale(...ranges.x), y: linearScale(...ranges.y), xName, yName, about });
-  const { px, py } = frame;
-  // One path for all points; beyond some thousands, only every n-th.
-  const every = Math.ceil(x.length / 5000);
-  let points = '';
-  for (let i = 0; i < x.length; i += every) {
-    points += `M${px(x[i])} ${py(y[i])}h0`;
+// Returns one path for points; beyond some thousands, for every n-th only.
+function dots(pixels) {
+  const every = Math.ceil(pixels.length / 5000);
+  return pixels.filter((_, i) => i % every === 0).map(([x, y]) => `M${x} ${y}h0`).join('');
+}
+
+function pointsClass(count) {
+  return count > 500 ? 'points many' : 'points';
+}
+
+// Draws a line, cut to the frame by values: pixels of a diverged line would overflow.
+function drawLine({ mark, px, py, x, y }, { w, b, kind }) {
+  const ends = w === 0 ? [-Infinity, Infinity] : [(y.low - b) / w, (y.high - b) / w].sort((a, b) => a - b);
+  const [from, to] = [Math.max(ends[0], x.low), Math.min(ends[1], x.high)];
+  if (from <= to) {
+    mark('path', { class: kind, d: pathThrough([from, to].map((x) => [px(x), py(w * x + b)])) });
   }
-  frame.mark('path', { class: x.length > 500 ? 'points many' : 'points', d: points });
-  for (const { w, b, kind } of lines) {
-    // Cut to the frame by values: pixels of a diverged line would overflow.
-    const { low, high } = frame.y;
-    const ends = w === 0 ? [-Infinity, Infinity] : [(low - b) / w, (high - b) / w].sort((a, b) => a - b);
-    const [from, to] = [Math.max(ends[0], frame.x.low), Math.min(ends[1], frame.x.high)];
-    if (from <= to) {
-      frame.mark('path', { class: kind, d: pathThrough([from, to].map((x) => [px(x), py(w * x + b)])) });
-    }
+}
+
+// Draws samples as points or as shades of a grid, lines by their class (start, least, line, truth), and the band of `[x, low,
+// high]` in which the line is certain. Returns the frame, for dragging.
+export function fitChart(host, { x, y, xName, yName, xFormat, ranges, shades, band, lines, marked, about }) {
+  const frame = chartFrame(host, { x: linearScale(...ranges.x, xFormat), y: linearScale(...ranges.y), xName, yName, about });
+  const { mark, px, py } = frame;
+  const pixels = Array.from(x, (x, i) => [px(x), py(y[i])]);
+  if (shades) {
+    const [[left, right], [bottom, top]] = [shades.x.map(px), shades.y.map(py)];
+    mark('image', { href: shadesPicture(shades), preserveAspectRatio: 'none', x: left, y: top, width: right - left, height: bottom - top });
+  } else {
+    mark('path', { class: pointsClass(x.length), d: dots(pixels) });
   }
-  if (chosen !== null && chosen < x.length) {
-    frame.mark('circle', { class: 'chosen', cx: px(x[chosen]), cy: py(y[chosen]), r: 8 });
+  if (band) {
+    const edge = (at, rows) => rows.map((row) => [px(row[0]), py(row[at])]);
+    mark('path', { class: 'band', d: `${pathThrough([...edge(1, band), ...edge(2, [...band].reverse())])}Z` });
+  }
+  lines.forEach((line) => drawLine(frame, line));
+  for (const i of marked) {
+    mark('circle', { class: 'chosen', cx: pixels[i][0], cy: pixels[i][1], r: 8 });
   }
   return frame;
 }
 
-// The surface as a picture of one pixel a line: the deeper the colour, the lower the loss.
-function surfacePicture(losses, least) {
+// Bars across the histogram of residuals.
+const BARS = 40;
+
+// Draws residuals over x, and beside them their histogram with the loss's shape over it.
+export function residualsChart(host, { x, residuals, loss, xName, xFormat, xRange, about }) {
+  const sorted = Float64Array.from(residuals).sort();
+  // Without a few far off.
+  const at = (share) => Math.abs(sorted[Math.round(share * (sorted.length - 1))]);
+  const reach = 1.5 * Math.max(at(0.01), at(0.99)) || 1;
+  const frame = chartFrame(host, {
+    x: linearScale(...xRange, xFormat), y: linearScale(-reach, reach), xName, yName: 'residual', about, right: 110,
+  });
+  const { mark, px, py, innerWidth, innerHeight: height } = frame;
+  mark('path', { class: pointsClass(x.length), d: dots(Array.from(x, (x, i) => [px(x), py(residuals[i])])) });
+  mark('path', { class: 'least', d: `M0 ${py(0)}H${innerWidth}` });
+  const counts = new Array(BARS).fill(0);
+  for (const residual of residuals) {
+    const bar = Math.floor(((residual / reach + 1) / 2) * BARS);
+    counts[bar] += bar in counts ? 1 : 0;
+  }
+  const most = Math.max(...counts, 1);
+  const { plot, width } = frame.beside();
+  const bars = counts.map((count, bar) => {
+    const top = height * (1 - (bar + 1) / BARS);
+    return count ? `M0 ${top}h${(width * count) / most}v${height / BARS - 1}H0Z` : '';
+  });
+  const highest = Math.max(loss.value(reach), loss.value(-reach));
+  const shape = Array.from({ length: 61 }, (_, i) => [(width * loss.value(reach * (i / 30 - 1))) / highest, height * (1 - i / 60)]);
+  plot.append(svgElement('path', { class: 'bars', d: bars.join('') }), svgElement('path', { class: 'shape', d: pathThrough(shape) }));
+  return frame;
+}
+
+// Returns a picture of one pixel a cell, rows from the lowest up, each as opaque as its share says.
+function gridPicture(columns, shares) {
   const canvas = document.createElement('canvas');
-  canvas.width = canvas.height = GRID;
+  const rows = shares.length / columns;
+  [canvas.width, canvas.height] = [columns, rows];
   const context = canvas.getContext('2d');
-  const picture = context.createImageData(GRID, GRID);
-  const highest = Math.max(...losses) - least;
-  losses.forEach((loss, i) => {
-    const share = highest > 0 ? Math.max(loss - least, 0) / highest : 0;
-    const row = GRID - 1 - Math.floor(i / GRID);
-    picture.data.set([31, 119, 180, 150 * (1 - share ** 0.25)], 4 * (row * GRID + (i % GRID)));
+  const picture = context.createImageData(columns, rows);
+  shares.forEach((share, i) => {
+    const row = rows - 1 - Math.floor(i / columns);
+    picture.data.set([31, 119, 180, Math.round(255 * share)], 4 * (row * columns + (i % columns)));
   });
   context.putImageData(picture, 0, 0);
   return canvas.toDataURL();
+}
+
+// Samples by cell: the more, the darker, by their logarithm.
+function shadesPicture({ counts, columns }) {
+  const most = Math.log1p(Math.max(...counts));
+  return gridPicture(columns, counts.map((count) => (count ? 0.12 + (0.78 * Math.log1p(count)) / most : 0)));
+}
+
+// The surface: the deeper the colour, the lower the loss.
+function surfacePicture(losses, least) {
+  const highest = Math.max(...losses) - least;
+  const height = (loss) => (highest > 0 ? Math.max(loss - least, 0) / highest : 0);
+  return gridPicture(GRID, Array.from(losses, (loss) => 0.59 * (1 - height(loss) ** 0.25)));
 }
 
 // Draws contours of the loss over (w, v), the path up to `at`, its start, and the least loss.
@@ -176,7 +251,6 @@ export function surfaceChart(host, { range, losses, least, points, at, joined, v
   }
   labels.forEach(([x, y, label]) => mark('text', { class: 'label', x, y: y + 4, 'text-anchor': 'middle' }, label));
   const pixels = points.map(({ w, v }) => [px(w), py(v)]);
-  const dots = (some) => some.map(([x, y]) => `M${x} ${y}h0`).join('');
   mark('path', { class: 'path later', d: pathThrough(pixels) });
   mark('path', { class: joined ? 'path' : 'path tried', d: pathThrough(pixels.slice(0, at.index + 1)) });
   if (points.length <= 400) {
@@ -191,8 +265,8 @@ export function surfaceChart(host, { range, losses, least, points, at, joined, v
 
 // Draws the loss of each epoch, the part up to `at` in full, with the least loss as a floor. `best` is the best loss so far
 // where an optimizer tries lines that are worse.
-export function lossChart(host, { losses, best, least, at, about }) {
-  const end = Math.max(losses.length - 1, 1);
+export function lossChart(host, { epochs, losses, best, least, at, about }) {
+  const end = Math.max(epochs.at(-1), 1);
   const positive = losses.filter((loss) => loss > 0);
   const highest = Math.max(...losses, least);
   // Below 1e-16 of the highest, a loss is rounding.
@@ -204,7 +278,7 @@ export function lossChart(host, { losses, best, least, at, about }) {
     x: linearScale(-0.01 * end, 1.01 * end), y, xName: 'epoch', yName: log ? 'loss (log scale)' : 'loss', about,
   });
   const { mark, px, py } = frame;
-  const pixels = (values) => values.map((loss, epoch) => [px(epoch), py(log ? Math.max(loss, y.low) : loss)]);
+  const pixels = (values) => values.map((loss, i) => [px(epochs[i]), py(log ? Math.max(loss, y.low) : loss)]);
   const now = pixels(losses.slice(0, at + 1));
   if (least > 0 || !log) {
     mark('path', { class: 'least', d: `M0 ${py(least)}H${px(2 * end)}` });

@@ -1,7 +1,27 @@
-// The engine in plain JavaScript, in f64: for pages without a WebGPU adapter, and as the reference of the bench.
+// The engines in plain JavaScript, in f64: for pages without a WebGPU adapter, for reports, and as the reference of the bench.
 
-export class JsEngine {
+import { momentLosses } from './surface.js';
+
+// Gradient descent by whatever sums a class evaluates.
+class HostEngine {
+  // Runs gradient descent at a constant rate, and returns the sums before and the line after each epoch.
+  descend(model, rate, epochs) {
+    const taken = [];
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      const sums = this.evaluate(model);
+      const step = rate / this.samples;
+      model = { w: model.w - step * sums.dw, b: model.b - step * sums.db };
+      taken.push({ sums, model });
+    }
+    return taken;
+  }
+
+  destroy() {}
+}
+
+export class JsEngine extends HostEngine {
   constructor(x, y, loss) {
+    super();
     Object.assign(this, { x, y, loss, samples: x.length });
   }
 
@@ -19,18 +39,6 @@ export class JsEngine {
     return { loss: sum, dw, db };
   }
 
-  // Runs gradient descent at a constant rate, and returns the sums before and the line after each epoch.
-  descend(model, rate, epochs) {
-    const taken = [];
-    for (let epoch = 0; epoch < epochs; epoch++) {
-      const sums = this.evaluate(model);
-      const step = rate / this.samples;
-      model = { w: model.w - step * sums.dw, b: model.b - step * sums.db };
-      taken.push({ sums, model });
-    }
-    return taken;
-  }
-
   // Returns the mean loss of each of many lines.
   losses(models) {
     const { x, y, loss, samples } = this;
@@ -42,6 +50,32 @@ export class JsEngine {
       return sum / samples;
     });
   }
+}
 
-  destroy() {}
+// The sums of mse from the moments of the samples: exact for any number of them.
+export class MomentEngine extends HostEngine {
+  // Takes the statistics of the samples, and the coordinates to compute in.
+  constructor({ samples, x, y, products }, { xCenter, xScale, yCenter, yScale, trend }) {
+    super();
+    const rest = products - trend * x.squares;
+    const distance = x.mean - xCenter;
+    this.samples = samples;
+    this.moments = {
+      samples,
+      x: { mean: distance / xScale, squares: x.squares / xScale ** 2 },
+      y: {
+        mean: (y.mean - yCenter - trend * distance) / yScale,
+        squares: Math.max(y.squares - trend * (products + rest), 0) / yScale ** 2,
+      },
+      products: rest / (xScale * yScale),
+    };
+  }
+
+  evaluate(line) {
+    const { samples, x, y, products } = this.moments;
+    const [loss] = momentLosses(this.moments, [line]);
+    const middle = line.w * x.mean + line.b - y.mean;
+    const along = line.w * x.squares - products;
+    return { loss: samples * loss, dw: 2 * (along + samples * middle * x.mean), db: 2 * samples * middle };
+  }
 }

@@ -1,142 +1,55 @@
 // The Play page: settings in, pictures out; and what a person can do with it.
 
-import { parseTable } from './data.js';
-import { LOSSES } from './losses.js';
-import { OPTIMIZERS } from './train.js';
-import { formatNumber } from './charts.js';
+import { columnsOf, draw, parseTable } from './data.js';
+import { chooseEngine } from './engines.js';
 import { computeScene } from './scene.js';
 import { checked, readMoved, readState, writeMoved, writeState } from './state.js';
-import { $, dataRanges, drawRate, drawScene, show } from './view.js';
+import { formatNumber } from './charts.js';
+import { change, explore, fill, onNumber, options, redraw, stage, stop, update } from './explore.js';
+import { $, show } from './view.js';
 
-const NUMBERS = ['samples', 'slope', 'intercept', 'noise', 'outliers', 'seed', 'epochs'];
-// Milliseconds from one epoch to the next while playing; a long descent skips epochs.
-const TICK = 60;
-const TICKS = 150;
+const RECIPE = ['samples', 'slope', 'intercept', 'noise', 'outliers', 'seed'];
 
-let state = readState(location.hash);
 // A table and its two columns, if a file is open.
 let file = null;
-let scene = null;
-let frames = null;
-// The sample that the keyboard moves, and the one that a pointer drags.
-let chosen = null;
+// The sample that a pointer drags.
 let dragged = null;
-let timer = 0;
 let remembering = 0;
 
-// Computes and draws. A change meanwhile is taken up next, so that dragging stays smooth.
-let busy = false;
-let again = false;
-async function update() {
-  again = true;
-  if (busy) {
-    return;
-  }
-  busy = true;
-  document.body.dataset.busy = 'true';
-  while (again) {
-    again = false;
-    fillControls();
-    try {
-      scene = await computeScene(state, file);
-      show($('problem'), '');
-      redraw();
-    } catch (error) {
-      stop();
-      show($('problem'), `${error.message}.`);
+// Returns the samples of the file's columns or of the recipe, with the points that were dragged.
+function samplesNow(state) {
+  const data = file
+    ? { ...columnsOf(file.table, file.x, file.y), xName: file.table.names[file.x], yName: file.table.names[file.y] }
+    : { ...draw(state), xName: 'x', yName: 'y', note: '' };
+  for (const [i, [x, y]] of readMoved(state.moved)) {
+    if (i in data.x) {
+      [data.x[i], data.y[i]] = [x, y];
     }
   }
-  busy = false;
-  document.body.dataset.busy = 'false';
+  return data;
 }
 
-function redraw() {
-  if (!scene || $('play').hidden) {
-    return;
-  }
-  const ranges = dragged?.ranges ?? dataRanges(scene);
-  frames = { ...drawScene(scene, epochShown(), { ranges, chosen, plane: state.optimizer === 'cutting-plane' }), ranges };
-  drawRate(scene, state.optimizer);
-}
-
-// Changes settings, writes them to the address, and computes what follows from them.
-function change(settings) {
-  Object.assign(state, settings);
-  remember();
-  update();
-}
-
-// A moment later: browsers refuse, or complain, where the address changes with every move of a pointer.
+// Writes the settings to the address a moment later: browsers refuse, or complain, where it changes with every move of a pointer.
 function remember() {
   clearTimeout(remembering);
   remembering = setTimeout(() => {
     if (location.hash !== '#bench') {
-      history.replaceState(null, '', writeState(state));
+      history.replaceState(null, '', writeState(stage.state));
     }
   }, 250);
 }
 
-function epochShown() {
-  const last = scene.points.length - 1;
-  return Number.isNaN(state.epoch) ? last : Math.max(0, Math.min(state.epoch, last));
-}
-
-// Shows an epoch; the last one is kept as such, whatever the number of epochs.
-function goTo(epoch) {
-  const last = scene.points.length - 1;
-  state.epoch = epoch >= last ? NaN : Math.max(0, epoch);
-  remember();
-  redraw();
-}
-
-function play() {
-  if (epochShown() >= scene.points.length - 1) {
-    goTo(0);
-  }
-  const stride = Math.ceil(scene.points.length / TICKS);
-  timer = setInterval(() => {
-    goTo(epochShown() + stride);
-    if (Number.isNaN(state.epoch)) {
-      stop();
-    }
-  }, TICK);
-  $('run').textContent = 'Pause';
-}
-
-function stop() {
-  clearInterval(timer);
-  timer = 0;
-  $('run').textContent = 'Play';
-}
-
-// Puts the settings into the controls; not into the one that is being typed in.
+// Puts the settings into the controls of this page alone.
 function fillControls() {
-  const fill = (id, value) => {
-    if (document.activeElement !== $(id)) {
-      $(id).value = value;
-    }
-  };
-  NUMBERS.forEach((key) => fill(key, state[key]));
-  ['w', 'b'].forEach((key) => fill(`start-${key}`, Number.isNaN(state[key]) ? '' : state[key]));
-  ['loss', 'optimizer', 'engine'].forEach((key) => { $(key).value = state[key]; });
+  const { state } = stage;
+  RECIPE.forEach((key) => fill(key, state[key]));
+  $('engine').value = state.engine;
   $('noise-text').textContent = formatNumber(state.noise);
   $('outliers-text').textContent = `${formatNumber(100 * state.outliers, 3)} %`;
   $('standardize').checked = state.standardize;
-  const asked = LOSSES[state.loss].parameter;
-  $('parameter-label').hidden = !asked;
-  if (asked) {
-    $('parameter-name').textContent = asked.name;
-    fill('parameter', state.loss === 'huber' ? state.delta : state.tau);
-  }
-  $('optimizer-about').textContent = OPTIMIZERS[state.optimizer];
-  $('rates').hidden = state.optimizer === 'cutting-plane';
   $('undo').hidden = state.moved === '';
   $('recipe').hidden = file !== null;
   $('columns').hidden = $('close-file').hidden = file === null;
-}
-
-function options(select, entries) {
-  select.replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
 }
 
 // Opens a table. Its columns are standardised, and a rate follows from them: units of any size are met.
@@ -151,7 +64,7 @@ async function open(opened) {
     options($('y-column'), choices);
     [$('x-column').value, $('y-column').value] = [x, y];
     $('file-name').textContent = `${opened.name}, ${table.rows.length} rows`;
-    chosen = null;
+    stage.chosen = null;
     change({ moved: '', standardize: true, rate: NaN, w: NaN, b: NaN, epoch: NaN });
   } catch (error) {
     show($('problem'), `${opened.name}: ${error.message}.`);
@@ -162,21 +75,21 @@ function closeFile() {
   stop();
   file = null;
   $('file').value = '';
-  chosen = null;
-  const { loss, delta, tau, optimizer, engine } = state;
-  state = { ...readState(''), loss, delta, tau, optimizer, engine };
+  stage.chosen = null;
+  const { loss, delta, tau, optimizer, engine } = stage.state;
+  stage.state = { ...readState(''), loss, delta, tau, optimizer, engine };
   change({});
 }
 
 function move(index, x, y) {
-  const moved = readMoved(state.moved);
+  const moved = readMoved(stage.state.moved);
   moved.set(index, [x, y]);
   change({ moved: writeMoved(moved) });
 }
 
 // Returns the sample nearest to a pointer, or null if none is within some pixels.
 function nearest(event) {
-  const { fit } = frames;
+  const { frames: { fit }, scene } = stage;
   const at = fit.valuesAt(event);
   const [atX, atY] = [fit.px(at.x), fit.py(at.y)];
   const reach = event.pointerType === 'touch' ? 24 : 12;
@@ -193,49 +106,43 @@ function nearest(event) {
 function listenToPointers() {
   const fit = $('fit');
   fit.addEventListener('pointerdown', (event) => {
-    const index = frames && nearest(event);
+    const index = stage.frames && nearest(event);
     if (index !== null) {
       event.preventDefault();
       fit.setPointerCapture(event.pointerId);
       // The ranges are held, so that the point stays under the pointer.
-      [chosen, dragged] = [index, { index, ranges: frames.ranges }];
+      [stage.chosen, stage.held, dragged] = [index, stage.frames.ranges, index];
       redraw();
     }
   });
   fit.addEventListener('pointermove', (event) => {
-    if (dragged) {
+    if (dragged !== null) {
       // Beyond the frame, too: the farther off an outlier, the clearer what it does.
-      const { x, y } = frames.fit.valuesAt(event);
-      move(dragged.index, x, y);
-    } else if (frames && event.pointerType === 'mouse') {
+      const { x, y } = stage.frames.fit.valuesAt(event);
+      move(dragged, x, y);
+    } else if (stage.frames && event.pointerType === 'mouse') {
       fit.classList.toggle('grab', nearest(event) !== null);
     }
   });
   for (const end of ['pointerup', 'pointercancel']) {
     fit.addEventListener(end, () => {
-      dragged = null;
+      [stage.held, dragged] = [null, null];
       update();
     });
   }
   // A finger on a point drags it; elsewhere it scrolls the page.
   fit.addEventListener('touchstart', (event) => {
-    if (dragged) {
+    if (dragged !== null) {
       event.preventDefault();
     }
   }, { passive: false });
-  $('surface').addEventListener('click', (event) => {
-    if (frames) {
-      const { x: w, y: v } = frames.surface.valuesAt(event);
-      const b = v - w * scene.center;
-      change({ w: Number(w.toPrecision(4)), b: Number(b.toPrecision(5)), epoch: NaN });
-    }
-  });
 }
 
 function listenToKeys() {
   $('fit').addEventListener('keydown', (event) => {
     const sideways = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const upwards = { ArrowDown: -1, ArrowUp: 1 }[event.key];
+    const { scene, chosen } = stage;
     if (!scene || (!sideways && !upwards)) {
       return;
     }
@@ -243,48 +150,24 @@ function listenToKeys() {
     if (sideways || chosen === null) {
       const order = [...scene.x.keys()].sort((a, b) => scene.x[a] - scene.x[b]);
       const next = order.indexOf(chosen) + (chosen === null ? 1 : sideways);
-      chosen = order[Math.max(0, Math.min(order.length - 1, next))];
+      stage.chosen = order[Math.max(0, Math.min(order.length - 1, next))];
       redraw();
     } else {
-      const [low, high] = frames.ranges.y;
+      const [low, high] = stage.frames.ranges.y;
       move(chosen, scene.x[chosen], scene.y[chosen] + ((event.shiftKey ? 10 : 1) * upwards * (high - low)) / 100);
     }
-    $('said').textContent = `Sample at x = ${formatNumber(scene.x[chosen])}, y = ${formatNumber(scene.y[chosen])}`;
+    $('said').textContent = `Sample at x = ${formatNumber(scene.x[stage.chosen])}, y = ${formatNumber(scene.y[stage.chosen])}`;
   });
 }
 
 function listenToControls() {
-  const number = (id, take) => $(id).addEventListener('input', () => {
-    if ($(id).value !== '') {
-      take($(id).valueAsNumber);
-    }
-  });
-  NUMBERS.forEach((key) => number(key, (value) => {
+  RECIPE.forEach((key) => onNumber(key, (value) => {
     // Other samples are drawn: points that were dragged have no place among them.
-    change({ [key]: checked(key, value), ...(key === 'epochs' ? { epoch: NaN } : { moved: '' }) });
+    change({ [key]: checked(key, value), moved: '' });
   }));
-  ['w', 'b'].forEach((key) => $(`start-${key}`).addEventListener('input', () => change({ [key]: $(`start-${key}`).valueAsNumber })));
-  number('rate', (rate) => rate > 0 && change({ rate: checked('rate', rate) }));
-  $('rate-range').addEventListener('input', ({ target }) => {
-    const [low, high] = [Number(target.dataset.low), Number(target.dataset.high)];
-    change({ rate: Number((10 ** (low + target.valueAsNumber * (high - low))).toPrecision(3)) });
-  });
-  $('auto-rate').addEventListener('click', () => change({ rate: NaN }));
-  number('parameter', (value) => {
-    if (LOSSES[state.loss].parameter.check(value)) {
-      change(state.loss === 'huber' ? { delta: value } : { tau: value });
-    }
-  });
-  for (const key of ['loss', 'optimizer', 'engine']) {
-    // A rate that suited one optimizer may be far off for another.
-    $(key).addEventListener('change', ({ target }) => change({ [key]: target.value, ...(key === 'optimizer' && { rate: NaN, epoch: NaN }) }));
-  }
+  $('engine').addEventListener('change', ({ target }) => change({ engine: target.value }));
   $('standardize').addEventListener('change', ({ target }) => change({ standardize: target.checked, rate: NaN }));
-  $('epoch').addEventListener('input', ({ target }) => goTo(target.valueAsNumber));
-  $('reset').addEventListener('click', () => { stop(); goTo(0); });
-  $('step').addEventListener('click', () => { stop(); goTo(epochShown() + 1); });
-  $('run').addEventListener('click', () => (timer ? stop() : play()));
-  $('undo').addEventListener('click', () => { chosen = null; change({ moved: '' }); });
+  $('undo').addEventListener('click', () => { stage.chosen = null; change({ moved: '' }); });
   $('close-file').addEventListener('click', closeFile);
   $('file').addEventListener('change', ({ target }) => target.files[0] && open(target.files[0]));
   for (const key of ['x', 'y']) {
@@ -293,7 +176,6 @@ function listenToControls() {
       change({ moved: '', epoch: NaN });
     });
   }
-  $('controls').addEventListener('submit', (event) => event.preventDefault());
 }
 
 function listenToPage() {
@@ -308,17 +190,18 @@ function listenToPage() {
   addEventListener('hashchange', () => {
     if (location.hash !== '#bench') {
       clearTimeout(remembering);
-      state = readState(location.hash);
+      stage.state = readState(location.hash);
       update();
     }
   });
-  new ResizeObserver(redraw).observe($('curve'));
 }
 
-options($('loss'), Object.keys(LOSSES).map((name) => [name, name]));
-options($('optimizer'), Object.keys(OPTIMIZERS).map((name) => [name, name]));
 listenToPointers();
 listenToKeys();
 listenToControls();
 listenToPage();
-update();
+explore(readState(location.hash), {
+  compute: (state) => computeScene(state, samplesNow(state), chooseEngine(state.engine)),
+  fill: fillControls,
+  remember,
+});

@@ -1,9 +1,11 @@
 // What is seen of a scene at an epoch: pictures, numbers and the marks at the controls.
 
 import { LOSSES } from './losses.js';
-import { formatNumber, fitChart, lossChart, surfaceChart } from './charts.js';
+import { fitChart, formatNumber, lossChart, residualsChart, surfaceChart } from './charts.js';
 
 export const $ = (id) => document.getElementById(id);
+
+export const grouped = (count) => count.toLocaleString('en');
 
 // Shows a text, or hides its element where there is none.
 export function show(element, text) {
@@ -12,52 +14,60 @@ export function show(element, text) {
 }
 
 // Returns the ranges of the data's picture, with room around, and with the start's line unless that is far off.
-export function dataRanges({ statistics: { x, y }, start }) {
+export function dataRanges({ statistics, start, shades }) {
   const wide = (values) => {
     const [least, greatest] = [Math.min(...values), Math.max(...values)];
     const room = 0.06 * (greatest - least) || 1;
     return [least - room, greatest + room];
   };
-  const ends = [x.least, x.greatest].map((x) => start.w * x + start.b);
-  const height = y.greatest - y.least;
-  const near = ends.filter((end) => end > y.least - height && end < y.greatest + height);
-  return { x: wide([x.least, x.greatest]), y: wide([y.least, y.greatest, ...near]) };
+  const range = (name) => shades?.[name] ?? wide([statistics[name].least, statistics[name].greatest]);
+  const [x, y] = [range('x'), range('y')];
+  const height = y[1] - y[0];
+  const near = x.map((x) => start.w * x + start.b).filter((end) => end > y[0] - height && end < y[1] + height);
+  return { x, y: near.some((end) => end < y[0] || end > y[1]) ? wide([...y, ...near]) : y };
 }
 
-// Draws all of a scene at an epoch, and returns the frames of the two pictures that a pointer works on.
-export function drawScene(scene, epoch, { ranges, chosen, plane }) {
-  const { points, least, loss, x } = scene;
-  const at = { ...(points[epoch].best ?? points[epoch]), index: epoch };
+// Draws all of a scene at a point of its path, and returns the frames of the two pictures that a pointer works on.
+export function drawScene(scene, index, { ranges, chosen, plane }) {
+  const { points, least, loss, samples } = scene;
+  const { epoch, best } = points[index];
+  const at = { ...(best ?? points[index]), index };
   const line = `w = ${formatNumber(at.w)}, b = ${formatNumber(at.b)}`;
-  drawNumbers(scene, epoch, at);
+  drawNumbers(scene, index, at);
   const fit = fitChart($('fit'), {
-    ...scene, ranges, chosen, about: `${x.length} samples and the line after epoch ${epoch}: ${line}`,
-    lines: [{ ...points[0], kind: 'start' }, { ...least, kind: 'least' }, { ...at, kind: 'line' }],
+    ...scene, ranges, marked: chosen in scene.x ? [chosen] : scene.marked ?? [], about: `${grouped(samples)} samples and the line after epoch ${epoch}: ${line}`,
+    lines: [{ ...points[0], kind: 'start' }, ...scene.truth ?? [], { ...least, kind: 'least' }, { ...at, kind: 'line' }],
   });
   const surface = surfaceChart($('surface'), {
     range: scene.range, losses: scene.grid, least, points, at, joined: !plane,
-    vName: scene.center === 0 ? 'b' : `y at ${scene.xName} = ${formatNumber(scene.center)}`,
+    vName: scene.center === 0 ? 'b' : `y at ${scene.xName} = ${(scene.xFormat ?? formatNumber)(scene.center)}`,
     about: `Loss over w and b, with the path of ${epoch} epochs to ${line}. The least loss is ${formatNumber(least.loss)}.`,
   });
   lossChart($('curve'), {
     losses: points.map((point) => point.loss), best: plane ? points.map((point) => point.best.loss) : null,
-    least: least.loss, at: epoch,
+    epochs: points.map((point) => point.epoch), least: least.loss, at: index,
     about: `Loss: ${formatNumber(points[0].loss)} at the start, ${formatNumber(at.loss)} after ${epoch} epochs.`,
   });
-  $('key-tries').hidden = !plane;
-  show($('surface-text'), scene.taken < x.length ? `Contours from ${scene.taken} of ${x.length} samples.` : '');
+  const residuals = scene.x.map((x, i) => at.v + at.w * (x - scene.center) - scene.y[i]);
+  residualsChart($('residuals'), {
+    ...scene, residuals, xRange: ranges.x, about: `Residuals over ${scene.xName}, and their histogram, after epoch ${epoch}.`,
+  });
+  for (const [key, seen] of [['tries', plane], ['truth', scene.truth], ['band', scene.band], ['marked', scene.marked?.length]]) {
+    $(`key-${key}`).hidden = !seen;
+  }
+  show($('surface-text'), scene.taken < samples ? `Contours from ${grouped(scene.taken)} of ${grouped(samples)} samples.` : '');
   show($('note'), scene.note);
   $('engine-text').textContent = scene.engineText;
   $('loss-about').textContent = LOSSES[loss.name].about;
   return { fit, surface };
 }
 
-function drawNumbers(scene, epoch, at) {
+function drawNumbers(scene, index, at) {
   const { points, least, start } = scene;
-  const last = points.length - 1;
-  $('epoch').max = last;
-  $('epoch').value = epoch;
-  $('epoch-text').textContent = `${epoch} of ${last}`;
+  const { epoch } = points[index];
+  $('epoch').max = points.length - 1;
+  $('epoch').value = index;
+  $('epoch-text').textContent = `${epoch} of ${points.at(-1).epoch}`;
   $('line-text').textContent = `${scene.yName} = ${formatNumber(at.w, 5)} × ${scene.xName} ${at.b < 0 ? '−' : '+'} ${formatNumber(Math.abs(at.b), 5)}`;
   $('loss-text').textContent = formatNumber(at.loss, 5);
   $('least-text').textContent = `${formatNumber(least.loss, 5)} at w = ${formatNumber(least.w)}, b = ${formatNumber(least.b)}`;

@@ -199,6 +199,11 @@ pub struct Output {
     /// `--plot loss,fit=FILE` names the panels. The default is fit for files, and loss for synthetic data.
     #[arg(long, value_name = "[PANEL,...=]FILE", value_parser = plot)]
     pub plot: Option<Plot>,
+    /// Write what ran, the line and all pictures to FILE.html, one page
+    ///
+    /// The page needs no network. Its loss surface can be played with: losses, learning rates and starts on these data.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Samples of the loss surface: auto, exact
     ///
     /// auto takes all samples up to 1e7, and beyond that as many in blocks spread over the data. The surface of mse follows
@@ -308,9 +313,9 @@ impl Train {
                 ));
             }
         };
-        if self.training.plan || self.checkpoints.resume.is_some() {
+        if self.training.plan || self.checkpoints.resume.is_some() || self.output.report.is_some() {
             return Err(Error::Usage(
-                "--plan and --resume are for one loss and one learning rate".to_owned(),
+                "--plan, --resume and --report are for one loss and one learning rate".to_owned(),
             ));
         }
         let all = names.len();
@@ -396,6 +401,7 @@ impl Train {
             training.no_standardize.then_some(false)
         };
         let strict = training.strict.then_some(TOLERANCE);
+        let draws = output.plot.is_some() || output.report.is_some();
         let mut loss = training.loss.get()?;
         let delta_in_noise = loss.threshold().is_some() && training.loss.delta.is_none();
         if delta_in_noise {
@@ -421,11 +427,11 @@ impl Train {
             storage: on_gpu.storage,
             tune: !on_gpu.no_tune,
             device_memory: engine.device_memory,
-            history: output.history.is_some() || output.plot.is_some(),
+            history: output.history.is_some() || draws,
             // One's own data may hold anything. Drawn samples are as the recipe says, and drawing them again takes time.
             measure: self.has_files()
                 || output.talks()
-                || output.plot.is_some()
+                || draws
                 || output.format == Format::Json
                 || output.save.is_some(),
             variance: training.errors,

@@ -24,6 +24,7 @@ mod compare;
 mod files;
 mod json;
 mod log;
+mod page;
 mod plan;
 pub mod plot;
 pub mod report;
@@ -58,6 +59,24 @@ struct Job<'a> {
     /// The time it took to open the data.
     opening: Duration,
     terminal: &'a Terminal,
+}
+
+impl Job<'_> {
+    /// Returns what runs, on what, and how.
+    fn headline(&self, loaded: &Loaded) -> Vec<String> {
+        report::headline(&self.prepared, loaded.engine(), loaded.epochs_before())
+    }
+
+    /// Returns what a report tells beside its pictures.
+    fn told(&self, headline: Vec<String>, ended: Result<&Outcome, &Error>) -> page::Told {
+        let samples = self.prepared.source().samples();
+        page::Told {
+            headline,
+            skipped: output::about_skipped("left out", &self.skipped, samples),
+            warnings: ended.map_or_else(|_| Vec::new(), warnings),
+            error: ended.err().map(output::advice::text),
+        }
+    }
 }
 
 /// Checks the files to be written, opens the data, and resolves the options.
@@ -114,7 +133,7 @@ fn load<'j>(args: &Train, job: &'j Job) -> Result<Loaded<'j>, Error> {
     let loaded = job.prepared.load()?;
     job.terminal.end_phase();
     if args.output.talks() {
-        report::headline(&job.prepared, loaded.engine(), loaded.epochs_before())?;
+        output::lines(job.headline(&loaded))?;
     }
     Ok(loaded)
 }
@@ -162,24 +181,33 @@ fn conclude(
     } else {
         None
     };
-    let draw = |outcome: Option<&Outcome>| {
-        let path = args.output.plot.as_ref().map(|plot| &*plot.path);
+    let headline = job.headline(&loaded);
+    let draw = |ended: Result<&Outcome, &Error>| {
         let run = plot::Run {
             name: "",
             source: job.prepared.source(),
             setup: job.prepared.setup(),
             epochs: &epochs,
-            outcome,
+            outcome: ended.ok(),
             surface: surface.as_ref(),
         };
-        path.map(|path| plot::write(path, args.panels(), &[run]).map(|()| path))
+        let output = &args.output;
+        let plot = output
+            .plot
+            .as_ref()
+            .map(|plot| plot::write(&plot.path, args.panels(), &[run]).map(|()| &*plot.path));
+        let page = output.report.as_deref().map(|path| {
+            let told = job.told(headline.clone(), ended);
+            page::write(path, &run, told).map(|()| path)
+        });
+        plot.into_iter().chain(page)
     };
-    if trained.is_err() {
-        written.extend(draw(None));
+    if let Err(error) = &trained {
+        written.extend(draw(Err(error)));
     }
     let ended = trained.and_then(|trained| {
         let mut outcome = loaded.conclude(&trained);
-        written.extend(draw(Some(&outcome)));
+        written.extend(draw(Ok(&outcome)));
         outcome.load += job.opening;
         let checkpoint = args.checkpoints.checkpoint.as_deref();
         if outcome.errors.is_empty() {
@@ -213,16 +241,21 @@ fn finish(
         output::notice(format!("interrupted after epoch {}", outcome.epochs));
         return Ok(INTERRUPTED.into());
     }
-    for caution in &outcome.quality.cautions {
-        output::warning(caution);
+    let mut warnings = warnings(outcome);
+    let not_converged = args.training.strict && outcome.converged == Some(false);
+    let error = warnings.pop_if(|_| not_converged && outcome.warning.is_some());
+    warnings.iter().for_each(output::warning);
+    match error {
+        Some(text) => Err(Error::NotConverged(text)),
+        None => Ok(ExitCode::SUCCESS),
     }
-    let Some(warning) = &outcome.warning else {
-        return Ok(ExitCode::SUCCESS);
-    };
-    let text = warning.text(output::advice::remedy);
-    if args.training.strict && outcome.converged == Some(false) {
-        return Err(Error::NotConverged(text));
-    }
-    output::warning(text);
-    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the reasons not to believe a line; a doubt about the descent comes last.
+fn warnings(outcome: &Outcome) -> Vec<String> {
+    let cautions = outcome.quality.cautions.iter().map(ToString::to_string);
+    let doubt = outcome.warning.iter();
+    cautions
+        .chain(doubt.map(|warning| warning.text(output::advice::remedy)))
+        .collect()
 }

@@ -28,6 +28,7 @@ mod optima;
 mod parquet;
 mod predict;
 mod rate;
+mod report;
 mod resume;
 mod scaling;
 mod shaders;

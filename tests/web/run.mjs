@@ -334,28 +334,90 @@ test('without WebGPU the page says so, and computes the same', async () => {
   }
 });
 
-// A report inlines these files, in this order, and opens from a file.
-test('the modules of a report work as one inline script', async () => {
-  const files = ['losses', 'plane', 'train', 'surface', 'charts'].map((name) => readFileSync(join(ROOT, `web/${name}.js`), 'utf8'));
-  const script = files.join('\n').replace(/^import .* from '.*';$/gm, '').replace(/^export /gm, '');
-  assert.doesNotMatch(script, /\bimport\b|\bfetch\b|^export/m);
-  const path = join(folder, 'report.html');
-  writeFileSync(path, `<!doctype html><meta charset="utf-8"><title>Report</title><div id="chart"></div><script>"use strict";
-    ${script}
-    const [x, y] = [[0, 1, 2, 3], [1, 3, 5, 8]];
-    const statistics = statisticsOf(x, y);
-    const least = { w: 2.3, v: 0.8, loss: 0.075 };
-    const range = surfaceRange([{ w: 0, v: 0 }, least], least, { w: 1, v: 1 });
-    const losses = momentLosses(statistics, gridLines(range, 0));
-    surfaceChart(document.getElementById('chart'), {
-      range, losses, least, points: [{ w: 0, v: 0 }, least], at: { ...least, index: 1 }, joined: true, vName: 'b', about: 'surface',
-    });
-    document.title = makeLoss('mae').value(-2);
-  </script>`);
-  const page = await open(browser, String(pathToFileURL(path)));
-  assert.equal(await page.title(), '2');
-  assert.ok((await page.$$('path.contour')).length > 5);
-  await page.context().close();
+// Writes a report with the program, and returns its page and the program's result.
+async function report(name, size, ...args) {
+  const path = join(folder, `${name}.html`);
+  const right = program('train', '--engine', 'cpu', '--format', 'json', '--quiet', '--report', path, ...args);
+  await page?.context().close();
+  page = await open(browser, String(pathToFileURL(path)), size);
+  return { right, is: await settled(page) };
+}
+
+for (const [name, ...args] of [
+  ['mse', CARS, '--x', 'speed', '--y', 'dist'],
+  ['momentum', '--samples', '1e5', '--optimizer', 'momentum', '--epochs', '1500', '--learning-rate', '0.01'],
+  ['mae', CARS, '--x', 'speed', '--y', 'dist', '--loss', 'mae', '--init-w', '0', '--init-b', '20'],
+  ['dates', join(ROOT, 'tests/data/exports'), '--x', 'day', '--y', 'sales'],
+]) {
+  test(`the report of ${name} shows the run, and what other settings would do`, async () => {
+    const { right, is } = await report(name, undefined, ...args);
+    assert.equal(is.w, right.w);
+    assert.equal(is.loss, right.final_loss);
+    assert.equal(is.epoch, right.epochs);
+    near(is.b, right.b, 1e-9 * Math.abs(right.b), 'b');
+    for (const chart of ['fit', 'surface', 'curve', 'residuals']) {
+      assert.ok((await page.$$(`#${chart} svg path`)).length > 5, chart);
+    }
+    const line = () => page.getAttribute('#fit path.line', 'd');
+    const last = await line();
+    await page.fill('#epoch', '0');
+    assert.notEqual(await line(), last);
+    assert.equal((await settled(page)).w, right.start.w);
+    // Other samples than all may be at hand, but least squares have the moments of all.
+    await page.selectOption('#loss', 'mse');
+    await page.selectOption('#optimizer', 'cutting-plane');
+    const { w, b } = await settled(page);
+    const { x, y } = right.statistics;
+    const scale = Math.sqrt(y.squares / x.squares);
+    near(w, right.least_squares.w, 1e-3 * scale, 'the slope of least squares');
+    near(b + w * x.mean, y.mean, 1e-3 * Math.sqrt(y.squares / right.samples), 'its value at the mean of x');
+    assert.match(await page.textContent('#engine-text'), /^Computed here, in f64, from the moments of /);
+    // A click on the surface starts there.
+    const box = await page.locator('#surface').boundingBox();
+    await page.mouse.click(box.x + 0.4 * box.width, box.y + 0.3 * box.height);
+    await page.click('#reset');
+    assert.notEqual((await settled(page)).w, right.start.w);
+    await page.click('#back');
+    assert.equal((await settled(page)).w, right.w);
+    assert.ok(await page.isHidden('#back'));
+  });
+}
+
+test('a report of many samples says how many it shows', async () => {
+  const { right, is } = await report('many', undefined, '--samples', '1e5', '--loss', 'huber', '--outliers', '0.1');
+  assert.equal(is.w, right.w);
+  assert.equal(await page.textContent('#surface-text'), 'Contours from 2,000 of 100,000 samples.');
+  assert.match(await page.textContent('footer'), /Of 100,000 samples, [\d,]+ are counted in the shades, and 2,000 are points\./);
+  assert.equal((await page.$$('#fit image')).length, 1);
+});
+
+test('a report prints, and fits a phone', async () => {
+  await report('phone', { width: 390, height: 844 }, CARS, '--x', 'speed', '--y', 'dist');
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `${wide} pixels wider than a phone`);
+  assert.ok((await page.pdf()).length > 10000);
+  await page.emulateMedia({ media: 'print' });
+  assert.ok(await page.isHidden('#controls'));
+  assert.ok(await page.isVisible('#surface svg'));
+});
+
+test('a report of a descent that diverged finds the least loss', async () => {
+  const path = join(folder, 'up.html');
+  assert.throws(() => program('train', CARS, '--x', 'speed', '--y', 'dist', '--engine', 'cpu', '--learning-rate', '100', '--force', '--report', path), { status: 5 });
+  await page?.context().close();
+  page = await open(browser, String(pathToFileURL(path)));
+  const { least } = await settled(page);
+  near(least, 227.07042102, 1e-4, 'the least loss');
+  assert.match(await page.textContent('#state-text'), /^diverges/);
+});
+
+test('markup in names stays text', async () => {
+  const data = join(folder, 'names.csv');
+  writeFileSync(data, '"</script><b>x","<img src=x onerror=alert(1)>"\n1,2\n2,4.1\n3,5.9\n4,8\n');
+  await report('names', undefined, data);
+  assert.equal(await page.textContent('h1'), '<img src=x onerror=alert(1)> over </script><b>x');
+  assert.equal((await page.$$('img, h1 b')).length, 0);
+  assert.equal(await page.textContent('#fit text.name'), '</script><b>x');
 });
 
 test('every control has a name, and no width makes the page scroll sideways', async () => {

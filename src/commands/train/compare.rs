@@ -68,8 +68,8 @@ pub fn compare(
         terminal.end_phase();
         match done.is_empty() {
             _ if !args.output.talks() => {}
-            true => report::headline(&prepared, loaded.engine(), 0)?,
-            false => report::loss(prepared.setup(), 0)?,
+            true => output::lines(report::headline(&prepared, loaded.engine(), 0))?,
+            false => output::line(report::loss(prepared.setup(), 0))?,
         }
         let mut last = 0;
         let trained = loaded.descend(&mut |epoch| {

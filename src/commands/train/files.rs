@@ -16,6 +16,7 @@ pub fn check(args: &Train) -> Result<(), Error> {
     let written = [
         ("--history", &output.history, Some(history::ENDINGS)),
         ("--plot", plot, Some(picture::ENDINGS)),
+        ("--report", &output.report, Some(&["html"])),
         ("--save", &output.save, None),
         ("--checkpoint", checkpoint, None),
     ];

@@ -11,7 +11,7 @@ use indicatif::{DecimalBytes, HumanCount};
 use super::report::{batches, data, descent, named};
 use crate::cli::{Format, Train};
 use crate::output::number::number;
-use crate::output::{json, line};
+use crate::output::{json, line, lines};
 
 /// Prints the plan.
 pub fn print(args: &Train, prepared: &Prepared) -> Result<(), Error> {
@@ -20,7 +20,7 @@ pub fn print(args: &Train, prepared: &Prepared) -> Result<(), Error> {
         return json::print(&plan);
     }
     line(format!("engine: {}", named(&plan.engine)))?;
-    data(prepared, plan.engine.storage)?;
+    lines(data(prepared, plan.engine.storage))?;
     loss(&plan, prepared.setup())?;
     match &plan.memory {
         Memory::Gpu(gpu) => device(gpu, plan.fits, prepared.is_drawn_on_the_device()),

@@ -17,13 +17,14 @@ use crate::cli::Panel;
 use crate::output::number::{digits, moment, tick};
 use crate::output::plot::{self, COLOURS, Picture};
 
-mod density;
-mod fit;
+pub mod density;
+pub mod fit;
 pub mod loss;
 mod residuals;
 mod surface;
 
 /// What a run leaves to be drawn.
+#[derive(Clone, Copy)]
 pub struct Run<'a> {
     /// What tells it from other runs in one picture; empty if it is alone.
     pub name: &'a str,

@@ -1,4 +1,4 @@
-//! `--format text`: what `train` tells a person.
+//! What `train` tells a person, in lines: on the terminal, and in a report.
 
 use std::time::Duration;
 
@@ -21,33 +21,30 @@ use crate::output::{self, line};
 /// The size of b, in that of y, from which on the line is told by its value at the center of x.
 const FAR: f64 = 1000.0;
 
-/// Prints what runs, on what, and how.
-pub fn headline(
-    prepared: &Prepared,
-    engine: &Description,
-    epochs_before: u64,
-) -> Result<(), Error> {
-    line(format!("engine: {}", named(engine)))?;
-    data(prepared, engine.storage)?;
-    loss(prepared.setup(), epochs_before)
+/// Returns what runs, on what, and how.
+pub fn headline(prepared: &Prepared, engine: &Description, epochs_before: u64) -> Vec<String> {
+    let mut lines = vec![format!("engine: {}", named(engine))];
+    lines.extend(data(prepared, engine.storage));
+    lines.push(loss(prepared.setup(), epochs_before));
+    lines
 }
 
-/// Prints what is minimised, and how.
-pub fn loss(setup: &Setup, epochs_before: u64) -> Result<(), Error> {
+/// Returns what is minimised, and how.
+pub fn loss(setup: &Setup, epochs_before: u64) -> String {
     let Model { w, b } = setup.start;
     let most = if setup.may_converge() { "up to " } else { "" };
     let goes_on = match epochs_before {
         0 => String::new(),
         before => format!(", going on after epoch {}", HumanCount(before)),
     };
-    line(format!(
+    format!(
         "loss:   {}, {most}{} epochs from w = {}, b = {}{}{goes_on}",
         descent(setup),
         HumanCount(setup.config.epochs),
         number(w),
         number(b),
         batches(setup),
-    ))
+    )
 }
 
 /// Returns how many epochs stay on the device at a time, for use after the descent.
@@ -73,8 +70,8 @@ pub fn named(engine: &Description) -> String {
     name
 }
 
-/// Prints what the data are, and for one's own data what is known of the columns.
-pub fn data(prepared: &Prepared, storage: Storage) -> Result<(), Error> {
+/// Returns what the data are, and for one's own data what is known of the columns.
+pub fn data(prepared: &Prepared, storage: Storage) -> Vec<String> {
     let source = prepared.source();
     let samples = source.samples();
     let synthetic = source.synthetic();
@@ -82,36 +79,37 @@ pub fn data(prepared: &Prepared, storage: Storage) -> Result<(), Error> {
         Some(synthetic) => format!(", {synthetic}"),
         None => String::new(),
     };
-    line(format!(
+    let mut lines = vec![format!(
         "data:   {}{drawn}, {} samples, {}",
         source.title(),
         HumanCount(samples),
         DecimalBytes(storage.bytes_per_sample() * samples),
-    ))?;
-    match prepared.statistics() {
-        Some(statistics) if synthetic.is_none() => columns(&statistics, source.time()),
-        _ => Ok(()),
+    )];
+    if let Some(statistics) = prepared.statistics().filter(|_| synthetic.is_none()) {
+        lines.extend(columns(&statistics, source.time()));
     }
+    lines
 }
 
-fn columns(statistics: &Statistics, time: Option<Time>) -> Result<(), Error> {
+fn columns(statistics: &Statistics, time: Option<Time>) -> [String; 2] {
     let column = |name, column: &ColumnStats, deviation, show: &dyn Fn(f64) -> String| {
         let [least, greatest, mean] = [column.least, column.greatest, column.mean].map(show);
-        line(format!(
+        format!(
             "        {name} from {least} to {greatest}, mean {mean}, standard deviation {deviation}"
-        ))
+        )
     };
     let (x, y) = (&statistics.x, &statistics.y);
     let deviation = statistics.x_deviation();
-    match time {
+    let of_x = match time {
         Some(time) => {
             let (period, size) = period(x.greatest - x.least, time);
             let deviation = format!("{} {period}s", precise(deviation / size));
-            column("x", x, deviation, &|value| moment(value, time))?;
+            column("x", x, deviation, &|value| moment(value, time))
         }
-        None => column("x", x, precise(deviation), &precise)?,
-    }
-    column("y", y, precise(statistics.y_deviation()), &precise)
+        None => column("x", x, precise(deviation), &precise),
+    };
+    let of_y = column("y", y, precise(statistics.y_deviation()), &precise);
+    [of_x, of_y]
 }
 
 /// Returns the loss and its descent in words.
@@ -149,35 +147,42 @@ pub fn descent(setup: &Setup) -> String {
 /// Prints the line, and unless it is to be quiet how the run ended, how good the line is, and how fast it was found.
 pub fn result(args: &Train, outcome: &Outcome) -> Result<(), Error> {
     let talks = args.output.talks();
+    let own = args.has_files();
     if talks && outcome.converged == Some(true) {
         line(format!("converged at epoch {}", HumanCount(outcome.epochs)))?;
     }
-    let own = args.has_files();
-    let show = |value| {
+    output::result(found(outcome, own))?;
+    if talks {
+        output::lines(quality(outcome, own))?;
+        line(speed(outcome))?;
         if own {
-            digits(value, needed(outcome))
-        } else {
-            number(value)
+            line(equation(outcome))?;
         }
-    };
+        if own || !outcome.setup.loss.is_least_squares() {
+            output::lines(errors(outcome))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the line and its loss; those of one's own data with the digits that predictions take.
+pub fn found(outcome: &Outcome, own: bool) -> String {
     let Model { w, b } = outcome.model;
     let loss = if own {
         precise(outcome.loss)
     } else {
         number(outcome.loss)
     };
-    output::result(format!("w = {}, b = {}, loss = {loss}", show(w), show(b)))?;
-    if talks {
-        quality(outcome, &show)?;
-        speed(outcome)?;
-        if own {
-            equation(outcome)?;
-        }
-        if own || !outcome.setup.loss.is_least_squares() {
-            errors(outcome)?;
-        }
+    let [w, b] = [w, b].map(|value| parameter(value, outcome, own));
+    format!("w = {w}, b = {b}, loss = {loss}")
+}
+
+fn parameter(value: f64, outcome: &Outcome, own: bool) -> String {
+    if own {
+        digits(value, needed(outcome))
+    } else {
+        number(value)
     }
-    Ok(())
 }
 
 /// Returns the digits of w and b that give predictions of seven digits of y's deviation: for timestamps most cancel.
@@ -193,10 +198,12 @@ fn needed(outcome: &Outcome) -> usize {
     SEVEN + size.max(1.0).log10().ceil().min(10.0) as usize
 }
 
-fn quality(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error> {
+/// Returns how good the line is: beside the true one, that of least squares, and the mean of y.
+pub fn quality(outcome: &Outcome, own: bool) -> Vec<String> {
     let quality = &outcome.quality;
+    let mut lines = Vec::new();
     if let Some(Model { w, b }) = quality.true_line {
-        line(format!("drawn around:  w = {w}, b = {b}"))?;
+        lines.push(format!("drawn around:  w = {w}, b = {b}"));
     }
     if let Some(Model { w, b }) = quality.least_squares {
         let distance = match quality.distance {
@@ -215,24 +222,23 @@ fn quality(outcome: &Outcome, show: &dyn Fn(f64) -> String) -> Result<(), Error>
             }
             _ => Default::default(),
         };
-        line(format!(
-            "least squares: w = {}{of_w}, b = {}{of_b}{distance}",
-            show(w),
-            show(b)
-        ))?;
+        let [w, b] = [w, b].map(|value| parameter(value, outcome, own));
+        lines.push(format!(
+            "least squares: w = {w}{of_w}, b = {b}{of_b}{distance}"
+        ));
     }
     if let Some(goodness) = &quality.goodness {
         let baseline = match quality.baseline_loss {
             Some(loss) => format!("; baseline (mean of y): loss {}", precise(loss)),
             None => String::new(),
         };
-        line(format!("fit:           {}{baseline}", fit(goodness)))?;
+        lines.push(format!("fit:           {}{baseline}", fit(goodness)));
     }
-    Ok(())
+    lines
 }
 
-/// Prints the line as an equation, whose digits follow its errors if they are known.
-fn equation(outcome: &Outcome) -> Result<(), Error> {
+/// Returns the line as an equation, whose digits follow its errors if they are known.
+pub fn equation(outcome: &Outcome) -> String {
     // A name such as 2019 would be read as a number.
     let quoted = |name: &String| match name.parse::<f64>() {
         Ok(_) => format!("{name:?}"),
@@ -245,7 +251,7 @@ fn equation(outcome: &Outcome) -> Result<(), Error> {
     let w_text = to_digits_of(w.abs(), errors.map(|errors| size * errors.w.error));
     let sign = if w < 0.0 { '−' } else { '+' };
     let center = outcome.centered.x_center;
-    line(match outcome.time {
+    match outcome.time {
         Some(time) => {
             // The line at a whole second or day.
             let at_center = precise(outcome.predict(center.floor()));
@@ -260,7 +266,7 @@ fn equation(outcome: &Outcome) -> Result<(), Error> {
             let b = to_digits_of(outcome.model.b, errors.map(|errors| errors.b.error));
             format!("{y} = {b} {sign} {w_text} × {x}")
         }
-    })
+    }
 }
 
 /// The unit of a slope, for people.
@@ -297,12 +303,12 @@ fn is_far(outcome: &Outcome) -> bool {
     })
 }
 
-/// Prints the errors of slope and intercept, or why they are not known.
-fn errors(outcome: &Outcome) -> Result<(), Error> {
+/// Returns the errors of slope and intercept, or why they are not known.
+pub fn errors(outcome: &Outcome) -> Vec<String> {
     let errors = match outcome.quality.uncertainty {
         Ok(errors) => errors,
-        Err(Unknown::NotMeasured) => return Ok(()),
-        Err(why) => return line(format!("no standard errors: {why}")),
+        Err(Unknown::NotMeasured) => return Vec::new(),
+        Err(why) => return vec![format!("no standard errors: {why}")],
     };
     let of = if outcome.setup.loss.is_least_squares() && outcome.converged != Some(true) {
         " of the least-squares line"
@@ -312,19 +318,19 @@ fn errors(outcome: &Outcome) -> Result<(), Error> {
     let interval = |name: &str, at: Parameter, Slope { size, per }| {
         let show = |value| to_digits_of(size * value, Some(size * at.error));
         let [low, high] = at.interval.map(show);
-        line(format!(
+        format!(
             "{name} {} ± {}{per}{of} ({}: {low} to {high}){}",
             show(at.value),
             show(at.error),
             percent(errors.confidence),
             at.p.map_or_else(String::new, |p| format!(", p {}", probability(p))),
-        ))
+        )
     };
-    interval("slope", errors.w, Slope::of(outcome))?;
+    let mut lines = vec![interval("slope", errors.w, Slope::of(outcome))];
     if outcome.time.is_none() && !is_far(outcome) {
-        interval("intercept", errors.b, Slope::NONE)?;
+        lines.push(interval("intercept", errors.b, Slope::NONE));
     }
-    Ok(())
+    lines
 }
 
 /// Returns the goodness of fit in words.
@@ -341,18 +347,19 @@ pub fn fit(fit: &Goodness) -> String {
     )
 }
 
-fn speed(outcome: &Outcome) -> Result<(), Error> {
+/// Returns how long an epoch, the load and the descent took.
+pub fn speed(outcome: &Outcome) -> String {
     let load = time(outcome.load);
     let epochs = outcome.epochs - outcome.epochs_before;
     if epochs == 0 {
-        return line(format!("no epoch was left to run; load {load}"));
+        return format!("no epoch was left to run; load {load}");
     }
     let seconds = outcome.train.as_secs_f64() / epochs as f64;
     let bytes = outcome.engine.storage.bytes_per_sample() * outcome.samples;
-    line(format!(
+    format!(
         "{} per epoch, {:.1} GB/s; load {load}, train {}",
         time(Duration::from_secs_f64(seconds)),
         bytes as f64 / seconds / 1e9,
         time(outcome.train),
-    ))
+    )
 }

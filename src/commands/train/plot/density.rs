@@ -1,5 +1,6 @@
 //! Samples in a chart: points, or shades where there are too many.
 
+use fall_line::data::Block;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
@@ -32,7 +33,7 @@ pub fn draw(
         chart.draw_series(inside.map(|&at| Circle::new(at, px(size), style)))?;
         "samples".to_owned()
     } else {
-        let most = shades(chart, inside)?;
+        let most = shades(chart, inside.copied())?;
         format!("samples: darkest {most} a cell, each shade half as many")
     };
     if outside > 0 {
@@ -42,20 +43,13 @@ pub fn draw(
 }
 
 /// Draws cells in shades of how many samples they hold, and returns the most.
-fn shades<'s>(
+fn shades(
     chart: &mut Chart,
-    samples: impl Iterator<Item = &'s (f64, f64)>,
+    samples: impl Iterator<Item = (f64, f64)>,
 ) -> Result<u32, Box<dyn std::error::Error>> {
     let (x, y) = (chart.x_range(), chart.y_range());
     let [across, down] = CELLS;
-    let mut cells = vec![0_u32; across * down];
-    for &(at_x, at_y) in samples {
-        let share =
-            |at: f64, range: &std::ops::Range<f64>| (at - range.start) / (range.end - range.start);
-        let column = ((share(at_x, &x) * across as f64) as usize).min(across - 1);
-        let row = ((share(at_y, &y) * down as f64) as usize).min(down - 1);
-        cells[row * across + column] += 1;
-    }
+    let cells = counts(samples, [x.start, x.end], [y.start, y.end], CELLS);
     let most = cells.iter().copied().max().unwrap_or(0).max(1);
     // 0 is empty; the others halve from the darkest on.
     let shade = |count: u32| match count {
@@ -86,6 +80,33 @@ fn shades<'s>(
         }
     }
     Ok(most)
+}
+
+/// Returns the number of samples in each cell of a rectangle, row by row from the least y on. Those outside are left out.
+pub fn counts(
+    samples: impl Iterator<Item = (f64, f64)>,
+    x: [f64; 2],
+    y: [f64; 2],
+    [across, down]: [usize; 2],
+) -> Vec<u32> {
+    let mut counts = vec![0; across * down];
+    let cell = |at: f64, [least, greatest]: [f64; 2], cells: usize| {
+        let share = (at - least) / (greatest - least);
+        let is_inside = (0.0..=1.0).contains(&share);
+        is_inside.then(|| ((share * cells as f64) as usize).min(cells - 1))
+    };
+    for (at_x, at_y) in samples {
+        if let (Some(column), Some(row)) = (cell(at_x, x, across), cell(at_y, y, down)) {
+            counts[row * across + column] += 1;
+        }
+    }
+    counts
+}
+
+/// Returns samples as points of a chart.
+pub fn points(samples: &Block) -> impl Iterator<Item = (f64, f64)> {
+    let y = samples.y.iter().copied();
+    samples.x.iter().copied().zip(y)
 }
 
 /// Draws a line or path as far as it is within the chart.

@@ -7,7 +7,7 @@ use fall_line::model::{Centered, Model};
 use fall_line::train::Epoch;
 use plotters::prelude::*;
 
-use super::density::{Chart, draw, draw_within};
+use super::density::{Chart, draw, draw_within, points};
 use super::{Run, axis_name, colour, loss_name, marked, most, roomy, x_label};
 use crate::output::number;
 use crate::output::plot::{
@@ -133,33 +133,39 @@ impl<'a> Fit<'a> {
         .map_or(SeriesLabelPosition::UpperLeft, |(_, corner)| corner)
     }
 
-    /// Draws the interval that holds the line.
-    fn band(&self, chart: &mut Chart) -> Result<Option<f64>, Box<dyn std::error::Error>> {
-        let alone = self.run.outcome.filter(|_| self.runs.len() == 1);
-        let errors = alone.and_then(|outcome| {
-            let errors = outcome.quality.uncertainty.as_ref().ok()?;
-            Some((outcome.centered, errors))
-        });
-        let Some((line, errors)) = errors else {
-            return Ok(None);
-        };
+    /// Returns the ranges of x and y that the panel shows.
+    pub fn ranges(&self) -> [[f64; 2]; 2] {
+        [self.x, self.y]
+    }
+
+    /// Returns the interval that holds the line as x and its two ends, from left to right, and its confidence; `None` if the
+    /// errors are not known, or for several lines.
+    pub fn band_ends(&self) -> Option<(Vec<[f64; 3]>, f64)> {
+        let outcome = self.run.outcome.filter(|_| self.runs.len() == 1)?;
+        let errors = outcome.quality.uncertainty.as_ref().ok()?;
         let [start, end] = self.x;
-        let [low, high] = self.y;
-        let at = |step: u32| start + (end - start) * f64::from(step) / f64::from(BAND);
-        let ends: Option<Vec<(f64, [f64; 2])>> = (0..=BAND)
-            .map(|step| Some((at(step), errors.interval(line, at(step), Holds::Line)?)))
-            .collect();
-        let Some(ends) = ends else {
+        let ends = (0..=BAND).map(|step| {
+            let x = start + (end - start) * f64::from(step) / f64::from(BAND);
+            let [low, high] = errors.interval(outcome.centered, x, Holds::Line)?;
+            Some([x, low, high])
+        });
+        Some((ends.collect::<Option<_>>()?, errors.confidence))
+    }
+
+    /// Draws the interval that holds the line, and returns its confidence.
+    fn band(&self, chart: &mut Chart) -> Result<Option<f64>, Box<dyn std::error::Error>> {
+        let Some((ends, confidence)) = self.band_ends() else {
             return Ok(None);
         };
-        let above = ends.iter().map(|&(x, [_, upper])| (x, upper));
-        let below = ends.iter().rev().map(|&(x, [lower, _])| (x, lower));
+        let [low, high] = self.y;
+        let above = ends.iter().map(|&[x, _, upper]| (x, upper));
+        let below = ends.iter().rev().map(|&[x, lower, _]| (x, lower));
         let edge = above.chain(below).map(|(x, y)| (x, y.clamp(low, high)));
         chart.draw_series([Polygon::new(
             edge.collect::<Vec<_>>(),
             RED.mix(0.2).filled(),
         )])?;
-        Ok(Some(errors.confidence))
+        Ok(Some(confidence))
     }
 }
 
@@ -204,13 +210,7 @@ impl Picture for Fit<'_> {
             label: &label,
         };
         plot::mesh(&mut chart, &x, &y)?;
-        let samples: Vec<(f64, f64)> = self
-            .samples
-            .x
-            .iter()
-            .copied()
-            .zip(self.samples.y.iter().copied())
-            .collect();
+        let samples: Vec<(f64, f64)> = points(self.samples).collect();
         let word = draw(&mut chart, &samples)?;
         let mut names = vec![(stroke(plot::BLUE, 8), word)];
         if let Some(confidence) = self.band(&mut chart)? {
