@@ -366,8 +366,10 @@ for (const [name, ...args] of [
     // Other samples than all may be at hand, but least squares have the moments of all.
     await page.selectOption('#loss', 'mse');
     await page.selectOption('#optimizer', 'cutting-plane');
-    const { w, b } = await settled(page);
-    const { x, y } = right.statistics;
+    const { w, b, loss } = await settled(page);
+    const { x, y, products } = right.statistics;
+    const least = (y.squares - products ** 2 / x.squares) / right.samples;
+    near(loss, least, 1e-6 * least, 'the loss of least squares');
     const scale = Math.sqrt(y.squares / x.squares);
     near(w, right.least_squares.w, 1e-3 * scale, 'the slope of least squares');
     near(b + w * x.mean, y.mean, 1e-3 * Math.sqrt(y.squares / right.samples), 'its value at the mean of x');
