@@ -17,6 +17,7 @@ steps:
   lints          run clippy on everything; a warning is an error
   features       run clippy on the library with each sensible set of Cargo features
   tests          run all tests and doctests, and some again at other subgroup sizes
+  web            run the tests of the page under web/ in headless Chromium, or Chrome
   examples       run every program under examples/
   benches        run every benchmark once, without timing
   scripts        check the syntax of the shell and Python scripts
@@ -26,9 +27,10 @@ options:
   --no-install   change nothing on this system: if something is missing, say what and fail
   -h, --help     print this help
 
-The steps `tools` and `adapters` install what is missing: Rust components with rustup, and on
-Debian and Ubuntu a C linker and Mesa's software adapters with apt-get. They use sudo if the user
-is not root. Each command that installs something is printed before it runs.
+The steps `tools`, `adapters` and `web` install what is missing: Rust components with rustup, on
+Debian and Ubuntu a C linker, Mesa's software adapters, Node and Chromium with apt-get, and
+playwright-core in tests/web with npm. They use sudo if the user is not root. Each command that
+installs something is printed before it runs. CHROMIUM names another browser for the step `web`.
 
 The checks need no GPU. Every adapter of the machine is tested.
 Exit codes: 0 all passed, 1 or that of the failed command, 2 usage.
@@ -38,7 +40,7 @@ END
 # Every step builds with the development dependencies, because they switch on features of other crates: a
 # `cargo run` or `cargo check` without them would compile nearly all crates a second time.
 program=${CARGO_TARGET_DIR:-target}/debug/fall-line
-steps=(tools format build adapters lints features tests examples benches scripts documentation)
+steps=(tools format build adapters lints features tests web examples benches scripts documentation)
 may_install=true
 
 fail() {
@@ -116,10 +118,11 @@ step_features() {
     local features
     # This is what a user of the bare library builds, without what the development dependencies switch on.
     cargo check --lib --locked --no-default-features
-    for features in "" gpu files gpu,files; do
-        echo "-- features: ${features:-none}"
-        # An example that needs more features than these is left out by its `required-features`.
-        cargo clippy --lib --examples --locked --no-default-features --features "$features" -- -D warnings
+    # An example that needs features is left out by its `required-features`: these need none.
+    cargo clippy --examples --locked --no-default-features -- -D warnings
+    for features in gpu files gpu,files; do
+        echo "-- features: $features"
+        cargo clippy --lib --locked --no-default-features --features "$features" -- -D warnings
     done
 }
 
@@ -134,6 +137,45 @@ step_tests() {
         echo "-- registers of $width bits"
         LP_NATIVE_VECTOR_WIDTH=$width WGPU_BACKEND=vulkan cargo test --locked --test suite batches::
     done
+}
+
+# Sets CHROMIUM to an installed browser, unless it is set. Chrome comes first: Ubuntu has Chromium as a snap, which starts slowly.
+find_browser() {
+    local name
+    for name in google-chrome chromium chromium-browser; do
+        CHROMIUM=${CHROMIUM:-$(command -v "$name" || true)}
+    done
+    export CHROMIUM
+    [ -n "$CHROMIUM" ]
+}
+
+test_web() {
+    command -v node || install_packages nodejs
+    node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' || fail "Node $(node --version) is too old: 18 is needed"
+    command -v npm || install_packages npm
+    if ! find_browser; then
+        install_packages chromium
+        find_browser || fail "there is no Chromium, even with its package installed; set CHROMIUM to a browser"
+    fi
+    "$CHROMIUM" --version
+    # Fails if a package is missing, or is of another version than package.json's.
+    if ! npm ls --prefix tests/web >/dev/null 2>&1; then
+        install npm ci --prefix tests/web --ignore-scripts --no-audit --no-fund
+    fi
+    FALL_LINE=$(realpath "$program") node tests/web/run.mjs
+}
+
+step_web() {
+    local failed=0
+    if [ -z "$web_job" ]; then
+        step_build
+        test_web
+        return
+    fi
+    wait "$web_job" || failed=$?
+    web_job=
+    cat "$web_log"
+    return "$failed"
 }
 
 step_examples() {
@@ -218,9 +260,21 @@ fi
 # Mesa's device-select layer prints a complaint for each device if nobody is logged in.
 export NODEVICE_SELECT=1
 
+# The tests in the browser wait more than they compute, so they run beside the steps that compile.
+begin_web() {
+    web_log=$(mktemp)
+    trap 'rm -f "$web_log"; [ -z "$web_job" ] || kill "$web_job" 2>/dev/null || true' EXIT
+    test_web >"$web_log" 2>&1 &
+    web_job=$!
+}
+
+web_job=
 for step in "${chosen[@]}"; do
     printf '\n== %s\n' "$step"
     SECONDS=0
+    if [ "$step" = lints ] && [ "${chosen[*]}" = "${steps[*]}" ]; then
+        begin_web
+    fi
     "step_$step"
     printf '== %s passed in %d s\n' "$step" "$SECONDS"
 done
