@@ -263,8 +263,11 @@ export NODEVICE_SELECT=1
 # The tests in the browser wait more than they compute, so they run beside the steps that compile.
 begin_web() {
     web_log=$(mktemp)
-    trap 'rm -f "$web_log"; [ -z "$web_job" ] || kill "$web_job" 2>/dev/null || true' EXIT
+    # A group of its own: if a step fails, the browser ends with the script.
+    trap 'rm -f "$web_log"; [ -z "$web_job" ] || kill -- -"$web_job" 2>/dev/null || true' EXIT
+    set -m
     test_web >"$web_log" 2>&1 &
+    set +m
     web_job=$!
 }
 

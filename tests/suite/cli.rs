@@ -311,9 +311,8 @@ fn drawing_on_the_device_and_f16_find_the_line() {
         }
         if engine != "--engine cpu" {
             // The rounding of a y up to 10 is some 2e-3, and that of the line 300 times less.
-            let args = format!(
-                "train {engine} --samples 1e5 --epochs 300 --storage f16 --format json"
-            );
+            let args =
+                format!("train {engine} --samples 1e5 --epochs 300 --storage f16 --format json");
             let [half, whole] = [json(&args), json(&args.replace("f16", "f32"))];
             assert_eq!(half["engine"]["storage"], "f16");
             assert_eq!(whole["engine"]["storage"], "f32");

@@ -28,8 +28,7 @@ export async function compileAll(parts) {
           for (const dispatch of parts.dispatch.filter((name) => name !== 'immediate' || immediate)) {
             const name = [loss, samples, loads, sum, dispatch].join(' ');
             const code = await trainShader(loss, { samples, loads, sum, dispatch });
-            // Pipelines take most of the time, and differ in storage by one function alone: f16 with one loss will do.
-            const phases = dispatch === 'uniform' && (samples === 'f32' || loss === 'mse') ? ['reduce_samples', 'reduce_partials', 'train_alone'] : [];
+            const phases = dispatch === 'uniform' ? ['reduce_samples', 'reduce_partials', 'train_alone'] : [];
             await compile(name, code, phases, makeLoss(loss).constants);
           }
         }
