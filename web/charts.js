@@ -24,7 +24,7 @@ export function formatNumber(value, digits = 4) {
   const [mantissa, power] = value.toExponential(digits - 1).split('e');
   const superscript = String(Number(power)).replace(/./g, (sign) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[sign] ?? '⁻');
   const short = (text) => (text.includes('.') ? text.replace(/\.?0+$/, '') : text);
-  const factor = short(mantissa) === '1' ? '' : `${short(mantissa)}·`;
+  const factor = short(mantissa) === '1' ? '' : short(mantissa) === '-1' ? '-' : `${short(mantissa)}·`;
   const text = plain ? short(Number(value.toPrecision(digits)).toString()) : `${factor}10${superscript}`;
   return text.replace('-', '−');
 }
@@ -32,20 +32,27 @@ export function formatNumber(value, digits = 4) {
 // Writes a time that is counted from 1970 in units of so many seconds.
 export function formatTime(value, seconds) {
   const date = new Date(value * seconds * 1000);
-  const [day, time] = Number.isNaN(date.getTime()) ? ['–', ''] : date.toISOString().slice(0, 16).split('T');
-  return time === '00:00' || seconds === 86400 ? day : `${day} ${time}`;
+  if (Number.isNaN(date.getTime())) {
+    return '–';
+  }
+  const [day, time] = date.toISOString().slice(0, 19).split('T');
+  return time === '00:00:00' || seconds === 86400 ? day : `${day} ${time.replace(/:00$/, '')}`;
 }
 
-export function linearScale(low, high, format = formatNumber) {
+// Times have a format of their own. Numbers far from 0 get the digits in which ticks differ.
+export function linearScale(low, high, timeFormat) {
   const [from, to] = low < high ? [low, high] : [low - 1, high + 1];
+  let digits = 4;
   const ticks = (count) => {
     const rough = (to - from) / count;
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
     const first = Math.ceil(from / step - 1e-9);
-    return Array.from({ length: Math.floor(to / step + 1e-9) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+    const largest = Math.max(Math.abs(from), Math.abs(to));
+    digits = Math.min(Math.max(4, 1 + Math.floor(Math.log10(largest)) - Math.floor(Math.log10(step))), 16);
+    return Array.from({ length: Math.floor(to / step + 1e-9) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(15)));
   };
-  return { low: from, high: to, share: (value) => (value - from) / (to - from), value: (share) => from + share * (to - from), ticks, format };
+  return { low: from, high: to, share: (value) => (value - from) / (to - from), value: (share) => from + share * (to - from), ticks, format: timeFormat ?? ((value) => formatNumber(value, digits)), ofTime: Boolean(timeFormat) };
 }
 
 export function logScale(low, high) {
@@ -68,7 +75,7 @@ function chartFrame(host, { x, y, xName, yName, about, right = MARGIN.right }) {
   const innerHeight = height - MARGIN.top - MARGIN.bottom;
   const yTicks = y.ticks(innerHeight / 45);
   // Room for the longest label, of some 7 pixels a sign, and for the axis's name.
-  const left = 30 + 7.2 * Math.max(3, ...yTicks.map((tick) => formatNumber(tick).length));
+  const left = 30 + 7.2 * Math.max(3, ...yTicks.map((tick) => y.format(tick).length));
   const innerWidth = width - left - right;
   // Far outside, pixels have no meaning and some browsers have trouble.
   const pixel = (share, size) => Math.round(Math.max(-4, Math.min(5, share)) * size * 100) / 100;
@@ -78,7 +85,7 @@ function chartFrame(host, { x, y, xName, yName, about, right = MARGIN.right }) {
   const text = (attributes, content) => svgElement('text', attributes, content);
   const axes = svgElement('g', { class: 'axes' });
   // A date takes more room than a number.
-  for (const tick of x.ticks(innerWidth / (x.format === formatNumber ? 80 : 130))) {
+  for (const tick of x.ticks(innerWidth / (x.ofTime ? 130 : 80))) {
     const at = left + px(tick);
     axes.append(
       svgElement('path', { d: `M${at} ${MARGIN.top}V${bottom}` }),
@@ -89,7 +96,7 @@ function chartFrame(host, { x, y, xName, yName, about, right = MARGIN.right }) {
     const at = MARGIN.top + py(tick);
     axes.append(
       svgElement('path', { d: `M${left} ${at}H${left + innerWidth}` }),
-      text({ x: left - 7, y: at + 4, 'text-anchor': 'end' }, formatNumber(tick)),
+      text({ x: left - 7, y: at + 4, 'text-anchor': 'end' }, y.format(tick)),
     );
   }
   axes.append(
@@ -161,8 +168,8 @@ export function fitChart(host, { x, y, xName, yName, xFormat, ranges, shades, ba
     mark('path', { class: 'band', d: `${pathThrough([...edge(1, band), ...edge(2, [...band].reverse())])}Z` });
   }
   lines.forEach((line) => drawLine(frame, line));
-  for (const i of marked) {
-    mark('circle', { class: 'chosen', cx: pixels[i][0], cy: pixels[i][1], r: 8 });
+  for (const [x, y] of marked) {
+    mark('circle', { class: 'chosen', cx: px(x), cy: py(y), r: 8 });
   }
   return frame;
 }
@@ -185,7 +192,9 @@ export function residualsChart(host, { x, residuals, loss, xName, xFormat, xRang
   const counts = new Array(BARS).fill(0);
   for (const residual of residuals) {
     const bar = Math.floor(((residual / reach + 1) / 2) * BARS);
-    counts[bar] += bar in counts ? 1 : 0;
+    if (bar >= 0 && bar < BARS) {
+      counts[bar]++;
+    }
   }
   const most = Math.max(...counts, 1);
   const { plot, width } = frame.beside();
@@ -227,18 +236,18 @@ function surfacePicture(losses, least) {
   return gridPicture(GRID, Array.from(losses, (loss) => 0.59 * (1 - height(loss) ** 0.25)));
 }
 
-// Draws contours of the loss over (w, v), the path up to `at`, its start, and the least loss.
-export function surfaceChart(host, { range, losses, least, points, at, joined, vName, about }) {
+// Draws contours of the loss over (w, v) above `floor`, the path up to `at`, its start, and the least loss.
+export function surfaceChart(host, { range, losses, floor, least, points, at, joined, vName, about }) {
   const frame = chartFrame(host, { x: linearScale(...range.w), y: linearScale(...range.v), xName: 'w', yName: vName, about });
   const { mark, px, py, innerWidth: width, innerHeight: height } = frame;
   const [cellX, cellY] = [width / (GRID - 1), height / (GRID - 1)];
   mark('image', {
-    href: surfacePicture(losses, least.loss), preserveAspectRatio: 'none',
+    href: surfacePicture(losses, floor), preserveAspectRatio: 'none',
     x: -cellX / 2, y: -cellY / 2, width: width + cellX, height: height + cellY,
   });
   const labels = [];
-  for (const level of contourLevels(losses, least.loss)) {
-    const pieces = contourPieces(losses, least.loss + level).map((piece) => piece.map(([x, y]) => [x * width, (1 - y) * height]));
+  for (const level of contourLevels(losses, floor)) {
+    const pieces = contourPieces(losses, floor + level).map((piece) => piece.map(([x, y]) => [x * width, (1 - y) * height]));
     mark('path', { class: 'contour', d: pieces.map(pathThrough).join('') });
     // One label, towards the upper right, where it has room.
     const [place] = pieces.map(([from]) => from)

@@ -51,7 +51,7 @@ export function redraw() {
     return;
   }
   const ranges = held ?? dataRanges(scene);
-  stage.frames = { ...drawScene(scene, indexShown(), { ranges, chosen, plane: state.optimizer === 'cutting-plane' }), ranges };
+  stage.frames = { ...drawScene(scene, indexShown(), { ranges, chosen }), ranges };
   drawRate(scene, state.optimizer);
 }
 
@@ -160,9 +160,9 @@ function listen() {
     if (frames) {
       const { x, y: v } = frames.surface.valuesAt(event);
       const w = Number(x.toPrecision(4));
-      // Far from x = 0, most digits of b cancel.
-      const digits = scene.center === 0 ? 5 : 12;
-      change({ w, b: Number((v - w * scene.center).toPrecision(digits)), epoch: NaN });
+      const b = v - w * scene.center;
+      // A b that is large beside the picture keeps its digits.
+      change({ w, b: Math.abs(b) < 1e3 * (frames.surface.y.high - frames.surface.y.low) ? Number(b.toPrecision(6)) : b, epoch: NaN });
     }
   });
   $('controls').addEventListener('submit', (event) => event.preventDefault());

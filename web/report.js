@@ -51,11 +51,11 @@ function makeEngine({ x, y, loss, statistics, scaling }) {
   const over = byMoments ? `from the moments of ${grouped(all)}` : `over ${shown < all ? `${grouped(shown)} of ` : ''}${grouped(all)}`;
   return {
     engine: byMoments ? new MomentEngine(statistics, scaling) : new JsEngine(x, y, loss),
-    engineText: `Computed here, in f64, ${over} samples.`,
+    engineText: `Computed here, in f64, ${over} samples.${run.schedule ? ` The rate is constant; that of the run was ${run.schedule}.` : ''}`,
   };
 }
 
-// The path that the program took, as it took it. A descent that diverged has not told the least loss.
+// The path that the program took, as it took it. A descent that has not converged does not know the least loss.
 async function sceneOfRun(state) {
   const basis = basisOf(state, samples);
   const [w, b, loss] = [run.w, run.b, run.loss].map(numbers);
@@ -65,8 +65,10 @@ async function sceneOfRun(state) {
     best = best?.loss <= point.loss ? best : point;
     return state.optimizer === 'cutting-plane' ? { ...point, best } : point;
   });
-  const least = run.least ?? (await computeScene({ ...state, optimizer: 'cutting-plane' }, samples, makeEngine)).least;
-  return sceneOf(basis, { points, least, diverged: run.diverged, engineText: run.text });
+  // Of a part of the samples, another line would be the best one.
+  const unsure = !run.least && shown < all;
+  const found = run.least || unsure ? null : await computeScene({ ...state, optimizer: 'cutting-plane' }, samples, makeEngine);
+  return sceneOf(basis, { points, least: run.least ?? found?.least ?? best, unsure, diverged: run.diverged, engineText: run.text });
 }
 
 function compute(state) {
@@ -76,7 +78,7 @@ function compute(state) {
 
 if (shown < all) {
   const counted = data.shades.counts.reduce((sum, count) => sum + count, 0);
-  $('thinned').textContent = `Of ${grouped(all)} samples, ${grouped(counted)} are counted in the shades, and ${grouped(shown)} are points.`;
+  $('thinned').textContent = `The shades count ${grouped(counted)} of ${grouped(all)} samples, and ${grouped(shown)} are points.`;
 }
 // The samples of a report can't be moved.
 for (const name of ['tabindex', 'role', 'aria-label']) {

@@ -47,7 +47,7 @@ export async function computeScene(state, data, makeEngine) {
       await descend(engine, { ...plane, optimizer: 'cutting-plane', epochs: ENOUGH }),
     ];
     if (path.length === 0 || search.length === 0) {
-      throw new Error('the loss of the start is not finite in f32: choose another start, or standardise');
+      throw new Error('the loss of the start is not finite: choose another start, or standardise');
     }
     const outside = ({ best, ...point }) => {
       const shown = { ...scaling.outside(point), loss: scaling.outsideLoss(loss, point.loss) };
@@ -89,10 +89,11 @@ function surfaceOf({ x, y, loss, statistics, center }, { points, least }) {
   const range = surfaceRange(points.map((point) => point.best ?? point), least, { w: half / spread, v: half });
   const lines = gridLines(range, center);
   if (loss.name === 'mse') {
-    return { range, grid: momentLosses(statistics, lines), taken: statistics.samples };
+    return { range, grid: momentLosses(statistics, lines), floor: least.loss, taken: statistics.samples };
   }
   const every = Math.ceil(x.length / FOR_SURFACE);
   const some = (values) => (every === 1 ? values : values.filter((_, i) => i % every === 0));
   const engine = new JsEngine(some(x), some(y), loss);
-  return { range, grid: engine.losses(lines), taken: engine.samples };
+  // The least loss of the same samples: contours are counted from there.
+  return { range, grid: engine.losses(lines), floor: engine.losses([least])[0], taken: engine.samples };
 }

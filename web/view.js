@@ -28,18 +28,19 @@ export function dataRanges({ statistics, start, shades }) {
 }
 
 // Draws all of a scene at a point of its path, and returns the frames of the two pictures that a pointer works on.
-export function drawScene(scene, index, { ranges, chosen, plane }) {
+export function drawScene(scene, index, { ranges, chosen }) {
   const { points, least, loss, samples } = scene;
+  const plane = 'best' in points[0];
   const { epoch, best } = points[index];
   const at = { ...(best ?? points[index]), index };
   const line = `w = ${formatNumber(at.w)}, b = ${formatNumber(at.b)}`;
   drawNumbers(scene, index, at);
   const fit = fitChart($('fit'), {
-    ...scene, ranges, marked: chosen in scene.x ? [chosen] : scene.marked ?? [], about: `${grouped(samples)} samples and the line after epoch ${epoch}: ${line}`,
+    ...scene, ranges, marked: chosen in scene.x ? [[scene.x[chosen], scene.y[chosen]]] : scene.marked ?? [], about: `${grouped(samples)} samples and the line after epoch ${epoch}: ${line}`,
     lines: [{ ...points[0], kind: 'start' }, ...scene.truth ?? [], { ...least, kind: 'least' }, { ...at, kind: 'line' }],
   });
   const surface = surfaceChart($('surface'), {
-    range: scene.range, losses: scene.grid, least, points, at, joined: !plane,
+    range: scene.range, losses: scene.grid, floor: scene.floor, least, points, at, joined: !plane,
     vName: scene.center === 0 ? 'b' : `y at ${scene.xName} = ${(scene.xFormat ?? formatNumber)(scene.center)}`,
     about: `Loss over w and b, with the path of ${epoch} epochs to ${line}. The least loss is ${formatNumber(least.loss)}.`,
   });
@@ -55,6 +56,7 @@ export function drawScene(scene, index, { ranges, chosen, plane }) {
   for (const [key, seen] of [['tries', plane], ['truth', scene.truth], ['band', scene.band], ['marked', scene.marked?.length]]) {
     $(`key-${key}`).hidden = !seen;
   }
+  $('key-band').textContent = scene.bandName ?? '';
   show($('surface-text'), scene.taken < samples ? `Contours from ${grouped(scene.taken)} of ${grouped(samples)} samples.` : '');
   show($('note'), scene.note);
   $('engine-text').textContent = scene.engineText;
@@ -67,10 +69,11 @@ function drawNumbers(scene, index, at) {
   const { epoch } = points[index];
   $('epoch').max = points.length - 1;
   $('epoch').value = index;
+  $('epoch').setAttribute('aria-valuetext', grouped(epoch));
   $('epoch-text').textContent = `${epoch} of ${points.at(-1).epoch}`;
-  $('line-text').textContent = `${scene.yName} = ${formatNumber(at.w, 5)} × ${scene.xName} ${at.b < 0 ? '−' : '+'} ${formatNumber(Math.abs(at.b), 5)}`;
+  $('line-text').textContent = equation(scene, at);
   $('loss-text').textContent = formatNumber(at.loss, 5);
-  $('least-text').textContent = `${formatNumber(least.loss, 5)} at w = ${formatNumber(least.w)}, b = ${formatNumber(least.b)}`;
+  $('least-text').textContent = `${formatNumber(least.loss, 5)}${scene.unsure ? ' in this run' : ''} at w = ${formatNumber(least.w)}, b = ${formatNumber(least.b)}`;
   const { text, diverges } = stateOf(scene, at);
   $('state-text').textContent = text;
   $('state-text').classList.toggle('diverges', diverges);
@@ -79,11 +82,23 @@ function drawNumbers(scene, index, at) {
   $('start-b').placeholder = formatNumber(start.b);
 }
 
-function stateOf({ points, diverged, rates, rate, least }, at) {
+// Returns the line in words: by its value at the center of x where x is a time, or b is so far off that digits cancel.
+function equation({ xName, yName, xFormat, center, statistics: { y } }, { w, b, v }) {
+  const far = xFormat || Math.abs(b) > 1000 * Math.max(Math.abs(y.least), Math.abs(y.greatest));
+  const sign = (value) => `${value < 0 ? '−' : '+'} ${formatNumber(Math.abs(value), 5)}`;
+  return far && center !== 0
+    ? `${yName} = ${formatNumber(v, 7)} ${sign(w)} × (${xName} − ${(xFormat ?? ((x) => formatNumber(x, 10)))(center)})`
+    : `${yName} = ${formatNumber(w, 5)} × ${xName} ${sign(b)}`;
+}
+
+function stateOf({ points, diverged, rates, rate, least, unsure }, at) {
   if (diverged || points.at(-1).loss > 1.001 * points[0].loss) {
     const beyond = rates.limit !== null && rate >= rates.limit;
     const why = beyond ? `: the learning rate is above ${formatNumber(rates.limit, 3)}` : '';
     return { text: `diverges${why}`, diverges: true };
+  }
+  if (unsure) {
+    return { text: 'the least loss is not known', diverges: false };
   }
   const above = (at.loss - least.loss) / Math.abs(least.loss || 1);
   const distance = above < 1 ? `${formatNumber(100 * above, 2)} % above the` : `${formatNumber(above + 1, 2)} times the`;

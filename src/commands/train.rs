@@ -73,7 +73,10 @@ impl Job<'_> {
         page::Told {
             headline,
             skipped: output::about_skipped("left out", &self.skipped, samples),
-            warnings: ended.map_or_else(|_| Vec::new(), warnings),
+            warnings: match ended {
+                Ok(outcome) if outcome.ended != Ended::BrokenOff => warnings(outcome),
+                _ => Vec::new(),
+            },
             error: ended.err().map(output::advice::text),
         }
     }
@@ -207,8 +210,8 @@ fn conclude(
     }
     let ended = trained.and_then(|trained| {
         let mut outcome = loaded.conclude(&trained);
-        written.extend(draw(Ok(&outcome)));
         outcome.load += job.opening;
+        written.extend(draw(Ok(&outcome)));
         let checkpoint = args.checkpoints.checkpoint.as_deref();
         if outcome.errors.is_empty() {
             written.extend(checkpoint.map(Ok));

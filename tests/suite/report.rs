@@ -156,7 +156,10 @@ fn warnings_and_rows_left_out_are_told() {
         page.contains("left out 1 of 32 rows: 1 where a value is missing"),
         "{page}"
     );
-    assert_eq!(points(&page)["data"]["marked"], serde_json::json!([30]));
+    assert_eq!(
+        points(&page)["data"]["marked"],
+        serde_json::json!([[500.0, 10.0]])
+    );
 }
 
 #[test]

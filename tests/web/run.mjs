@@ -400,7 +400,7 @@ test('a report of many samples says how many it shows', async () => {
   const { right, is } = await report('many', undefined, '--samples', '1e5', '--loss', 'huber', '--outliers', '0.1');
   assert.equal(is.w, right.w);
   assert.equal(await page.textContent('#surface-text'), 'Contours from 2,000 of 100,000 samples.');
-  assert.match(await page.textContent('footer'), /Of 100,000 samples, [\d,]+ are counted in the shades, and 2,000 are points\./);
+  assert.match(await page.textContent('footer'), /The shades count [\d,]+ of 100,000 samples, and 2,000 are points\./);
   assert.equal((await page.$$('#fit image')).length, 1);
 });
 

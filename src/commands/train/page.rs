@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use fall_line::atomic;
 use fall_line::error::Error;
+use fall_line::train::Ended;
 use indicatif::HumanCount;
 use minijinja::Environment;
 use minijinja::value::Serde;
@@ -12,7 +13,6 @@ use serde::Serialize;
 
 use super::plot::Run;
 use super::report;
-use crate::output::number::count;
 
 mod samples;
 
@@ -35,12 +35,12 @@ const MODULES: [&str; 10] = [
 ];
 const REPORT: &str = include_str!("../../../web/report.js");
 
-/// What is told of a run beside its pictures.
+/// The texts of a run beside its pictures.
 #[derive(Debug, Default)]
 pub struct Told {
     /// The lines above the log: engine, data, loss.
     pub headline: Vec<String>,
-    /// What happened to rows that can't be used.
+    /// Rows that can't be used, in words.
     pub skipped: Option<String>,
     /// Reasons not to believe the line.
     pub warnings: Vec<String>,
@@ -86,7 +86,11 @@ fn page(run: &Run, told: Told) -> Result<String, Error> {
     let fields = Fields {
         version: env!("CARGO_PKG_VERSION"),
         title: format!("{y} over {x}"),
-        data: format!("{}, {} samples", source.title(), count(source.samples())),
+        data: format!(
+            "{}, {} samples",
+            source.title(),
+            HumanCount(source.samples())
+        ),
         equation: run.outcome.map(report::equation),
         error: told.error,
         found,
@@ -119,7 +123,7 @@ fn ran(run: &Run, headline: Vec<String>, skipped: Option<String>) -> Vec<[String
         |_| String::new(),
         |arguments| format!("fall-line {arguments}"),
     );
-    let mut rows = vec![["command".to_owned(), command]];
+    let mut rows = vec![["command".to_owned(), shortened(command)]];
     for line in headline {
         match line.split_once(':') {
             Some((name, text)) if !name.starts_with(' ') => {
@@ -131,6 +135,7 @@ fn ran(run: &Run, headline: Vec<String>, skipped: Option<String>) -> Vec<[String
     rows.extend(skipped.map(|text| ["rows".to_owned(), text]));
     if let Some(outcome) = run.outcome {
         let converged = match outcome.converged {
+            _ if outcome.ended == Ended::BrokenOff => ", interrupted",
             Some(true) => ", converged",
             Some(false) => ", not converged",
             None => "",
@@ -142,6 +147,16 @@ fn ran(run: &Run, headline: Vec<String>, skipped: Option<String>) -> Vec<[String
     let now = humantime::format_rfc3339_seconds(SystemTime::now());
     rows.push(["written".to_owned(), now.to_string()]);
     rows
+}
+
+/// Returns a command up to some length: a shell's pattern may have named thousands of files.
+fn shortened(mut command: String) -> String {
+    const MOST: usize = 2000;
+    if let Some((at, _)) = command.char_indices().nth(MOST) {
+        command.truncate(at);
+        command.push_str(" …");
+    }
+    command
 }
 
 /// Returns the part of a page between two of its comments: `<!-- NAME, … -->` and `<!-- end of NAME -->`.
@@ -160,4 +175,24 @@ fn plain(module: &str) -> String {
         .map(|line| line.strip_prefix("export ").unwrap_or(line))
         .flat_map(|line| [line, "\n"])
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_the_page_are_found() {
+        let (settings, stage) = (part(PLAY, "settings"), part(PLAY, "stage"));
+        assert!(settings.starts_with("<fieldset>") && settings.ends_with("</fieldset>"));
+        assert!(settings.contains("id=\"loss\"") && settings.contains("id=\"start-b\""));
+        assert!(stage.starts_with("<section id=\"stage\"") && stage.ends_with("</section>"));
+        assert_eq!(part(PLAY, "nothing"), "");
+    }
+
+    #[test]
+    fn modules_lose_imports_and_exports_alone() {
+        let module = "import { a } from './a.js';\nexport const b = a;\nconst c = 'import';\n";
+        assert_eq!(plain(module), "const b = a;\nconst c = 'import';\n");
+    }
 }

@@ -139,7 +139,7 @@ fn x_label(time: Option<Time>) -> impl Fn(&f64) -> String {
 }
 
 /// The name of an axis: `speed`, or `x` in units of its own.
-fn axis_name(name: &str) -> String {
+pub fn axis_name(name: &str) -> String {
     const FITS: usize = 40;
     let mut name: String = name.chars().filter(|c| !c.is_control()).collect();
     if let Some((at, _)) = name.char_indices().nth(FITS) {

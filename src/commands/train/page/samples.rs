@@ -1,7 +1,5 @@
 //! The samples and the path of a report, as JSON for its script (web/report.js).
 
-use std::iter;
-
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use fall_line::data::statistics::{ColumnStats, Statistics};
 use fall_line::data::{self, Block, Time};
@@ -10,10 +8,13 @@ use fall_line::fit::{Caution, Outcome};
 use fall_line::loss::Loss;
 use fall_line::model::Model;
 use fall_line::saved;
-use fall_line::train::{Epoch, Optimizer};
+use fall_line::train::{Epoch, Optimizer, Schedule};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::super::plot::{Run, density, fit::Fit};
+use super::super::plot::{Run, axis_name, density, fit::Fit};
+use crate::output::number::percent;
 
 /// Samples that a report holds.
 const SAMPLES: usize = 2000;
@@ -68,8 +69,10 @@ struct Path {
     /// The line of least loss; `None` if it is not known.
     least: Option<Point>,
     diverged: bool,
-    /// What the path is, in words.
+    /// The path, in words.
     text: String,
+    /// The schedule of the learning rate, unless it was constant.
+    schedule: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -102,9 +105,10 @@ struct Samples {
     shades: Option<Shades>,
     /// x, and the ends of the interval that holds the line there.
     band: Option<Vec<[f64; 3]>>,
+    band_name: Option<String>,
     truth: Option<[Line; 1]>,
-    /// The samples that a warning names, by position.
-    marked: Vec<usize>,
+    /// The samples that a warning names.
+    marked: Vec<[f64; 2]>,
 }
 
 /// Statistics of all samples.
@@ -165,9 +169,14 @@ fn path(run: &Run) -> Path {
     let epochs = run.epochs;
     let before = epochs[0].epoch - 1;
     let line = |&Epoch { w, b, .. }: &Epoch| Model { w, b };
-    let lines = iter::once(run.setup.start).chain(epochs.iter().map(line));
     let losses = epochs.iter().map(|epoch| epoch.loss);
     let losses = losses.chain(outcome.map(|outcome| outcome.loss));
+    // A run that goes on without a history has not kept the line before its first epoch.
+    let start = (before == 0).then_some(run.setup.start);
+    let skipped = usize::from(start.is_none());
+    let before = before + skipped as u64;
+    let losses = losses.skip(skipped);
+    let lines = start.into_iter().chain(epochs.iter().map(line));
     let mut points: Vec<(u64, Point)> = (before..)
         .zip(lines.zip(losses))
         .map(|(epoch, (Model { w, b }, loss))| (epoch, Point { w, b, loss }))
@@ -188,9 +197,16 @@ fn path(run: &Run) -> Path {
         w: column(|point| point.w),
         b: column(|point| point.b),
         loss: column(|point| point.loss),
-        least: outcome.map(least),
+        least: outcome.and_then(least),
         diverged: outcome.is_none(),
         text: format!("The run of the program{some}."),
+        schedule: run
+            .setup
+            .config
+            .descent
+            .schedule()
+            .filter(|&schedule| schedule != Schedule::Constant)
+            .map(|schedule| schedule.to_string()),
     }
 }
 
@@ -203,8 +219,8 @@ fn spread(all: usize) -> impl Iterator<Item = usize> {
     (0..one_by_one).chain((1..=others).map(move |at| from - 1 + at * (all - from) / others))
 }
 
-/// Returns the line of least loss: for mse that of the moments, else the run's own.
-fn least(outcome: &Outcome) -> Point {
+/// Returns the line of least loss: for mse that of the moments, else the run's own if it has converged.
+fn least(outcome: &Outcome) -> Option<Point> {
     let own = Point {
         w: outcome.model.w,
         b: outcome.model.b,
@@ -212,13 +228,10 @@ fn least(outcome: &Outcome) -> Point {
     };
     match (outcome.least_squares(), outcome.statistics) {
         (Some(Model { w, b }), Some(statistics)) if outcome.setup.loss.is_least_squares() => {
-            Point {
-                w,
-                b,
-                loss: statistics.least_deviation().powi(2),
-            }
+            let loss = statistics.least_deviation().powi(2);
+            Some(Point { w, b, loss })
         }
-        _ => own,
+        _ => (outcome.converged == Some(true)).then_some(own),
     }
 }
 
@@ -228,8 +241,12 @@ fn samples(run: &Run) -> Result<Samples, Error> {
     let Block { x, y } = data::some(source)?;
     let all = x.len();
     let kept = all.min(SAMPLES);
-    let some =
-        |values: &[f64]| -> Vec<f64> { (0..kept).map(|at| values[at * all / kept]).collect() };
+    // One sample at random in each stride: rows may follow a rhythm.
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let taken: Vec<usize> = (0..kept)
+        .map(|at| random.random_range(at * all / kept..(at + 1) * all / kept))
+        .collect();
+    let some = |values: &[f64]| Numbers::of(taken.iter().map(|&at| values[at]));
     let (some_x, some_y) = (some(&x), some(&y));
     let block = Block { x, y };
     let fit = Fit::of(runs, &block);
@@ -245,10 +262,14 @@ fn samples(run: &Run) -> Result<Samples, Error> {
         .iter()
         .flat_map(|outcome| &outcome.quality.cautions);
     let marked = cautions.filter_map(|caution| match caution {
-        Caution::OneSample { x, .. } => some_x.iter().position(|at| at == x),
+        Caution::OneSample { x, .. } => density::points(&block).find(|(at, _)| at == x),
         _ => None,
     });
-    let [x_name, y_name] = source.names();
+    let band = run
+        .outcome
+        .filter(|outcome| outcome.converged == Some(true));
+    let (band, confidence) = band.and_then(|_| fit.band_ends()).unzip();
+    let [x_name, y_name] = source.names().map(|name| axis_name(&name));
     Ok(Samples {
         x_name,
         y_name,
@@ -257,15 +278,16 @@ fn samples(run: &Run) -> Result<Samples, Error> {
             Time::Days => 86400.0,
         }),
         samples: source.samples(),
-        marked: marked.collect(),
-        x: Numbers::of(some_x.iter().copied()),
-        y: Numbers::of(some_y.into_iter()),
+        marked: marked.map(|(x, y)| [x, y]).collect(),
+        x: some_x,
+        y: some_y,
         statistics: run
             .outcome
             .and_then(|outcome| outcome.statistics)
             .map(moments),
         shades,
-        band: fit.band_ends().map(|(ends, _)| ends),
+        band,
+        band_name: confidence.map(|share| format!("{} confidence of the line", percent(share))),
         truth: run
             .outcome
             .and_then(|outcome| outcome.quality.true_line)
