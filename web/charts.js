@@ -278,8 +278,8 @@ export function lossChart(host, { epochs, losses, best, least, at, about }) {
   const end = Math.max(epochs.at(-1), 1);
   const positive = losses.filter((loss) => loss > 0);
   const highest = Math.max(...losses, least);
-  // Below 1e-16 of the highest, a loss is rounding.
-  const lowest = Math.max(Math.min(...positive, least > 0 ? least : Infinity), 1e-16 * highest);
+  // Below 1e-16 of the first, a loss is rounding.
+  const lowest = Math.max(Math.min(...positive, least > 0 ? least : Infinity), 1e-16 * Math.min(losses[0] || highest, highest));
   const log = lowest > 0 && highest > 10 * lowest && Number.isFinite(lowest);
   const room = log ? (highest / lowest) ** 0.05 : 0.06 * (highest - Math.min(least, ...losses));
   const y = log ? logScale(lowest / room, highest * room) : linearScale(Math.min(least, ...losses) - room, highest + room);

@@ -148,7 +148,11 @@ pub fn log_every(text: &str) -> Result<LogEvery, String> {
 pub fn plot(text: &str) -> Result<Plot, String> {
     let (names, path) = text.split_once('=').unwrap_or(("", text));
     let panels = names.split(',').map(|name| Panel::from_str(name, true));
-    if panels.clone().all(|panel| panel.is_err()) {
+    // A name such as `./a=b.svg` is no list.
+    let may_be_panels = names
+        .bytes()
+        .all(|byte| byte.is_ascii_alphabetic() || byte == b',');
+    if !text.contains('=') || !may_be_panels {
         let path = text.into();
         return Ok(Plot { panels: None, path });
     }

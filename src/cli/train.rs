@@ -313,10 +313,15 @@ impl Train {
                 ));
             }
         };
-        if self.training.plan || self.checkpoints.resume.is_some() || self.output.report.is_some() {
-            return Err(Error::Usage(
-                "--plan, --resume and --report are for one loss and one learning rate".to_owned(),
-            ));
+        let alone = [
+            ("--plan", self.training.plan),
+            ("--resume", self.checkpoints.resume.is_some()),
+            ("--report", self.output.report.is_some()),
+        ];
+        if let Some((flag, _)) = alone.into_iter().find(|(_, given)| *given) {
+            return Err(Error::Usage(format!(
+                "{flag} is for one loss and one learning rate"
+            )));
         }
         let all = names.len();
         let named = |(at, name): (usize, String)| {

@@ -240,10 +240,11 @@ where
 pub struct LogAxis(Range<f64>);
 
 impl LogAxis {
-    /// Returns an axis that holds all values, with some room at both ends.
+    /// Returns an axis that holds all values, with some room at both ends, but for those below 1e-30 of the greatest: a loss that
+    /// has come so far is rounding.
     pub fn around(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let least = values.clone().fold(f64::INFINITY, f64::min);
-        let greatest = values.fold(0.0, f64::max);
+        let greatest = values.clone().fold(0.0, f64::max);
+        let least = values.fold(f64::INFINITY, f64::min).max(1e-30 * greatest);
         // A twentieth of the axis at each end, and half a decade around a single value.
         let room = (greatest / least).powf(0.05).max(1.2);
         let room = if greatest > least { room } else { 3.0 };
@@ -283,6 +284,8 @@ impl Ranged for LogAxis {
 
     fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
         let share = (value / self.0.start).ln() / (self.0.end / self.0.start).ln();
+        // A value of 0 has no place: it is drawn a length below.
+        let share = share.clamp(-1.0, 2.0);
         limit.0 + (share * f64::from(limit.1 - limit.0)).round() as i32
     }
 
@@ -321,6 +324,7 @@ mod tests {
         );
         assert_eq!(ticks(1.0, 1e12, 6), ["1", "1000", "1e6", "1e9", "1e12"]);
         assert_eq!(ticks(7.0, 7.0, 10), ["5", "10", "20"]);
+        assert_eq!(ticks(5e-324, 1e3, 4), ["1e-24", "1e-16", "1e-8", "1"]);
     }
 
     /// One curve from corner to corner.

@@ -169,7 +169,7 @@ fn reports_are_refused_where_they_can_t_be() {
         (
             2,
             "--loss mse,mae --report run.html",
-            "--report are for one loss",
+            "--report is for one loss and one learning rate",
         ),
         (
             1,
@@ -180,5 +180,51 @@ fn reports_are_refused_where_they_can_t_be() {
     ] {
         let text = refused(code, &format!("train --samples 100 {args}"));
         assert!(text.contains(told), "{args}: {text}");
+    }
+}
+
+/// Only a run that has converged knows the least loss.
+#[test]
+fn the_least_loss_is_claimed_only_where_it_is_known() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("least.html");
+    for (args, known) in [
+        ("--loss mae --optimizer gd --epochs 5", false),
+        ("--loss mae", true),
+        ("--epochs 1", true),
+    ] {
+        let least = points(&report(&path, &format!("{CARS} {args}")))["run"]["least"].clone();
+        assert_eq!(least.is_object(), known, "{args}: {least}");
+    }
+}
+
+/// The losses of a perfect line go down to 0, by way of the least numbers that f64 has.
+#[test]
+fn a_perfect_line_is_drawn() {
+    let folder = TempDir::new().unwrap();
+    let (data, path) = (
+        folder.path().join("line.csv"),
+        folder.path().join("line.html"),
+    );
+    let rows: String = (0..50).map(|i| format!("{i},{}\n", 3 * i + 1)).collect();
+    fs::write(&data, format!("x,y\n{rows}")).unwrap();
+    let plot = folder.path().join("line.svg");
+    let args = format!(
+        "{} --plot loss,fit,surface,residuals={}",
+        data.display(),
+        plot.display()
+    );
+    report(&path, &args);
+    assert!(fs::read_to_string(&plot).unwrap().contains("log scale"));
+}
+
+#[test]
+fn a_mistyped_panel_is_told() {
+    for panels in ["losss", "fit,curve", "fit,", ""] {
+        let text = refused(2, &format!("train --samples 100 --plot {panels}=run.svg"));
+        assert!(
+            text.contains("not panels among loss, fit, surface and residuals"),
+            "{text}"
+        );
     }
 }

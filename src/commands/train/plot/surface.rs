@@ -182,14 +182,16 @@ impl Picture for SurfaceMap<'_> {
         )?;
         names.push((WHITE, "start"));
         if let Some(outcome) = self.run.outcome {
-            let best = (outcome.centered.w, outcome.centered.predict(*x_center));
             let best = if self.run.setup.loss.is_least_squares() {
-                outcome.least_squares().map_or(best, place)
+                outcome.least_squares().map(place)
             } else {
-                best
+                let found = (outcome.centered.w, outcome.centered.predict(*x_center));
+                (outcome.converged == Some(true)).then_some(found)
             };
-            chart.draw_series([Cross::new(best, px(7), stroke(GREEN, 3))])?;
-            names.push((GREEN, "least loss"));
+            chart.draw_series(best.map(|at| Cross::new(at, px(7), stroke(GREEN, 3))))?;
+            if best.is_some() {
+                names.push((GREEN, "least loss"));
+            }
         }
         for (colour, name) in names {
             chart
