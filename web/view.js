@@ -57,6 +57,7 @@ export function drawScene(scene, index, { ranges, chosen }) {
     $(`key-${key}`).hidden = !seen;
   }
   $('key-band').textContent = scene.bandName ?? '';
+  $('stage').classList.toggle('unsure', Boolean(scene.unsure));
   show($('surface-text'), scene.taken < samples ? `Contours from ${grouped(scene.taken)} of ${grouped(samples)} samples.` : '');
   show($('note'), scene.note);
   $('engine-text').textContent = scene.engineText;

@@ -400,8 +400,23 @@ test('a report of many samples says how many it shows', async () => {
   const { right, is } = await report('many', undefined, '--samples', '1e5', '--loss', 'huber', '--outliers', '0.1');
   assert.equal(is.w, right.w);
   assert.equal(await page.textContent('#surface-text'), 'Contours from 2,000 of 100,000 samples.');
+  // Fifty epochs have not converged, and a part of the samples can't tell the least loss of all.
+  assert.equal(await page.textContent('#state-text'), 'the least loss is not known');
+  assert.ok(await page.isHidden('#surface .cross'));
   assert.match(await page.textContent('footer'), /The shades count [\d,]+ of 100,000 samples, and 2,000 are points\./);
   assert.equal((await page.$$('#fit image')).length, 1);
+});
+
+test('the histogram has its bars beside an outlier on either side', async () => {
+  const data = join(folder, 'low.csv');
+  for (const far of [-1000, 1000]) {
+    const rows = Array.from({ length: 60 }, (_, i) => `${i},${i === 30 ? far : i + (i % 7)}`);
+    writeFileSync(data, `x,y\n${rows.join('\n')}\n`);
+    await report('low', undefined, data, '--loss', 'mae');
+    const bars = await page.getAttribute('#residuals path.bars', 'd');
+    assert.match(bars, /h\d/);
+    assert.doesNotMatch(bars, /NaN/);
+  }
 });
 
 test('a report prints, and fits a phone', async () => {
