@@ -160,6 +160,12 @@ pub fn tick(value: f64) -> String {
     }
 }
 
+/// Returns how the ticks of an axis with these ends read: 0 is free of the rounding of its computation too.
+pub fn ticks([least, greatest]: [f64; 2]) -> impl Fn(&f64) -> String {
+    let rounding = 1e-9 * (greatest - least);
+    move |&value| tick(if value.abs() < rounding { 0.0 } else { value })
+}
+
 /// Returns a number of samples, in short if it is round: `100`, `1e3`, `2.5e5`, `123456`.
 pub fn count(samples: u64) -> String {
     let short = format!("{samples:e}");
@@ -239,6 +245,8 @@ mod tests {
         ] {
             assert_eq!(tick(value), text);
         }
+        assert_eq!(ticks([-1.0, 1.0])(&-5.55e-17), "0");
+        assert_eq!(ticks([-1e-16, 1e-16])(&-5e-17), "-5e-17");
     }
 
     #[test]

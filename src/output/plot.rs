@@ -155,7 +155,7 @@ fn svg(panels: &[&dyn Picture]) -> io::Result<String> {
 fn dark_at_night(mut svg: String) -> String {
     const STYLE: &str = "<style>@media (prefers-color-scheme: dark) { \
         [fill=\"#FFFFFF\"] { fill: #15181d } [fill=\"#000000\"] { fill: #dde2e8 } [stroke=\"#000000\"] { stroke: #dde2e8 } \
-        [stroke=\"#DEDEDE\"] { stroke: #333a43 } }</style>\n";
+        [fill=\"#C8D7E6\"] { fill: #33414f } [stroke=\"#DEDEDE\"] { stroke: #333a43 } }</style>\n";
     let head = svg.find(">\n").map_or(0, |end| end + 2);
     svg.insert_str(head, STYLE);
     svg

@@ -14,7 +14,7 @@ use self::loss::LossCurve;
 use self::residuals::Residuals;
 use self::surface::SurfaceMap;
 use crate::cli::Panel;
-use crate::output::number::{digits, moment, tick};
+use crate::output::number::{digits, moment, ticks};
 use crate::output::plot::{self, COLOURS, Picture};
 
 pub mod density;
@@ -131,10 +131,11 @@ fn loss_name(loss: Loss) -> String {
 }
 
 /// Returns how ticks of x read: as dates where x counts time.
-fn x_label(time: Option<Time>) -> impl Fn(&f64) -> String {
-    move |&value| match time {
-        Some(time) => moment(value, time),
-        None => tick(value),
+fn x_label(range: [f64; 2], time: Option<Time>) -> impl Fn(&f64) -> String {
+    let plain = ticks(range);
+    move |value| match time {
+        Some(time) => moment(*value, time),
+        None => plain(value),
     }
 }
 

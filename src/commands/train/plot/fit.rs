@@ -196,9 +196,9 @@ impl Picture for Fit<'_> {
             .x_label_area_size(px(52))
             .y_label_area_size(px(88))
             .build_cartesian_2d(self.x[0]..self.x[1], self.y[0]..self.y[1])?;
-        let label = |&value: &f64| number::tick(value);
+        let label = number::ticks(self.y);
         let time = self.run.source.time();
-        let x_label = x_label(time);
+        let x_label = x_label(self.x, time);
         let x = Axis {
             name: &x,
             ticks: if time.is_some() { 5 } else { 10 },

@@ -53,7 +53,7 @@ impl<'a> Residuals<'a> {
             .x_label_area_size(px(52))
             .y_label_area_size(px(64))
             .build_cartesian_2d(low..high, 0.0..1.08 * most)?;
-        let label = |&value: &f64| number::tick(value);
+        let label = number::ticks([low, high]);
         let x = Axis {
             name: "prediction − target",
             ticks: 5,
@@ -99,9 +99,9 @@ impl<'a> Residuals<'a> {
             .x_label_area_size(px(52))
             .y_label_area_size(px(76))
             .build_cartesian_2d(start..end, low..high)?;
-        let label = |&value: &f64| number::tick(value);
+        let label = number::ticks([low, high]);
         let time = self.outcome.time;
-        let x_label = x_label(time);
+        let x_label = x_label([start, end], time);
         let name = axis_name(&self.outcome.names[0]);
         let x = Axis {
             name: &name,

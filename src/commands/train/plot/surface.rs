@@ -128,7 +128,7 @@ impl Picture for SurfaceMap<'_> {
             .x_label_area_size(px(52))
             .y_label_area_size(px(88))
             .build_cartesian_2d(w[0]..w[1], level[0]..level[1])?;
-        let label = |&value: &f64| number::tick(value);
+        let [w_label, level_label] = [w, level].map(|range| number::ticks(*range));
         let level_name = if *x_center == 0.0 {
             "b".to_owned()
         } else {
@@ -141,12 +141,12 @@ impl Picture for SurfaceMap<'_> {
         let w_axis = Axis {
             name: "w",
             ticks: 8,
-            label: &label,
+            label: &w_label,
         };
         let level_axis = Axis {
             name: &level_name,
             ticks: 8,
-            label: &label,
+            label: &level_label,
         };
         self.bands(&mut chart)?;
         plot::mesh(&mut chart, &w_axis, &level_axis)?;
@@ -180,7 +180,8 @@ impl Picture for SurfaceMap<'_> {
                 .filter(inside)
                 .map(|&at| Circle::new(at, px(6), RED.filled())),
         )?;
-        names.push((WHITE, "start"));
+        // Not the white that turns dark at night.
+        names.push((RGBColor(254, 254, 254), "start"));
         if let Some(outcome) = self.run.outcome {
             let best = if self.run.setup.loss.is_least_squares() {
                 outcome.least_squares().map(place)
