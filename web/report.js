@@ -2,6 +2,7 @@
 
 import { JsEngine, MomentEngine } from './engine-js.js';
 import { formatTime } from './charts.js';
+import { LOSSES } from './losses.js';
 import { basisOf, computeScene, sceneOf } from './scene.js';
 import { change, explore } from './explore.js';
 import { $, grouped } from './view.js';
@@ -11,9 +12,6 @@ const { run, data, state: ofRun } = JSON.parse($('data').textContent);
 function numbers(text) {
   return new Float64Array(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
 }
-
-// NaN: a number that follows from the data.
-const number = (value) => value ?? NaN;
 
 function samplesOfReport() {
   const { statistics, seconds } = data;
@@ -36,7 +34,9 @@ const all = samples.samples;
 
 // Returns the settings of the run, with its last epoch to be seen.
 function settings() {
-  return { ...ofRun, delta: number(ofRun.delta), tau: number(ofRun.tau), rate: number(ofRun.rate), epoch: NaN };
+  const { parameter, ...settings } = ofRun;
+  const own = (loss) => (settings.loss === loss ? parameter : LOSSES[loss].parameter.start);
+  return { ...settings, delta: own('huber'), tau: own('quantile'), rate: settings.rate ?? NaN, epoch: NaN };
 }
 
 // Returns whether the settings are those of the run, whatever epoch is shown.

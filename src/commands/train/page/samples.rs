@@ -5,7 +5,6 @@ use fall_line::data::statistics::{ColumnStats, Statistics};
 use fall_line::data::{self, Block, Time};
 use fall_line::error::Error;
 use fall_line::fit::{Caution, Outcome};
-use fall_line::loss::Loss;
 use fall_line::model::Model;
 use fall_line::saved;
 use fall_line::train::{Epoch, Optimizer, Schedule};
@@ -38,8 +37,8 @@ struct Report {
 #[derive(Debug, Serialize)]
 struct State {
     loss: &'static str,
-    delta: Option<f64>,
-    tau: Option<f64>,
+    /// δ of huber, τ of quantile.
+    parameter: Option<f64>,
     optimizer: Optimizer,
     rate: Option<f64>,
     epochs: u64,
@@ -149,11 +148,7 @@ fn state(run: &Run) -> State {
     let Model { w, b } = setup.start;
     State {
         loss: setup.loss.name(),
-        delta: setup.loss.threshold(),
-        tau: match setup.loss {
-            Loss::Quantile { tau } => Some(tau),
-            _ => None,
-        },
+        parameter: setup.loss.parameter(),
         optimizer: setup.config.descent.optimizer(),
         rate: setup.learning_rate.map(|learning| learning.rate),
         epochs: setup.config.epochs.min(MOST_EPOCHS),
