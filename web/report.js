@@ -3,7 +3,7 @@
 import { JsEngine, MomentEngine } from './engine-js.js';
 import { formatTime } from './charts.js';
 import { LOSSES } from './losses.js';
-import { basisOf, computeScene, sceneOf } from './scene.js';
+import { basisOf, computeScene, leastOf, sceneOf } from './scene.js';
 import { change, explore } from './explore.js';
 import { $, grouped } from './view.js';
 
@@ -23,6 +23,7 @@ function samplesOfReport() {
     x: numbers(data.x),
     y: numbers(data.y),
     statistics: statistics ? { ...statistics, x: column(statistics.x), y: column(statistics.y), varies: true } : undefined,
+    truth: data.truth ? [{ ...data.truth, kind: 'truth' }] : undefined,
     xFormat: seconds ? (value) => formatTime(value, seconds) : undefined,
     note: '',
   };
@@ -67,13 +68,14 @@ async function sceneOfRun(state) {
   });
   // Of a part of the samples, another line would be the best one.
   const unsure = !run.least && shown < all;
-  const found = run.least || unsure ? null : await computeScene({ ...state, optimizer: 'cutting-plane' }, samples, makeEngine);
-  return sceneOf(basis, { points, least: run.least ?? found?.least ?? best, unsure, diverged: run.diverged, engineText: run.text });
+  const least = run.least ?? (unsure ? best : await leastOf(basis, makeEngine));
+  return sceneOf(basis, { points, least, unsure, diverged: run.diverged, engineText: run.text });
 }
 
 function compute(state) {
-  $('back').hidden = isRun(state);
-  return isRun(state) ? sceneOfRun(state) : computeScene(state, { ...samples, band: null, marked: [] }, makeEngine);
+  const asRun = isRun(state);
+  $('back').hidden = asRun;
+  return asRun ? sceneOfRun(state) : computeScene(state, { ...samples, band: null, marked: [] }, makeEngine);
 }
 
 if (shown < all) {

@@ -35,29 +35,43 @@ export function basisOf(state, data) {
 // Computes everything from the settings and the samples. `makeEngine` gets the engine's coordinates.
 export async function computeScene(state, data, makeEngine) {
   const basis = basisOf(state, data);
-  const { x, y, loss, statistics, scaling, rate, start } = basis;
+  return withEngine(basis, makeEngine, async ({ engine, engineText, plane }) => {
+    const rate = basis.scaling.insideRate(basis.loss, state.optimizer, basis.rate);
+    const { path, diverged } = await descend(engine, { ...plane, optimizer: state.optimizer, rate, epochs: state.epochs });
+    const least = await search(basis, engine, plane);
+    const points = path.map((point, epoch) => ({ ...outside(basis, point), epoch }));
+    return sceneOf(basis, { points, diverged, least, engineText });
+  });
+}
+
+// Returns the line of least loss.
+export function leastOf(basis, makeEngine) {
+  return withEngine(basis, makeEngine, ({ engine, plane }) => search(basis, engine, plane));
+}
+
+async function withEngine(basis, makeEngine, use) {
+  const { x, y, loss, statistics, scaling, start } = basis;
   const [inX, inY] = scaling.columns(x, y);
-  const { engine, engineText } = await makeEngine({ x: inX, y: inY, loss: scaling.loss(loss), statistics, scaling });
+  const made = await makeEngine({ x: inX, y: inY, loss: scaling.loss(loss), statistics, scaling });
   try {
-    const plane = planeOf(statistics, scaling, scaling.inside(start));
-    const [{ path, diverged }, { path: search }] = [
-      await descend(engine, {
-        ...plane, optimizer: state.optimizer, rate: scaling.insideRate(loss, state.optimizer, rate), epochs: state.epochs,
-      }),
-      await descend(engine, { ...plane, optimizer: 'cutting-plane', epochs: ENOUGH }),
-    ];
-    if (path.length === 0 || search.length === 0) {
-      throw new Error('the loss of the start is not finite: choose another start, or standardise');
-    }
-    const outside = ({ best, ...point }) => {
-      const shown = { ...scaling.outside(point), loss: scaling.outsideLoss(loss, point.loss) };
-      return best ? { ...shown, best: outside({ w: best.w, b: best.b, loss: best.loss }) } : shown;
-    };
-    const points = path.map((point, epoch) => ({ ...outside(point), epoch }));
-    return sceneOf(basis, { points, diverged, least: outside(search.at(-1)).best, engineText });
+    return await use({ ...made, plane: planeOf(statistics, scaling, scaling.inside(start)) });
   } finally {
-    engine.destroy();
+    made.engine.destroy();
   }
+}
+
+async function search(basis, engine, plane) {
+  const { path } = await descend(engine, { ...plane, optimizer: 'cutting-plane', epochs: ENOUGH });
+  if (path.length === 0) {
+    throw new Error('the loss of the start is not finite: choose another start, or standardise');
+  }
+  return outside(basis, path.at(-1)).best;
+}
+
+// Returns a point of a path in the data's units.
+function outside(basis, { best, ...point }) {
+  const shown = { ...basis.scaling.outside(point), loss: basis.scaling.outsideLoss(basis.loss, point.loss) };
+  return best ? { ...shown, best: outside(basis, { w: best.w, b: best.b, loss: best.loss }) } : shown;
 }
 
 // Returns a scene: a path, the least loss, and the surface around both. `v` is a line's value at the center of x.

@@ -36,7 +36,10 @@ export function drawScene(scene, index, { ranges, chosen }) {
   const line = `w = ${formatNumber(at.w)}, b = ${formatNumber(at.b)}`;
   drawNumbers(scene, index, at);
   const fit = fitChart($('fit'), {
-    ...scene, ranges, marked: chosen in scene.x ? [[scene.x[chosen], scene.y[chosen]]] : scene.marked ?? [], about: `${grouped(samples)} samples and the line after epoch ${epoch}: ${line}`,
+    ...scene,
+    ranges,
+    marked: chosen in scene.x ? [[scene.x[chosen], scene.y[chosen]]] : scene.marked ?? [],
+    about: `${grouped(samples)} samples and the line after epoch ${epoch}: ${line}`,
     lines: [{ ...points[0], kind: 'start' }, ...scene.truth ?? [], { ...least, kind: 'least' }, { ...at, kind: 'line' }],
   });
   const surface = surfaceChart($('surface'), {

@@ -125,7 +125,7 @@ fn svg(panels: &[&dyn Picture]) -> io::Result<String> {
         area.fill(&WHITE)?;
         let parts = area.split_evenly((rows, columns));
         for ((panel, title), part) in panels.iter().zip(&titles).zip(parts) {
-            let title = shortened(title, width);
+            let title = fitted(title, width);
             panel.draw(&part.margin(px(12), 0, 0, 0).titled(&title, font(TITLE))?)?;
         }
         area.present()?;
@@ -187,15 +187,10 @@ fn escaped(text: &str) -> String {
 }
 
 /// Returns as much of a title as fits over a panel of this width, on one line.
-fn shortened(title: &str, width: u32) -> String {
+fn fitted(title: &str, width: u32) -> String {
     // Half the height of the letters, and 12 pixels a letter are enough for most.
     let fits = width as usize / (TITLE as usize / 2);
-    let mut title: String = title.chars().filter(|c| !c.is_control()).collect();
-    if let Some((at, _)) = title.char_indices().nth(fits) {
-        title.truncate(at);
-        title.push('…');
-    }
-    title
+    super::shortened(title.chars().filter(|c| !c.is_control()).collect(), fits)
 }
 
 /// One axis of a chart: its name and how its ticks read.

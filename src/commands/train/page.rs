@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::plot::Run;
 use super::report;
+use crate::output::shortened;
 
 mod samples;
 
@@ -35,8 +36,11 @@ const MODULES: [&str; 10] = [
 ];
 const REPORT: &str = include_str!("../../../web/report.js");
 
+/// The most letters of a command: a shell's pattern may have named thousands of files.
+const COMMAND: usize = 2000;
+
 /// The texts of a run beside its pictures.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Told {
     /// The lines above the log: engine, data, loss.
     pub headline: Vec<String>,
@@ -123,7 +127,7 @@ fn ran(run: &Run, headline: Vec<String>, skipped: Option<String>) -> Vec<[String
         |_| String::new(),
         |arguments| format!("fall-line {arguments}"),
     );
-    let mut rows = vec![["command".to_owned(), shortened(command)]];
+    let mut rows = vec![["command".to_owned(), shortened(command, COMMAND)]];
     for line in headline {
         match line.split_once(':') {
             Some((name, text)) if !name.starts_with(' ') => {
@@ -147,16 +151,6 @@ fn ran(run: &Run, headline: Vec<String>, skipped: Option<String>) -> Vec<[String
     let now = humantime::format_rfc3339_seconds(SystemTime::now());
     rows.push(["written".to_owned(), now.to_string()]);
     rows
-}
-
-/// Returns a command up to some length: a shell's pattern may have named thousands of files.
-fn shortened(mut command: String) -> String {
-    const MOST: usize = 2000;
-    if let Some((at, _)) = command.char_indices().nth(MOST) {
-        command.truncate(at);
-        command.push_str(" …");
-    }
-    command
 }
 
 /// Returns the part of a page between two of its comments: `<!-- NAME, … -->` and `<!-- end of NAME -->`.

@@ -16,6 +16,7 @@ use self::surface::SurfaceMap;
 use crate::cli::Panel;
 use crate::output::number::{digits, moment, ticks};
 use crate::output::plot::{self, COLOURS, Picture};
+use crate::output::shortened;
 
 pub mod density;
 pub mod fit;
@@ -142,10 +143,5 @@ fn x_label(range: [f64; 2], time: Option<Time>) -> impl Fn(&f64) -> String {
 /// The name of an axis: `speed`, or `x` in units of its own.
 pub fn axis_name(name: &str) -> String {
     const FITS: usize = 40;
-    let mut name: String = name.chars().filter(|c| !c.is_control()).collect();
-    if let Some((at, _)) = name.char_indices().nth(FITS) {
-        name.truncate(at);
-        name.push('…');
-    }
-    name
+    shortened(name.chars().filter(|c| !c.is_control()).collect(), FITS)
 }

@@ -1,7 +1,7 @@
 //! The samples and the path of a report, as JSON for its script (web/report.js).
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use fall_line::data::statistics::{ColumnStats, Statistics};
+use fall_line::data::statistics::Statistics;
 use fall_line::data::{self, Block, Time};
 use fall_line::error::Error;
 use fall_line::fit::{Caution, Outcome};
@@ -15,10 +15,8 @@ use serde::Serialize;
 use super::super::plot::{Run, axis_name, density, fit::Fit};
 use crate::output::number::percent;
 
-/// Samples that a report holds.
+/// Samples that a report holds. Up to so many, each is a point in the picture of the data.
 const SAMPLES: usize = 2000;
-/// Samples up to which each is a point in the picture of the data.
-const POINTS: usize = SAMPLES;
 /// Cells of shades across and down, where there are more.
 const CELLS: [usize; 2] = [64, 64];
 /// Epochs that a report holds: the first half one by one, the others evenly spread.
@@ -81,14 +79,6 @@ struct Point {
     loss: f64,
 }
 
-/// A line with what it is drawn as.
-#[derive(Debug, Serialize)]
-struct Line {
-    #[serde(flatten)]
-    model: Model,
-    kind: &'static str,
-}
-
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Samples {
@@ -100,23 +90,15 @@ struct Samples {
     samples: u64,
     x: Numbers,
     y: Numbers,
-    statistics: Option<Moments>,
+    /// Those of all samples.
+    statistics: Option<Statistics>,
     shades: Option<Shades>,
     /// x, and the ends of the interval that holds the line there.
     band: Option<Vec<[f64; 3]>>,
     band_name: Option<String>,
-    truth: Option<[Line; 1]>,
+    truth: Option<Model>,
     /// The samples that a warning names.
     marked: Vec<[f64; 2]>,
-}
-
-/// Statistics of all samples.
-#[derive(Debug, Serialize)]
-struct Moments {
-    samples: u64,
-    x: ColumnStats,
-    y: ColumnStats,
-    products: f64,
 }
 
 /// The number of samples in each cell, rows from the lowest y up.
@@ -246,7 +228,7 @@ fn samples(run: &Run) -> Result<Samples, Error> {
     let block = Block { x, y };
     let fit = Fit::of(runs, &block);
     let [x_range, y_range] = fit.ranges();
-    let shades = (all > POINTS).then(|| Shades {
+    let shades = (all > SAMPLES).then(|| Shades {
         x: x_range,
         y: y_range,
         columns: CELLS[0],
@@ -276,37 +258,10 @@ fn samples(run: &Run) -> Result<Samples, Error> {
         marked: marked.map(|(x, y)| [x, y]).collect(),
         x: some_x,
         y: some_y,
-        statistics: run
-            .outcome
-            .and_then(|outcome| outcome.statistics)
-            .map(moments),
+        statistics: run.outcome.and_then(|outcome| outcome.statistics),
         shades,
         band,
         band_name: confidence.map(|share| format!("{} confidence of the line", percent(share))),
-        truth: run
-            .outcome
-            .and_then(|outcome| outcome.quality.true_line)
-            .map(|model| {
-                [Line {
-                    model,
-                    kind: "truth",
-                }]
-            }),
+        truth: run.outcome.and_then(|outcome| outcome.quality.true_line),
     })
-}
-
-fn moments(statistics: Statistics) -> Moments {
-    let Statistics {
-        samples,
-        x,
-        y,
-        products,
-        ..
-    } = statistics;
-    Moments {
-        samples,
-        x,
-        y,
-        products,
-    }
 }
