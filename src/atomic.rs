@@ -1,10 +1,13 @@
 //! Output files: written as a whole, or not at all.
 
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::Error;
 use tempfile::NamedTempFile;
+
+use crate::error::Error;
+use crate::fault::{self, Fault};
 
 /// Returns the ending of a path, in lower case and without the point; empty if there is none.
 pub fn ending(path: &Path) -> String {
@@ -31,11 +34,10 @@ pub fn same(one: &Path, other: &Path) -> bool {
 /// Returns whether two paths lead to one place, whether or not there is a file.
 pub fn same_place(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| {
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
-        Some((folder.canonicalize().ok()?, path.file_name()?.to_owned()))
+        Some((
+            folder(path).canonicalize().ok()?,
+            path.file_name()?.to_owned(),
+        ))
     };
     same(one, other) || place(one).is_some_and(|one| Some(one) == place(other))
 }
@@ -56,7 +58,8 @@ pub fn check(what: &str, path: &Path, endings: &[&str]) -> Result<(), Error> {
     )))
 }
 
-/// Checks that a file can be written to `path`: before an hour of training, not after it.
+/// Checks that a file can be written to `path`: before an hour of training, not after it. Removes what killed programs have
+/// left in its folder.
 ///
 /// # Errors
 /// [`Error::Usage`] for `-`, [`Error::Io`] if the file can't be written.
@@ -67,7 +70,10 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
         ));
     }
     target(path)
-        .and_then(|target| temporary(&target))
+        .and_then(|target| {
+            remove_abandoned(folder(&target));
+            temporary(&target)
+        })
         .map(drop)
         .map_err(cannot_write(path))
 }
@@ -75,7 +81,7 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
 /// Writes a file under another name, flushes it to disk, then renames it to `path`.
 ///
 /// Whatever happens, either the old file or the new one is there as a whole. A link is followed. The new file gets the
-/// rights of the old one.
+/// rights of the old one, and its owner if this program may give files away.
 ///
 /// # Errors
 /// [`Error::Io`] if the file can't be written.
@@ -85,21 +91,49 @@ pub fn write(
 ) -> Result<(), Error> {
     let written = || {
         let target = target(path)?;
-        let mut file = BufWriter::new(temporary(&target)?);
+        let mut file = BufWriter::new(Faulty(temporary(&target)?));
         content(&mut file)?;
-        let file = file.into_inner()?;
+        let Faulty(file) = file.into_inner()?;
         if let Ok(there) = target.metadata() {
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::{MetadataExt, fchown};
+                // Refused unless the program runs as root, or the owner is the same.
+                let _ = fchown(file.as_file(), Some(there.uid()), Some(there.gid()));
+            }
             file.as_file().set_permissions(there.permissions())?;
         }
+        fault::point(Fault::Write)?;
         file.as_file().sync_all()?;
+        fault::point(Fault::Write)?;
         file.persist(target)?;
         Ok(())
     };
     written().map_err(cannot_write(path))
 }
 
+/// A file whose writes tests can make fail.
+struct Faulty(NamedTempFile);
+
+impl Write for Faulty {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        fault::point(Fault::Write)?;
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Follows links, and returns where a path leads if a file may be written there.
 fn target(path: &Path) -> io::Result<PathBuf> {
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(io::Error::other("it ends like a folder: name a file"));
+    }
+    if leads_to_device(path) {
+        return Err(io::Error::other("it is not a plain file"));
+    }
     match path.canonicalize() {
         Ok(there) if !there.is_file() => Err(io::Error::other("it is not a plain file")),
         Ok(there) if there.metadata()?.permissions().readonly() => {
@@ -107,16 +141,50 @@ fn target(path: &Path) -> io::Result<PathBuf> {
         }
         Err(_) if path.is_symlink() => Err(io::Error::other("it is a broken link")),
         Ok(there) => Ok(there),
-        Err(_) => Ok(path.to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        Err(error) => Err(error),
     }
 }
 
-/// Creates an empty file in the folder of `target`; it is deleted unless it is renamed.
-fn temporary(target: &Path) -> io::Result<NamedTempFile> {
-    let folder = match target.parent() {
+/// Returns whether a path leads through `/dev` or `/proc`, as `/dev/stdout` does. The file behind it is open already, and is
+/// not to be replaced.
+fn leads_to_device(path: &Path) -> bool {
+    let mut at = path.to_owned();
+    // More links than Linux follows.
+    for _ in 0..41 {
+        let Some(name) = at.file_name().map(ToOwned::to_owned) else {
+            return false;
+        };
+        let Ok(real) = folder(&at).canonicalize() else {
+            return false;
+        };
+        let of = |folder: &str| real.starts_with(folder) && !real.starts_with("/dev/shm");
+        if of("/dev") || of("/proc") {
+            return true;
+        }
+        match real.join(name).read_link() {
+            Ok(link) => at = real.join(link),
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// Returns the folder of a path.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// Names of temporary files begin with this.
+const PREFIX: &str = ".fall-line-";
+
+/// Creates an empty file in the folder of `target`; it is deleted unless it is renamed. It is locked as long as it is open, so
+/// that another program can tell whether its owner is gone.
+fn temporary(target: &Path) -> io::Result<NamedTempFile> {
+    let folder = folder(target);
     if !folder.is_dir() {
         let text = format!("there is no folder {}", folder.display());
         return Err(io::Error::other(text));
@@ -125,10 +193,41 @@ fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // The rights of any new file, less the umask; temporary files get fewer.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        // The rights of the file that it replaces, or of any new file, less the umask; temporary files get fewer.
+        let there = target.metadata().map(|there| there.permissions());
+        builder.permissions(there.unwrap_or(fs::Permissions::from_mode(0o666)));
     }
-    builder.prefix(".fall-line-").tempfile_in(folder)
+    fault::point(Fault::Write)?;
+    loop {
+        let file = match builder.prefix(PREFIX).tempfile_in(folder) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let text = format!("no file can be created in the folder {}", folder.display());
+                return Err(io::Error::other(text));
+            }
+            created => created?,
+        };
+        // Until it is locked, another program may take it for abandoned.
+        let locked = file.as_file().try_lock();
+        if !matches!(locked, Err(TryLockError::WouldBlock)) && file.path().exists() {
+            return Ok(file);
+        }
+    }
+}
+
+/// Removes the temporary files of programs that are gone: nobody holds their locks.
+fn remove_abandoned(folder: &Path) {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    for entry in entries {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && entry.file_type().is_ok_and(|kind| kind.is_file());
+        // A file that can't be opened, locked or removed is somebody else's, and stays.
+        if is_ours
+            && let Ok(file) = File::options().write(true).open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> Error {

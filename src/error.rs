@@ -27,7 +27,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Host memory is too small.
-    #[error("{what} need {} MB{}: out of memory", .needed / 1_000_000, of_available(*.available))]
+    #[error("{what} need {}{}: out of memory", megabytes(*.needed), of_available(*.available))]
     Memory {
         /// The samples that need the memory: `1000000 samples`.
         what: String,
@@ -198,6 +198,14 @@ pub enum Error {
         /// The value of `WGPU_BACKEND`, which leaves out adapters of other backends.
         backends: Option<String>,
     },
+    /// Several adapters are meant by a name.
+    #[error("{wanted:?} matches several adapters: {}; name one by its index, or with its backend", .adapters.join("; "))]
+    ManyAdapters {
+        /// The name that was asked for.
+        wanted: String,
+        /// The adapters that it matches, with their index.
+        adapters: Vec<String>,
+    },
     /// An adapter failed, computed wrong sums, or lacks a feature.
     #[error("{adapter}: {problem}")]
     Gpu {
@@ -205,6 +213,19 @@ pub enum Error {
         adapter: String,
         /// The problem.
         problem: String,
+    },
+    /// A device was lost: its driver was reset or updated, or the adapter was removed.
+    #[error(
+        "{adapter}: the device was lost{}; look for its driver, {driver}, in the system's log, or use another adapter or the CPU engine",
+        if .reason.is_empty() { String::new() } else { format!(": {}", .reason) }
+    )]
+    DeviceLost {
+        /// The adapter: name, backend and kind.
+        adapter: String,
+        /// The driver's name and version.
+        driver: String,
+        /// The reason that the driver gives, if any.
+        reason: String,
     },
     /// An adapter has not enough memory.
     #[error("{adapter}: not enough memory{}{}; use fewer samples{} or the CPU engine", of_needed(*.needed), of_available(*.available), if *.drawn { ", another generator" } else { "" })]
@@ -289,7 +310,9 @@ impl Error {
             | Error::Value { .. }
             | Error::ConstantX { .. } => 3,
             Error::NoAdapter { .. }
+            | Error::ManyAdapters { .. }
             | Error::Gpu { .. }
+            | Error::DeviceLost { .. }
             | Error::DeviceMemory { .. }
             | Error::Failed(_) => 4,
             Error::Diverged { .. } | Error::Rose { .. } => 5,
@@ -349,15 +372,23 @@ fn left_out(rows: u64, first: Option<&RowError>) -> String {
     }
 }
 
+/// Returns bytes in MB, or in kB if that would be 0.
+fn megabytes(bytes: u64) -> String {
+    match bytes / 1_000_000 {
+        0 => format!("{} kB", bytes.div_ceil(1000)),
+        megabytes => format!("{megabytes} MB"),
+    }
+}
+
 fn of_needed(bytes: Option<u64>) -> String {
     bytes
-        .map(|bytes| format!(": {} MB needed", bytes / 1_000_000))
+        .map(|bytes| format!(": {} needed", megabytes(bytes)))
         .unwrap_or_default()
 }
 
 fn of_available(bytes: Option<u64>) -> String {
     bytes
-        .map(|bytes| format!(", {} MB available", bytes / 1_000_000))
+        .map(|bytes| format!(", {} available", megabytes(bytes)))
         .unwrap_or_default()
 }
 

@@ -25,6 +25,7 @@ mod pass;
 mod plan;
 mod prepare;
 mod quality;
+mod reopened;
 mod run;
 mod setup;
 mod surface;

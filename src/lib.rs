@@ -61,6 +61,7 @@ pub mod bench;
 pub mod data;
 pub mod engine;
 pub mod error;
+mod fault;
 pub mod fit;
 pub mod loss;
 pub mod model;

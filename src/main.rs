@@ -22,6 +22,7 @@ use crate::cli::{Cli, Command};
 
 mod cli;
 mod commands;
+mod last_words;
 mod output;
 
 /// The exit code of Rust programs after a panic.
@@ -39,10 +40,15 @@ fn main() -> ExitCode {
     }));
     panic::catch_unwind(run).unwrap_or_else(|_| {
         let text = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
-        output::failure(format!(
-            "a fault in fall-line, please report it: {}",
-            output::one_line(&text)
-        ));
+        let text = output::one_line(&text);
+        // wgpu panics at some answers of drivers that it does not expect.
+        if text.contains("/wgpu") || text.contains("/naga") {
+            output::failure(format!(
+                "a GPU driver failed, or lacks memory: use --engine cpu or another adapter: {text}"
+            ));
+            return ExitCode::from(last_words::ADAPTER_FAILED);
+        }
+        output::failure(format!("a fault in fall-line, please report it: {text}"));
         ExitCode::from(FAULT)
     })
 }
@@ -95,6 +101,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             match error.print().and_then(|()| io::stdout().flush()) {
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    output::error(&output::cannot_print(error));
                     return ExitCode::from(1);
                 }
                 _ => {}

@@ -19,6 +19,7 @@ pub mod number;
 pub mod plot;
 pub mod progress;
 pub mod sample_table;
+pub mod shown;
 pub mod suggest;
 
 const BOLD: Style = Style::new().bold();
@@ -87,7 +88,7 @@ pub fn cannot_print(source: io::Error) -> Error {
 
 /// Writes one line to stderr. A reader who is gone is no reason to stop.
 pub fn notice(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{}", printable(&text.to_string()));
+    let _ = writeln!(io::stderr(), "{}", told(text));
 }
 
 /// Writes a warning to stderr, on one line.
@@ -106,8 +107,16 @@ pub fn failure(text: impl Display) {
 }
 
 fn labelled(style: Style, label: &str, text: impl Display) {
-    let text = printable(&text.to_string());
-    let _ = writeln!(anstream::stderr(), "{style}{label}:{style:#} {text}");
+    let _ = writeln!(
+        anstream::stderr(),
+        "{style}{label}:{style:#} {}",
+        told(text)
+    );
+}
+
+/// Returns a message as one line of bounded length: a name in it may be as long as a file.
+fn told(text: impl Display) -> String {
+    shortened(printable(&text.to_string()), 4000)
 }
 
 /// Writes to stderr which file was written.
@@ -136,14 +145,26 @@ pub fn written<'a>(
 
 /// Returns text on one line without control characters, whatever a file's name or header holds.
 pub fn printable(text: &str) -> String {
-    let escape = |c: char| {
-        if c.is_control() {
-            c.escape_default().collect()
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_harmless(c) {
+            printable.push(c);
         } else {
-            c.to_string()
+            printable.extend(c.escape_default());
         }
-    };
-    text.chars().map(escape).collect()
+    }
+    printable
+}
+
+/// Returns whether a terminal and a picture show a character where it stands. Not so control characters, marks that turn the
+/// direction of text or have no width, and what XML can't hold.
+pub fn is_harmless(c: char) -> bool {
+    !c.is_control()
+        && !matches!(
+            c,
+            '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}'
+        )
 }
 
 /// Returns at most so many letters of a text, and an ellipsis if there are more.

@@ -1,6 +1,7 @@
 //! Saved lines: a model in a JSON file.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -186,7 +187,11 @@ pub fn cannot_write(error: serde_json::Error) -> Error {
     }
 }
 
-/// Reads a JSON object whose `schema` says what it is. The inner error says that the rest is not what the schema promises.
+/// Bytes that are looked at before the rest is read. A data file in place of an object is not read to its end for nothing.
+const HEAD: u64 = 4096;
+
+/// Reads a JSON object whose `schema` says what it is. The inner error says that the rest is not what the schema promises, or
+/// that the object is cut off.
 ///
 /// # Errors
 /// [`Error::Io`] if the file can't be read, [`Error::Data`] with `none` as its text if it has no schema, or with the schema if
@@ -201,14 +206,33 @@ pub fn read<T: DeserializeOwned>(
         schema: String,
     }
     let name = path.display();
-    let text = fs::read(path).map_err(Error::cannot_read(&name))?;
-    let head: Head =
-        serde_json::from_slice(&text).map_err(|_| Error::Data(format!("{name} {none}")))?;
-    if head.schema == schema {
-        return Ok(serde_json::from_slice(&text));
+    let cannot_read = Error::cannot_read(&name);
+    let mut file = File::open(path).map_err(cannot_read)?;
+    let mut text = Vec::new();
+    let head = file.by_ref().take(HEAD).read_to_end(&mut text);
+    head.map_err(cannot_read)?;
+    if object(&text).first() == Some(&b'{') {
+        file.read_to_end(&mut text).map_err(cannot_read)?;
     }
-    Err(Error::Data(format!(
-        "{name} has the schema {:?}, and this version of fall-line reads {schema:?}",
-        head.schema,
-    )))
+    let text = object(&text);
+    match serde_json::from_slice::<Head>(text) {
+        Ok(head) if head.schema == schema => Ok(serde_json::from_slice(text)),
+        Ok(head) => Err(Error::Data(format!(
+            "{name} has the schema {:?}, and this version of fall-line reads {schema:?}",
+            head.schema,
+        ))),
+        Err(error) if contains(text, schema.as_bytes()) => Ok(Err(error)),
+        Err(_) => Err(Error::Data(format!("{name} {none}"))),
+    }
+}
+
+/// Returns a text without a byte-order mark and blanks before it, as some editors save it.
+fn object(text: &[u8]) -> &[u8] {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    text.trim_ascii_start()
+}
+
+/// Returns whether a text contains another one.
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }

@@ -8,10 +8,12 @@ use fall_line::engine::gpu::adapter::{self, Adapter, Info};
 use fall_line::error::Error;
 
 use crate::cli::Format;
+use crate::last_words::watch_drivers;
 use crate::output;
 
 /// Lists the adapters, the best first.
 pub fn adapters(format: Format) -> Result<ExitCode, Error> {
+    watch_drivers();
     let adapters = adapter::list();
     let infos: Vec<_> = adapters.iter().map(Adapter::info).collect();
     if infos.is_empty() {

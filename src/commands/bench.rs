@@ -14,6 +14,7 @@ use self::settings::Settings;
 use super::open::synthetic_source;
 use super::set_threads;
 use crate::cli::Bench;
+use crate::last_words::watch_drivers;
 use crate::output;
 use crate::output::interrupts::Interrupts;
 
@@ -55,6 +56,7 @@ pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
 fn plan(args: &Bench) -> Result<BenchPlan, Error> {
     let loss = args.loss.get()?;
     set_threads(args.threads)?;
+    watch_drivers();
     let Lineup {
         contestants,
         adapters,

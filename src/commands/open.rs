@@ -1,6 +1,10 @@
 //! The data that a command works on.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use fall_line::atomic;
 use fall_line::data::synthetic::{Generator, Recipe};
@@ -19,15 +23,20 @@ pub fn open_files(
     request: &Request,
     quiet: bool,
 ) -> Result<OpenedFile, Error> {
-    let reading = Progress::new("reading", bytes_of(&files_of(flags, data)?), quiet);
-    let on_load = |n| reading.advance(n);
+    let files = files_of(flags, data)?;
+    let reading = Progress::new("reading", bytes_of(&files), quiet);
+    let waiting = Waiting::new(&files);
+    let on_load = |n| {
+        waiting.end();
+        reading.advance(n);
+    };
     let file = if data.is_empty() {
         let (x, y) = pair_of(flags, request)?;
         table::open_pair(&x, y.as_deref(), request, &on_load)?
     } else {
         table::open_all(data, request, &on_load)?
     };
-    drop(reading);
+    drop((waiting, reading));
     if !quiet {
         let samples = file.source.samples();
         told(&file.source.title(), &file.notes);
@@ -57,7 +66,53 @@ pub fn read_whole(
     let quiet = args.quiet || args.output.is_none();
     let files = files_of(&args.columns, &args.data)?;
     let reading = Progress::new("reading", bytes_of(&files), quiet);
-    table::read_whole(&args.data, request, typed, &|n| reading.advance(n), each)
+    let waiting = Waiting::new(&files);
+    let on_load = |n| {
+        waiting.end();
+        reading.advance(n);
+    };
+    table::read_whole(&args.data, request, typed, &on_load, each)
+}
+
+/// The wait for the first bytes of a pipe, which is told if it lasts: nobody may ever write to it.
+struct Waiting(Mutex<Option<Sender<()>>>);
+
+impl Waiting {
+    /// The time after which the wait is told.
+    const LONG: Duration = Duration::from_secs(5);
+
+    /// Begins the wait, if one of the files is not a plain file.
+    fn new(files: &[PathBuf]) -> Self {
+        let is_pipe = |path: &&PathBuf| {
+            let path = if *path == Path::new("-") {
+                Path::new("/dev/stdin")
+            } else {
+                path
+            };
+            std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir())
+        };
+        let sender = files.iter().find(is_pipe).map(|path| {
+            let (sender, receiver): (_, Receiver<()>) = channel();
+            let name = match path.to_string_lossy() {
+                name if name == "-" => "standard input".to_owned(),
+                name => name.into_owned(),
+            };
+            thread::spawn(move || {
+                if receiver.recv_timeout(Self::LONG) == Err(RecvTimeoutError::Timeout) {
+                    output::notice(format!(
+                        "waiting for data from {name}; Ctrl-C ends the wait"
+                    ));
+                }
+            });
+            sender
+        });
+        Waiting(Mutex::new(sender))
+    }
+
+    /// Ends the wait: there are bytes.
+    fn end(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// Returns the files that are read: those that DATA stands for, or without it those of the columns.

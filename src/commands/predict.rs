@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use fall_line::atomic;
@@ -22,7 +22,8 @@ use super::open::{files_of, read_whole, told};
 use super::set_threads;
 use crate::cli::{Format, Predict};
 use crate::output;
-use crate::output::interrupts::{INTERRUPTED, Interrupts};
+use crate::output::interrupts::Interrupts;
+use crate::output::shown::Shown;
 
 mod at;
 mod beside;
@@ -65,8 +66,13 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
     let written = match (&args.output, args.format) {
         (Some(path), _) => atomic::write(path, |out| write_to(out, kind)),
         (None, Format::Text) => {
-            let mut out = BufWriter::new(io::stdout());
-            let written = write_to(&mut out, Kind::Csv).and_then(|()| out.flush());
+            let stdout = io::stdout();
+            let mut out: Box<dyn Write + Send> = if stdout.is_terminal() {
+                Box::new(Shown::new(stdout))
+            } else {
+                Box::new(BufWriter::new(stdout))
+            };
+            let written = write_to(&mut *out, Kind::Csv).and_then(|()| out.flush());
             written.map_err(stopped)
         }
         // Only the summary was asked for.
@@ -77,7 +83,7 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
             Some(path) => format!("interrupted: {} is not written", path.display()),
             None => "interrupted: there would be more".to_owned(),
         });
-        return Ok(INTERRUPTED.into());
+        return Ok(interrupts.exit_code());
     }
     let read = match read {
         Some(read) => read?,

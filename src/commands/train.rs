@@ -6,18 +6,20 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use fall_line::data::Source;
+use fall_line::data::host::Memory;
 use fall_line::error::Error;
 use fall_line::fit::{Checkpoint, Fit, Loaded, Outcome, Prepared};
 use fall_line::saved;
 use fall_line::table::rows::Skipped;
-use fall_line::train::{Ended, Epoch, Trained};
+use fall_line::train::{Ended, Trained};
 
 use self::log::Log;
 use self::terminal::Terminal;
 use super::open::{open_files, synthetic_source};
 use super::set_threads;
 use crate::cli::{Format, Panel, SurfaceSamples, Train};
-use crate::output::interrupts::{INTERRUPTED, Interrupts};
+use crate::last_words::watch_drivers;
+use crate::output::interrupts::Interrupts;
 use crate::output::{self, history};
 
 mod compare;
@@ -52,8 +54,6 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
 /// A run that the command line asks for, ready to be loaded.
 struct Job<'a> {
     prepared: Prepared<'a>,
-    /// The epochs of the run that this one goes on with, if a history is kept.
-    history: Vec<Epoch>,
     /// Rows left out of a file.
     skipped: Skipped,
     /// The time it took to open the data.
@@ -87,14 +87,15 @@ fn prepare<'a>(args: &Train, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
     files::check(args)?;
     let resume = args.checkpoints.resume.as_deref();
     let resume = resume.map(Checkpoint::read).transpose()?;
-    let history = match (&args.output.history, &resume) {
-        (Some(path), Some(checkpoint)) => history::up_to(path, checkpoint.epochs())?,
-        _ => Vec::new(),
-    };
     let options = args.options(resume)?;
     set_threads(args.engine.threads)?;
     // Before the data are read: a mistyped adapter is told at once.
+    watch_drivers();
     let engine = options.choose_engine()?;
+    if !engine.is_gpu() && !args.has_files() {
+        // Before hours of drawing.
+        Memory::new(args.synthetic.recipe().samples)?;
+    }
     let start = Instant::now();
     let (source, skipped) = open(args)?;
     let opening = start.elapsed();
@@ -110,7 +111,6 @@ fn prepare<'a>(args: &Train, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
     }
     Ok(Job {
         prepared,
-        history,
         skipped,
         opening,
         terminal,
@@ -141,7 +141,7 @@ fn load<'j>(args: &Train, job: &'j Job) -> Result<Loaded<'j>, Error> {
     Ok(loaded)
 }
 
-/// Descends, and prints some of the epochs. Ends the descent if they can't be printed, which is the second result.
+/// Descends, and prints some of the epochs. The second result tells if they can't be printed: the descent goes on.
 fn descend(
     args: &Train,
     job: &Job,
@@ -150,11 +150,8 @@ fn descend(
     let mut log = Log::new(args.log_every(), job.prepared.setup().config.epochs);
     let mut printed = Ok(());
     let trained = loaded.descend(&mut |epoch| {
-        if log.shows(epoch) {
+        if printed.is_ok() && log.shows(epoch) {
             printed = job.terminal.aside(|| log.print(epoch));
-        }
-        if printed.is_err() {
-            job.terminal.cancel();
         }
         ControlFlow::Continue(())
     });
@@ -170,7 +167,7 @@ fn conclude(
     trained: Result<Trained, Error>,
     interrupts: &Interrupts,
 ) -> Result<ExitCode, Error> {
-    let epochs = [&job.history, loaded.history()].concat();
+    let epochs = loaded.history().to_vec();
     let history = args.output.history.as_deref();
     let history = history.map(|path| history::write(path, &epochs).map(|()| path));
     let mut written: Vec<Result<&Path, Error>> = history.into_iter().collect();
@@ -242,7 +239,7 @@ fn finish(
     }?;
     if interrupts.interrupted() || outcome.ended == Ended::BrokenOff {
         output::notice(format!("interrupted after epoch {}", outcome.epochs));
-        return Ok(INTERRUPTED.into());
+        return Ok(interrupts.exit_code());
     }
     let mut warnings = warnings(outcome);
     let not_converged = args.training.strict && outcome.converged == Some(false);

@@ -44,6 +44,7 @@ mod stream;
 pub mod tune;
 mod units;
 
+pub use self::device::overdue;
 pub use self::layout::{ALONE, Placement};
 pub use self::options::Options;
 
@@ -263,7 +264,7 @@ impl<'a> GpuEngine<'a> {
             let mut recorder = kernels.record(&mut encoder, None);
             epochs.record(&mut recorder, epochs.after(), dispatch, 1);
             recorder.finish(&device.queue);
-            device.queue.submit([encoder.finish()]);
+            device.submit(encoder, epochs.bytes());
             device.check()?;
             records = 1;
         }
@@ -318,10 +319,11 @@ impl Engine for GpuEngine<'_> {
             let parts: Vec<PartialSums> = shards
                 .map(|shard| kernel.record(device, &mut encoder, &lines, shard, shard.samples))
                 .collect();
-            let submission = device.queue.submit([encoder.finish()]);
+            let bytes = lines.passes() * self.epochs.bytes();
+            let submission = device.submit(encoder, bytes);
             device.check()?;
             for part in parts {
-                part.add_to(device, submission.clone(), &mut sums)?;
+                part.add_to(device, &submission, &mut sums)?;
             }
             if let Some(stream) = &mut self.stream {
                 stream.add_losses(device, kernel, &lines, &mut sums)?;

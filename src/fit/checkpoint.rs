@@ -1,7 +1,10 @@
 //! Checkpoints: what it takes to go on with a run.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,27 +14,30 @@ use serde_json::Value;
 use super::every::Every;
 use crate::engine::Tuning;
 use crate::error::Error;
-use crate::saved;
-use crate::train::Walk;
+use crate::train::{Epoch, Walk};
+use crate::{atomic, saved};
 
 /// The number grows if a key goes or changes its meaning.
 const SCHEMA: &str = "fall-line checkpoint 1";
 
 /// The file of a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
-struct Written {
-    schema: String,
+struct Written<'a> {
+    schema: Cow<'a, str>,
     /// CRC-32 of `content` as compact JSON.
     checksum: u32,
-    content: Content,
+    content: Content<'a>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Content {
+struct Content<'a> {
     fingerprint: Fingerprint,
     /// The division of the work on the adapter, so that the run goes on to the same bits.
     tuning: Option<Tuning>,
     walk: Walk,
+    /// Every epoch so far; empty if the run kept no history.
+    #[serde(default)]
+    history: Cow<'a, [Epoch]>,
 }
 
 /// The parts of a run that have to be the same for it to go on to the same bits, by name.
@@ -62,7 +68,7 @@ impl Fingerprint {
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     path: PathBuf,
-    content: Content,
+    content: Content<'static>,
 }
 
 impl Checkpoint {
@@ -72,9 +78,14 @@ impl Checkpoint {
     /// [`Error::Io`] if the file can't be read, [`Error::Data`] if it is not a checkpoint, is damaged, or has a schema that
     /// this version doesn't know.
     pub fn read(path: &Path) -> Result<Self, Error> {
+        let before = Self::before(path);
         let damaged = |why: &dyn Display| {
-            let name = path.display();
-            Error::Data(format!("{name} is damaged: {why}; begin anew without it"))
+            let remedy = if before.exists() {
+                format!("resume from the one before it, {}", before.display())
+            } else {
+                "begin anew without it".to_owned()
+            };
+            Error::Data(format!("{} is damaged: {why}; {remedy}", path.display()))
         };
         let Written {
             checksum, content, ..
@@ -89,6 +100,13 @@ impl Checkpoint {
         })
     }
 
+    /// Returns where the checkpoint before the last one is kept: `run.json.before` for `run.json`.
+    pub fn before(path: &Path) -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".before");
+        name.into()
+    }
+
     /// Returns how the work was divided on the adapter.
     #[cfg(feature = "gpu")]
     pub(super) fn tuning(&self) -> Option<Tuning> {
@@ -98,6 +116,11 @@ impl Checkpoint {
     /// Returns the epochs that its run had done.
     pub fn epochs(&self) -> u64 {
         self.content.walk.epochs()
+    }
+
+    /// Returns every epoch that its run had done; none if it kept no history.
+    pub(super) fn history(&self) -> &[Epoch] {
+        &self.content.history
     }
 
     /// Returns where its run stood, if it has this fingerprint.
@@ -150,11 +173,11 @@ impl Checkpoints {
         }
     }
 
-    /// Called after each epoch, writes a checkpoint if one is due.
+    /// Called after each epoch, writes a checkpoint if one is due, with all epochs if they are kept.
     ///
     /// # Errors
     /// [`Error::Io`] if it can't be written. The run can go on: a later checkpoint replaces this one.
-    pub fn tell(&mut self, walk: &Walk) -> Result<(), Error> {
+    pub fn tell(&mut self, walk: &Walk, history: &[Epoch]) -> Result<(), Error> {
         if self.path.is_none() || !walk.epochs().is_multiple_of(self.sync_every) {
             return Ok(());
         }
@@ -165,14 +188,14 @@ impl Checkpoints {
             }
             Every::Time(time) => self.at.elapsed() >= time,
         };
-        if due { self.finish() } else { Ok(()) }
+        if due { self.finish(history) } else { Ok(()) }
     }
 
-    /// Writes where the run is.
+    /// Writes where the run is. The checkpoint before is kept beside it.
     ///
     /// # Errors
     /// [`Error::Io`] if it can't be written.
-    pub fn finish(&mut self) -> Result<(), Error> {
+    pub fn finish(&mut self, history: &[Epoch]) -> Result<(), Error> {
         let (Some(path), Some(walk)) = (&self.path, &self.unwritten) else {
             return Ok(());
         };
@@ -181,19 +204,45 @@ impl Checkpoints {
             fingerprint: self.fingerprint.clone(),
             tuning: self.tuning,
             walk: walk.clone(),
+            // After a batch that is not whole, the history goes on beyond the walk.
+            history: history[..history.partition_point(|at| at.epoch <= walk.epochs())].into(),
         };
         let written = Written {
-            schema: SCHEMA.to_owned(),
+            schema: SCHEMA.into(),
             checksum: checksum(&content)?,
             content,
         };
-        saved::write(path, &written)?;
+        if let Ok(mut there) = File::open(path) {
+            atomic::write(&Checkpoint::before(path), |mut out| {
+                io::copy(&mut there, &mut out).map(drop)
+            })?;
+        }
+        atomic::write(path, |out| {
+            serde_json::to_writer(&mut *out, &written)?;
+            writeln!(out)
+        })?;
         self.unwritten = None;
         Ok(())
     }
 }
 
 fn checksum(content: &Content) -> Result<u32, Error> {
-    let text = serde_json::to_string(content).map_err(saved::cannot_write)?;
-    Ok(crc32fast::hash(text.as_bytes()))
+    let mut sum = Checksum::default();
+    serde_json::to_writer(&mut sum, content).map_err(saved::cannot_write)?;
+    Ok(sum.0.finalize())
+}
+
+/// Takes the checksum of what is written to it.
+#[derive(Default)]
+struct Checksum(crc32fast::Hasher);
+
+impl Write for Checksum {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::checkpoint::{Checkpoints, Fingerprint};
 use super::monitor::{Notice, Phase};
 use super::prepare::Prepared;
+use super::reopened::Reopened;
 use super::run::Loaded;
 use crate::data::Source;
 use crate::engine::cpu::CpuEngine;
@@ -19,17 +20,18 @@ impl Prepared<'_> {
     /// # Errors
     /// Those of the engine and the source, and [`Error::OtherRun`] if the checkpoint belongs to another run.
     pub fn load(&self) -> Result<Loaded<'_>, Error> {
-        let mut engine = self.engine()?;
-        if !self.far.is_empty() {
-            let loss = self.setup.scaling.loss(self.setup.loss);
-            engine = Box::new(WithFar::new(engine, loss, self.far.clone()));
-        }
+        let engine = Reopened::open(self)?;
         let description = engine.description();
         let fingerprint = self.fingerprint(&description);
-        let walk = match &self.options.resume {
-            Some(checkpoint) => checkpoint.resume(&fingerprint)?,
-            None => Walk::new(&self.setup.config),
+        let (walk, history) = match &self.options.resume {
+            Some(checkpoint) => (checkpoint.resume(&fingerprint)?, checkpoint.history()),
+            None => (Walk::new(&self.setup.config), &[][..]),
         };
+        let history = if self.options.history { history } else { &[] };
+        if self.options.history && history.is_empty() && walk.epochs() > 0 {
+            self.monitor
+                .notice(&Notice::HistoryBegins(walk.epochs() + 1));
+        }
         Ok(Loaded {
             checkpoints: Checkpoints::new(
                 self.options.checkpoint.clone(),
@@ -44,7 +46,8 @@ impl Prepared<'_> {
             description,
             epochs_before: walk.epochs(),
             walk,
-            history: Vec::new(),
+            history: history.to_vec(),
+            failed: None,
             first_loss: None,
             cancelled: false,
             load: self.start.elapsed(),
@@ -73,7 +76,18 @@ impl Prepared<'_> {
         ])
     }
 
-    fn engine(&self) -> Result<Box<dyn Engine + '_>, Error> {
+    /// Returns the engine with all samples in it.
+    pub(super) fn engine(&self) -> Result<Box<dyn Engine + '_>, Error> {
+        let engine = self.engine_of_bulk()?;
+        if self.far.is_empty() {
+            return Ok(engine);
+        }
+        let loss = self.setup.scaling.loss(self.setup.loss);
+        Ok(Box::new(WithFar::new(engine, loss, self.far.clone())))
+    }
+
+    /// Returns the engine without the samples that are too far off for it.
+    fn engine_of_bulk(&self) -> Result<Box<dyn Engine + '_>, Error> {
         self.monitor.begin(Phase::Loading, self.samples.samples());
         let on_load = |samples| self.monitor.advance(samples);
         match &self.chosen {

@@ -68,6 +68,10 @@ pub enum Notice {
     },
     /// A checkpoint could not be written; training goes on.
     Checkpoint(Error),
+    /// A run that goes on keeps a history, and its checkpoint has none: it begins with this epoch.
+    HistoryBegins(u64),
+    /// The device was lost; training goes on with a new one.
+    Lost(Error),
 }
 
 impl fmt::Display for Notice {
@@ -100,7 +104,15 @@ impl fmt::Display for Notice {
                 counted(*samples, "sample"),
                 if *far == 1 { "lies" } else { "lie" },
             ),
-            Notice::Checkpoint(error) => write!(f, "{error}"),
+            Notice::Checkpoint(error) => {
+                write!(f, "{error}; it is tried again later")
+            }
+            Notice::HistoryBegins(epoch) => write!(
+                f,
+                "the checkpoint has no history: that of this run begins with epoch {}",
+                grouped(*epoch)
+            ),
+            Notice::Lost(error) => write!(f, "{error}; a new device takes over"),
         }
     }
 }
@@ -108,6 +120,12 @@ impl fmt::Display for Notice {
 impl Notice {
     /// Returns whether this is a warning: the result may suffer.
     pub fn is_warning(&self) -> bool {
-        matches!(self, Notice::Coarse { .. } | Notice::Checkpoint(_))
+        match self {
+            Notice::Coarse { .. }
+            | Notice::Checkpoint(_)
+            | Notice::HistoryBegins(_)
+            | Notice::Lost(_) => true,
+            Notice::CpuInstead(_) | Notice::Engine(_) | Notice::Far { .. } => false,
+        }
     }
 }

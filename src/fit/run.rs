@@ -9,10 +9,12 @@ use super::monitor::{Monitor, Notice, Phase};
 use super::outcome::{Outcome, Warning};
 use super::prepare::Prepared;
 use super::quality::{Measure, Quality};
+use super::reopened::Reopened;
+use crate::data::host::{self, Memory};
 use crate::data::uncertainty::Unknown;
 use crate::data::{Block, Source, described_by_source};
-use crate::engine::{Description, Engine};
-use crate::error::Error;
+use crate::engine::{Description, Storage};
+use crate::error::{Error, counted};
 use crate::train::{Ended, Epoch, Trained, Walk, train};
 
 /// The factor by which a loss has to rise to have risen: f32 sums are good to 2e-6.
@@ -21,11 +23,13 @@ pub(super) const ROSE: f64 = 1.00001;
 /// A fit whose samples are loaded.
 pub struct Loaded<'p> {
     pub(super) prepared: &'p Prepared<'p>,
-    pub(super) engine: Box<dyn Engine + 'p>,
+    pub(super) engine: Reopened<'p>,
     pub(super) description: Description,
     pub(super) walk: Walk,
     pub(super) checkpoints: Checkpoints,
     pub(super) history: Vec<Epoch>,
+    /// Why the descent was broken off, if the host's memory is the reason.
+    pub(super) failed: Option<Error>,
     pub(super) first_loss: Option<f64>,
     /// `true` if the monitor ended the descent.
     pub(super) cancelled: bool,
@@ -44,7 +48,8 @@ impl Loaded<'_> {
         self.epochs_before
     }
 
-    /// Returns every epoch so far, if the options keep them, also after a descent that failed.
+    /// Returns every epoch so far, if the options keep them: also those before the checkpoint, and after a descent that
+    /// failed.
     pub fn history(&self) -> &[Epoch] {
         &self.history
     }
@@ -52,8 +57,11 @@ impl Loaded<'_> {
     /// Descends, and calls `watch` after each epoch, in the data's units; `watch` may end the descent after the batch in
     /// hand. What is returned is in the engine's coordinates, for [`Loaded::conclude`].
     ///
+    /// If a device is lost, the samples are loaded into a new one, and the descent goes on from the last epoch.
+    ///
     /// # Errors
     /// [`Error::Diverged`], [`Error::Rose`], and the errors of the engine. The last checkpoint is written all the same.
+    /// [`Error::DeviceLost`] if a second device is lost before another epoch is done.
     pub fn descend(
         &mut self,
         watch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
@@ -64,6 +72,7 @@ impl Loaded<'_> {
             walk,
             checkpoints,
             history,
+            failed,
             first_loss,
             cancelled,
             epochs_before,
@@ -77,22 +86,33 @@ impl Loaded<'_> {
         } = prepared;
         monitor.begin(Phase::Descending, setup.config.epochs);
         monitor.advance(walk.epochs());
-        let trained = train(&mut **engine, &setup.config, walk, &mut |epoch, walk| {
+        let mut checkpoint_failed = false;
+        let mut on_epoch = |epoch: &Epoch, walk: &Walk| {
             let epoch = setup.outside(epoch);
             first_loss.get_or_insert(epoch.loss);
             if options.history {
-                history.push(epoch);
+                match room(history, history.capacity()) {
+                    Ok(()) => history.push(epoch),
+                    Err(error) => *failed = Some(error),
+                }
             }
             monitor.advance(1);
-            if let Err(error) = checkpoints.tell(walk) {
-                monitor.notice(&Notice::Checkpoint(error));
+            match checkpoints.tell(walk, history) {
+                Ok(()) => checkpoint_failed = false,
+                // A disk stays full for many epochs.
+                Err(_) if checkpoint_failed => {}
+                Err(error) => {
+                    checkpoint_failed = true;
+                    monitor.notice(&Notice::Checkpoint(error));
+                }
             }
-            if watch(&epoch).is_break() || monitor.is_cancelled() {
+            if watch(&epoch).is_break() || failed.is_some() || monitor.is_cancelled() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
-        });
+        };
+        let trained = train(engine, &setup.config, walk, &mut on_epoch);
         *cancelled = monitor.is_cancelled();
         // Below the limit of a smooth loss only rounding rises. Without a limit, steps may cross the optimum for ever, as those
         // before a checkpoint did. Momentum, Adam and schedules may overshoot for a while.
@@ -117,12 +137,11 @@ impl Loaded<'_> {
             }
             _ => Ok(trained),
         });
-        trained.map_err(|error| {
-            if let Err(error) = checkpoints.finish() {
-                monitor.notice(&Notice::Checkpoint(error));
-            }
-            setup.outside_error(error)
-        })
+        // At once: much may fail after a descent. If the run has a line, `conclude` tries again.
+        if let Err(unwritten) = checkpoints.finish(history) {
+            monitor.notice(&Notice::Checkpoint(unwritten));
+        }
+        trained.map_err(|error| setup.outside_error(error))
     }
 
     /// Writes the last checkpoint, measures how good the line is, and returns the outcome.
@@ -138,12 +157,13 @@ impl Loaded<'_> {
             source: self.prepared.source(),
             monitor: *monitor,
         };
-        let mut errors: Vec<Error> = self.checkpoints.finish().err().into_iter().collect();
+        let written = self.checkpoints.finish(&self.history);
+        let mut errors: Vec<Error> = written.err().into_iter().chain(self.failed).collect();
         let statistics = samples.inner().statistics();
         let measure = Measure {
             setup,
             statistics,
-            engine: &mut *self.engine,
+            engine: &mut self.engine,
             source: &source,
             goodness: options.measure,
             variance: options.variance,
@@ -188,6 +208,22 @@ impl Loaded<'_> {
         let drawn = self.prepared.is_drawn_on_the_device();
         outcome.warning = Warning::of(&outcome, loss, self.first_loss, drawn);
         outcome
+    }
+}
+
+/// Checks that there is memory for one more epoch, where that takes a larger block.
+fn room(history: &[Epoch], capacity: usize) -> Result<(), Error> {
+    if history.len() < capacity {
+        return Ok(());
+    }
+    let needed = 2 * size_of_val(history) as u64;
+    match Memory::new(needed / Storage::F32.bytes_per_sample()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::Memory {
+            what: format!("{} of the history", counted(history.len() as u64, "epoch")),
+            needed,
+            available: host::available(),
+        }),
     }
 }
 

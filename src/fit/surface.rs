@@ -104,7 +104,7 @@ impl Loaded<'_> {
         let thinned = Thinned::new(&prepared.samples, every);
         let mut of_some;
         let engine: &mut dyn Engine = if every == 1 {
-            &mut *self.engine
+            &mut self.engine
         } else {
             monitor.begin(Phase::Loading, thinned.samples());
             let loss = setup.scaling.loss(setup.loss);

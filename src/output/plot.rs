@@ -146,6 +146,8 @@ fn svg(panels: &[&dyn Picture]) -> io::Result<String> {
         head,
         &format!("<title>{titles}</title>\n<desc>{texts}</desc>\n"),
     );
+    // Column names may hold anything; XML does not.
+    svg.retain(|c| c == '\n' || super::is_harmless(c));
     Ok(svg
         .replacen(&of_units, &of_pixels, 1)
         .replace(DASHED_IN_SVG, "stroke-dasharray=\"70 50\""))

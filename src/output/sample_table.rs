@@ -10,7 +10,7 @@ use fall_line::error::Error;
 use fall_line::table::write::{Kind, Writer, kind};
 use rayon::prelude::*;
 
-use super::interrupts::{INTERRUPTED, Interrupts};
+use super::interrupts::Interrupts;
 use super::progress::Progress;
 
 /// A table of a source's samples, with a name for each column.
@@ -49,7 +49,7 @@ impl<F: Fn(Block) -> Vec<Vec<f64>>> SampleTable<'_, F> {
             Some(Stopped::Unread(error)) => Err(error),
             Some(Stopped::Interrupted) => {
                 super::notice(format!("interrupted: {} is not written", path.display()));
-                Ok(INTERRUPTED.into())
+                Ok(self.interrupts.exit_code())
             }
             None => written.map(|()| ExitCode::SUCCESS),
         }

@@ -9,6 +9,7 @@ use super::kind::{FileKind, MAGIC};
 use super::shared::SharedFile;
 use crate::data::OnLoad;
 use crate::error::Error;
+use crate::fault::{self, Fault};
 
 /// Bytes that a decompressor asks for at once.
 const PACKED_BUFFER: usize = 1 << 17;
@@ -147,6 +148,7 @@ struct CountedReader<'a> {
 
 impl Read for CountedReader<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        fault::point(Fault::Read)?;
         let read = self.file.read(bytes)?;
         (self.on_load)(read as u64);
         Ok(read)

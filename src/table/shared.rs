@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::Error;
+use crate::fault::{self, Fault};
 
 /// A file that is read and written by position: threads share it without a common offset.
 #[derive(Clone, Debug)]
@@ -70,6 +71,7 @@ impl SharedFile {
 
     /// Fills `bytes` with those of the file from `position` on.
     pub fn read_exact_at(&self, mut bytes: &mut [u8], mut position: u64) -> io::Result<()> {
+        fault::point(Fault::Read)?;
         while !bytes.is_empty() {
             #[cfg(unix)]
             let read = self.file.read_at(bytes, position);

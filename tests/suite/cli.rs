@@ -605,12 +605,25 @@ fn adapters_are_chosen_by_index_and_by_part_of_the_name() {
         ));
         assert_eq!(by_index["engine"]["name"], name);
         assert_eq!(by_index["engine"]["backend"], adapter["backend"]);
+        // The backend tells adapters of one name apart.
         let part = name.split_whitespace().next().unwrap().to_uppercase();
-        let by_name = json(&format!(
-            "train --samples 10 --epochs 1 --format json --engine gpu --adapter {part}"
-        ));
-        let found = by_name["engine"]["name"].as_str().unwrap().to_uppercase();
-        assert!(found.contains(&part));
+        let backend = adapter["backend"].as_str().unwrap();
+        let args = "train --samples 10 --epochs 1 --format json --engine gpu --adapter";
+        let by_name = fall_line()
+            .args(args.split(' '))
+            .arg(format!("{part}, {backend}"))
+            .output()
+            .unwrap();
+        let by_name: Value = serde_json::from_str(&stdout(&by_name)).unwrap();
+        assert_eq!(by_name["engine"], by_index["engine"]);
+    }
+    // All of them have a comma between their parts.
+    if adapters.as_array().unwrap().len() > 1 {
+        let text = refused(4, "train --adapter ,");
+        assert!(text.contains("matches several adapters: 0 "), "{text}");
+        for adapter in adapters.as_array().unwrap() {
+            assert!(text.contains(adapter["name"].as_str().unwrap()), "{text}");
+        }
     }
 }
 
@@ -639,6 +652,24 @@ fn where_there_is_no_adapter_it_says_how_to_get_one() {
     assert!(
         text.contains(&format!("; did you mean \"{name}\"?")),
         "{text}"
+    );
+    for (value, part) in [
+        ("garbage", "WGPU_BACKEND=garbage, which names none of"),
+        ("dx12", "WGPU_BACKEND=dx12 leaves"),
+    ] {
+        let mut none = fall_line();
+        none.arg("adapters").env("WGPU_BACKEND", value);
+        let output = none.output().unwrap();
+        assert_eq!(output.status.code(), Some(4));
+        assert!(stderr(&output).contains(part), "{output:?}");
+    }
+    // As if it were not set.
+    let mut all = fall_line();
+    all.args(["adapters", "--format", "json"])
+        .env("WGPU_BACKEND", "");
+    assert_eq!(
+        stdout(&all.output().unwrap()),
+        ran("adapters --format json")
     );
     let text = refused(4, "train --adapter nosuch");
     assert!(!text.contains("did you mean"), "{text}");

@@ -6,15 +6,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use program::{engines, fall_line, json, logged_epochs, ran, reach, refused, stderr};
+use fall_line::fit::Checkpoint;
+use program::{bits, engines, fall_line, json, logged_epochs, ran, reach, refused, run, stderr};
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// What the bits of a run show in: the line, its loss, and how many epochs it took.
-fn bits(result: &Value) -> Vec<String> {
-    let names = ["w", "b", "final_loss", "epochs", "converged"];
-    names.map(|name| result[name].to_string()).to_vec()
-}
 
 fn cars() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cars.csv");
@@ -198,8 +193,9 @@ fn checkpoints_come_when_they_are_due_and_at_the_end() {
         assert!(text.contains("would replace the checkpoint"), "{text}");
         fs::remove_file(old).unwrap();
     }
-    // Nothing else is left in the folder.
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    // Nothing else is left in the folder than it and the one before it.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    assert!(Checkpoint::before(&path).is_file());
     refused(2, "train --engine cpu --checkpoint-every 5");
     let text = refused(
         2,
@@ -241,6 +237,19 @@ fn a_damaged_or_foreign_checkpoint_is_refused() {
     }
     fs::write(&path, &good[..good.len() / 2]).unwrap();
     assert!(refused(3, &resume("")).contains("damaged"));
+    // The one before it is offered, if there is one.
+    let before = Checkpoint::before(&path);
+    fs::write(&before, &good).unwrap();
+    let text = refused(3, &resume(""));
+    assert!(
+        text.contains(&format!(
+            "resume from the one before it, {}",
+            before.display()
+        )),
+        "{text}"
+    );
+    ran(&format!("{train} -q --resume {}", before.display()));
+    fs::remove_file(before).unwrap();
     fs::write(&path, "").unwrap();
     assert!(refused(3, &resume("")).contains("not a checkpoint"));
     fs::write(&path, "{\"w\": 3}").unwrap();
@@ -267,7 +276,7 @@ fn a_damaged_or_foreign_checkpoint_is_refused() {
     }
     let other = |args: &str| {
         let args = format!("train {args} --resume {}", path.display());
-        let output = program::run(&args);
+        let output = run(&args);
         assert_eq!(output.status.code(), Some(2), "{args}");
         stderr(&output)
     };
@@ -330,6 +339,7 @@ fn the_history_goes_on_too() {
             fs::read_to_string(at(history)).unwrap()
         };
         let unbroken = train("--epochs 20", &format!("unbroken-{file}"));
+        fs::write(at("unbroken.other"), unbroken.replace("1", "2")).unwrap();
         let checkpoint = at("c.json");
         train(&format!("--epochs 9 --checkpoint {checkpoint}"), file);
         // Later epochs of another run's end are left out.
@@ -337,14 +347,30 @@ fn the_history_goes_on_too() {
         assert_eq!(on, unbroken);
         let again = train(&format!("--epochs 20 --resume {checkpoint}"), file);
         assert_eq!(again, unbroken);
-        fs::write(at(file), "a file of mine\n").unwrap();
-        let args = format!(
-            "train --engine cpu --samples 1e4 --resume {checkpoint} --history {}",
-            at(file)
+        // The checkpoint has it: another run's file is replaced like any other.
+        fs::copy(at("unbroken.other"), at(file)).unwrap();
+        assert_eq!(
+            train(&format!("--epochs 20 --resume {checkpoint}"), file),
+            unbroken
         );
-        assert!(refused(3, &args).contains("not a history"), "{args}");
-        assert_eq!(fs::read_to_string(at(file)).unwrap(), "a file of mine\n");
+        fs::remove_file(at(file)).unwrap();
+        assert_eq!(
+            train(&format!("--epochs 20 --resume {checkpoint}"), file),
+            unbroken
+        );
     }
+    // Without one in the checkpoint, the history begins with the epochs that are left, and that is told.
+    let (checkpoint, file) = (at("none.json"), at("late.csv"));
+    let train = "train --engine cpu --samples 1e4";
+    ran(&format!("{train} --epochs 9 --checkpoint {checkpoint}"));
+    let output = run(&format!(
+        "{train} --epochs 20 --resume {checkpoint} --history {file}"
+    ));
+    assert!(
+        stderr(&output).contains("begins with epoch 10"),
+        "{output:?}"
+    );
+    assert_eq!(fs::read_to_string(file).unwrap().lines().count(), 1 + 11);
 }
 
 /// The sums of integers are the same in any order, and so are all statistics but their checksum.

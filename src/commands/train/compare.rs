@@ -20,7 +20,7 @@ use super::terminal::Terminal;
 use super::{files, json, open, plot, report};
 use crate::cli::{Format, Panel, SurfaceSamples, Train};
 use crate::commands::set_threads;
-use crate::output::interrupts::INTERRUPTED;
+use crate::last_words::watch_drivers;
 use crate::output::number::{digits, number};
 use crate::output::{self, history};
 
@@ -48,6 +48,7 @@ pub fn compare(
         options.push(run.options(None)?);
     }
     set_threads(args.engine.threads)?;
+    watch_drivers();
     let mut chosen = Some(options[0].choose_engine()?);
     let (source, skipped) = open(args)?;
     let interrupts = terminal.listen()?;
@@ -112,7 +113,7 @@ pub fn compare(
     }
     let failed = output::written(written, args.output.quiet);
     if interrupts.interrupted() {
-        return Ok(INTERRUPTED.into());
+        return Ok(interrupts.exit_code());
     }
     let failed = failed.or(tell_doubts(args, &done));
     Ok(failed.map_or(ExitCode::SUCCESS, ExitCode::from))

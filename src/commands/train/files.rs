@@ -2,6 +2,7 @@
 
 use fall_line::atomic;
 use fall_line::error::Error;
+use fall_line::fit::Checkpoint;
 
 use crate::cli::Train;
 use crate::commands::open::files_of;
@@ -11,6 +12,7 @@ use crate::output::{history, plot as picture, refuse_to_replace};
 pub fn check(args: &Train) -> Result<(), Error> {
     let output = &args.output;
     let checkpoint = &args.checkpoints.checkpoint;
+    let before = &checkpoint.as_deref().map(Checkpoint::before);
     let data = files_of(&args.columns, &args.data)?;
     let plot = &output.plot.as_ref().map(|plot| plot.path.clone());
     let written = [
@@ -19,6 +21,7 @@ pub fn check(args: &Train) -> Result<(), Error> {
         ("--report", &output.report, Some(&["html"])),
         ("--save", &output.save, None),
         ("--checkpoint", checkpoint, None),
+        ("--checkpoint", before, None),
     ];
     for (at, (flag, path, endings)) in written.iter().enumerate() {
         let Some(path) = path else {

@@ -1,6 +1,5 @@
 //! The terminal that a run is watched from: a progress bar, notices, and Ctrl-C.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use fall_line::error::Error;
@@ -14,7 +13,6 @@ pub struct Terminal {
     quiet: bool,
     bar: Mutex<Option<Progress>>,
     interrupts: OnceLock<Interrupts>,
-    cancelled: AtomicBool,
 }
 
 impl Terminal {
@@ -23,7 +21,6 @@ impl Terminal {
             quiet,
             bar: Mutex::new(None),
             interrupts: OnceLock::new(),
-            cancelled: AtomicBool::new(false),
         }
     }
 
@@ -31,11 +28,6 @@ impl Terminal {
     pub fn listen(&self) -> Result<&Interrupts, Error> {
         let interrupts = Interrupts::listen()?;
         Ok(self.interrupts.get_or_init(|| interrupts))
-    }
-
-    /// Ends the descent after the epoch in hand.
-    pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
     }
 
     /// Takes the progress bar away.
@@ -90,7 +82,6 @@ impl Monitor for Terminal {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
-            || self.interrupts.get().is_some_and(Interrupts::interrupted)
+        self.interrupts.get().is_some_and(Interrupts::interrupted)
     }
 }

@@ -160,8 +160,9 @@ pub fn list() -> Vec<Adapter> {
     // Without the validation layers that a debug build would ask for: those of some distributions report errors that
     // are not there.
     descriptor.flags = wgpu::InstanceFlags::empty();
-    let instance = wgpu::Instance::new(descriptor.with_env());
-    let backends = wgpu::Backends::all().with_env();
+    let backends = backends_wanted().map_or(wgpu::Backends::all(), |(_, backends)| backends);
+    descriptor.backends = backends;
+    let instance = wgpu::Instance::new(descriptor);
     let mut found: Vec<wgpu::Adapter> = pollster::block_on(instance.enumerate_adapters(backends))
         .into_iter()
         .filter(|adapter| {
@@ -199,6 +200,13 @@ pub fn list() -> Vec<Adapter> {
         .collect()
 }
 
+/// Returns the value of `WGPU_BACKEND`, unless it is empty, and the backends that it names.
+fn backends_wanted() -> Option<(String, wgpu::Backends)> {
+    let names = std::env::var("WGPU_BACKEND").ok()?;
+    let backends = wgpu::Backends::from_comma_list(&names);
+    (!names.is_empty()).then_some((names, backends))
+}
+
 /// Returns the names of the backends that are compiled in.
 pub fn backends() -> Vec<&'static str> {
     let compiled = wgpu::Instance::enabled_backend_features();
@@ -209,33 +217,48 @@ pub fn backends() -> Vec<&'static str> {
         .collect()
 }
 
-/// Returns the adapter of an index, or the best one whose name, backend or kind contains `wanted`. `None` asks for the
-/// best adapter, even a software adapter.
+/// Returns the adapter of an index, or the one whose name, backend and kind contain all words of `wanted`. `None` asks for
+/// the best adapter, even a software adapter.
 ///
 /// # Errors
-/// [`Error::NoAdapter`], which lists the adapters and says how to get one.
+/// [`Error::NoAdapter`], which lists the adapters and says how to get one, and [`Error::ManyAdapters`].
 pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
     let mut adapters = list();
     if adapters.is_empty() {
         return Err(none());
     }
-    let wanted = wanted.unwrap_or_default();
-    let index = wanted.parse().ok().filter(|&index| index < adapters.len());
-    let at = index.or_else(|| {
-        adapters.iter().position(|adapter| {
-            let text = adapter.info.to_string().to_lowercase();
-            text.contains(&wanted.to_lowercase())
-        })
-    });
-    match at {
-        Some(at) => Ok(adapters.swap_remove(at)),
-        None => Err(Error::NoAdapter {
+    let Some(wanted) = wanted else {
+        return Ok(adapters.swap_remove(0));
+    };
+    let lower = wanted.to_lowercase();
+    let words: Vec<&str> = lower.split([' ', ',']).collect();
+    let index: Option<usize> = wanted.parse().ok().filter(|&index| index < adapters.len());
+    let is_meant = |adapter: &&Adapter| {
+        let text = adapter.info.to_string().to_lowercase();
+        words.iter().all(|&word| text.contains(word))
+    };
+    let meant: Vec<&Info> = match index {
+        Some(index) => vec![&adapters[index].info],
+        None => adapters
+            .iter()
+            .filter(is_meant)
+            .map(Adapter::info)
+            .collect(),
+    };
+    let listed = |infos: &[&Info]| {
+        let named = infos.iter().map(|info| format!("{} {info}", info.index));
+        named.collect()
+    };
+    match meant[..] {
+        [Info { index, .. }] => Ok(adapters.swap_remove(*index)),
+        [] => Err(Error::NoAdapter {
             wanted: Some(wanted.to_owned()),
-            adapters: adapters
-                .iter()
-                .map(|Adapter { info, .. }| format!("{} {info}", info.index))
-                .collect(),
+            adapters: listed(&adapters.iter().map(Adapter::info).collect::<Vec<_>>()),
             backends: None,
+        }),
+        _ => Err(Error::ManyAdapters {
+            wanted: wanted.to_owned(),
+            adapters: listed(&meant),
         }),
     }
 }
@@ -245,7 +268,13 @@ pub fn none() -> Error {
     Error::NoAdapter {
         wanted: None,
         adapters: Vec::new(),
-        backends: std::env::var("WGPU_BACKEND").ok(),
+        backends: backends_wanted().map(|(names, backends)| {
+            if backends.is_empty() {
+                format!("{names}, which names none of vulkan, metal, dx12 and gl,")
+            } else {
+                names
+            }
+        }),
     }
 }
 

@@ -1,13 +1,36 @@
 //! A device, its queue, and the first failure that they report.
 
+use std::mem;
 use std::ops::RangeTo;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use futures_intrusive::channel::shared::oneshot_channel;
 
 use super::adapter::Adapter;
 use crate::error::Error;
+use crate::fault::{self, Fault as Provoked};
+
+/// Seconds that a device may take to answer, beside those for the bytes that its work goes through. FALL_LINE_GPU_TIMEOUT sets
+/// others.
+const PATIENCE: f64 = 60.0;
+/// Bytes a second that hardware goes through at least, and a software adapter on a crowded machine.
+const SLOWEST: [u64; 2] = [100_000_000, 2_000_000];
+
+/// The call of a driver that is under way: when it has to be back, and the error if it is not.
+static UNDER_WAY: Mutex<Option<(Instant, String)>> = Mutex::new(None);
+
+/// Returns the error of a driver's call that has not come back in its time. Such a call can't be ended, only the process.
+pub fn overdue() -> Option<String> {
+    let under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+    let late = under_way
+        .as_ref()
+        .filter(|(until, _)| Instant::now() > *until);
+    late.map(|(_, error)| error.clone())
+}
 
 /// An open device.
 ///
@@ -22,13 +45,29 @@ pub struct Device {
     /// True if it is reached through GL.
     pub gl: bool,
     name: String,
+    driver: String,
     fault: Arc<Mutex<Option<Fault>>>,
+    /// The time that it may take to answer, beside that for its work.
+    pub(super) patience: Duration,
+    /// Bytes that the work of all submissions so far goes through, and that of the submissions which are known to be done.
+    submitted: AtomicU64,
+    done: AtomicU64,
+}
+
+/// Work that was submitted to a device.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    index: wgpu::SubmissionIndex,
+    /// [`Device::submitted`] with it.
+    bytes: u64,
 }
 
 /// A failure that wgpu reported.
 #[derive(Debug)]
 enum Fault {
     OutOfMemory,
+    /// The device is gone, for a reason on one line.
+    Lost(String),
     /// Anything else, on one line.
     Other(String),
 }
@@ -57,8 +96,9 @@ impl Device {
         }));
         let first = Arc::clone(&fault);
         device.set_device_lost_callback(move |_, reason| {
-            let text = format!("the device was lost: {reason}");
-            keep_first(&first, Fault::Other(text));
+            // Whatever else fails, fails for this reason.
+            let lost = Fault::Lost(reason.split_whitespace().collect::<Vec<_>>().join(" "));
+            *first.lock().unwrap_or_else(PoisonError::into_inner) = Some(lost);
         });
         Ok(Device {
             device,
@@ -66,7 +106,11 @@ impl Device {
             software: adapter.info().software,
             gl: adapter.adapter.get_info().backend == wgpu::Backend::Gl,
             name,
+            driver: adapter.info().driver.clone(),
             fault,
+            patience: patience(),
+            submitted: AtomicU64::new(0),
+            done: AtomicU64::new(0),
         })
     }
 
@@ -82,6 +126,9 @@ impl Device {
 
     /// Returns what `make` makes. If the adapter has no memory for all of it, releases it and returns `None`.
     pub fn if_memory<T>(&self, make: impl FnOnce() -> T) -> Result<Option<T>, Error> {
+        if fault::point(Provoked::Buffer).is_err() {
+            return Ok(None);
+        }
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let made = make();
         let refused = pollster::block_on(scope.pop()).is_some();
@@ -91,12 +138,30 @@ impl Device {
 
     /// Returns an error if anything has gone wrong so far.
     pub fn check(&self) -> Result<(), Error> {
-        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*fault {
+        let fault = || self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*fault(), Some(Fault::Other(_))) {
+            // If the cause is that the device was lost, that is told from within poll.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.device.poll(wgpu::PollType::Poll)));
+        }
+        match &*fault() {
             None => Ok(()),
             Some(Fault::OutOfMemory) => Err(self.out_of_memory(None)),
+            Some(Fault::Lost(reason)) => Err(self.lost(reason)),
             Some(Fault::Other(text)) => Err(self.failed(text)),
         }
+    }
+
+    /// Submits work that goes through so many bytes.
+    pub fn submit(&self, encoder: wgpu::CommandEncoder, bytes: u64) -> Submission {
+        if fault::point(Provoked::Submit).is_err() {
+            self.device.destroy();
+        }
+        let before = self.submitted.fetch_add(bytes, Ordering::Relaxed);
+        let bytes = before + bytes;
+        let index = self.watched(self.time_for(bytes), || {
+            self.queue.submit([encoder.finish()])
+        });
+        Submission { index, bytes }
     }
 
     /// Maps the first bytes of a buffer once the submission that last used it has run, or at once if there is none.
@@ -105,22 +170,20 @@ impl Device {
         buffer: &wgpu::Buffer,
         bytes: RangeTo<u64>,
         mode: wgpu::MapMode,
-        used_by: Option<wgpu::SubmissionIndex>,
+        used_by: Option<&Submission>,
     ) -> Result<(), Error> {
+        fault::point(Provoked::Map)
+            .map_err(|error| self.failed(&format!("a buffer can't be mapped: {error}")))?;
         let (sender, receiver) = oneshot_channel();
         buffer.slice(bytes).map_async(mode, move |result| {
             // Sending fails only if the receiver is gone, and then nobody waits.
             let _ = sender.send(result);
         });
-        let poll = match used_by {
-            Some(submission_index) => wgpu::PollType::Wait {
-                submission_index: Some(submission_index),
-                timeout: None,
-            },
-            None => wgpu::PollType::Poll,
-        };
         // The callback runs inside poll, so poll comes before the wait.
-        self.poll(poll)?;
+        match used_by {
+            Some(submission) => self.wait(submission)?,
+            None => self.poll(wgpu::PollType::Poll)?,
+        }
         match pollster::block_on(receiver.receive()) {
             Some(Ok(())) => Ok(()),
             Some(Err(error)) => Err(self.failed(&one_line(&error))),
@@ -129,24 +192,92 @@ impl Device {
     }
 
     /// Waits until a submission has run.
-    pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] if the device takes longer than its work and that before it can take.
+    pub fn wait(&self, submission: &Submission) -> Result<(), Error> {
         self.poll(wgpu::PollType::Wait {
-            submission_index: Some(submission),
-            timeout: None,
-        })
+            submission_index: Some(submission.index.clone()),
+            timeout: Some(self.time_for(submission.bytes)),
+        })?;
+        self.done.fetch_max(submission.bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Returns the time that the device may take for work, up to so many bytes of all that was submitted.
+    fn time_for(&self, bytes: u64) -> Duration {
+        let left = bytes.saturating_sub(self.done.load(Ordering::Relaxed));
+        self.patience + Duration::from_secs(left / SLOWEST[usize::from(self.software)])
     }
 
     /// Polls the device. If it was lost, wgpu 30 panics in poll, or can't find the submission.
-    fn poll(&self, poll: wgpu::PollType) -> Result<(), Error> {
-        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll)));
+    fn poll(&self, mut poll: wgpu::PollType) -> Result<(), Error> {
+        let time = match &poll {
+            wgpu::PollType::Wait { timeout, .. } => timeout.unwrap_or(self.patience),
+            wgpu::PollType::Poll => self.patience,
+        };
+        let until = Instant::now() + time;
+        let polled = self.watched(time, || {
+            loop {
+                let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll.clone())));
+                let left = until.saturating_duration_since(Instant::now());
+                match &mut poll {
+                    // GL waits for 4 seconds at most.
+                    wgpu::PollType::Wait { timeout, .. }
+                        if matches!(polled, Ok(Err(wgpu::PollError::Timeout)))
+                            && !left.is_zero() =>
+                    {
+                        *timeout = Some(left);
+                    }
+                    _ => break polled,
+                }
+            }
+        });
         self.check()?;
         match polled {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(self.failed("the device was lost")),
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().map_or("", |text| text);
-                Err(self.failed(&format!("the device was lost: {text}")))
+            Ok(Err(wgpu::PollError::Timeout)) => {
+                // Dropping the device would wait for it without an end.
+                mem::forget((self.device.clone(), self.queue.clone()));
+                Err(self.late(time))
             }
+            Ok(Err(_)) => Err(self.lost("")),
+            Err(panic) => Err(self.lost(panic.downcast_ref::<String>().map_or("", |text| text))),
+        }
+    }
+
+    /// Calls the driver, which should be back in this time.
+    fn watched<R>(&self, time: Duration, call: impl FnOnce() -> R) -> R {
+        let under_way = || UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+        // Half as much again: where the driver can tell that it is late, that comes first.
+        let until = Instant::now() + time + self.patience / 2;
+        *under_way() = Some((until, self.late(time).to_string()));
+        if fault::point(Provoked::Hang).is_err() {
+            loop {
+                thread::park();
+            }
+        }
+        let done = call();
+        *under_way() = None;
+        done
+    }
+
+    /// Returns the error that the device has not answered in its time.
+    fn late(&self, time: Duration) -> Error {
+        self.failed(&format!(
+            "its driver, {}, has not answered for {:.1} s: use another adapter or the CPU engine, or set \
+             FALL_LINE_GPU_TIMEOUT to more seconds",
+            self.driver,
+            time.as_secs_f64()
+        ))
+    }
+
+    /// Returns the error that the device is gone.
+    fn lost(&self, reason: &str) -> Error {
+        Error::DeviceLost {
+            adapter: self.name.clone(),
+            driver: self.driver.clone(),
+            reason: reason.trim_end_matches([':', ' ', '.']).to_owned(),
         }
     }
 
@@ -180,6 +311,14 @@ fn not_opened(adapter: &Adapter, text: &str) -> Error {
         };
     }
     adapter.failed(&format!("cannot be opened: {text}"))
+}
+
+/// Returns the time that a device may take to answer.
+fn patience() -> Duration {
+    let seconds = std::env::var("FALL_LINE_GPU_TIMEOUT").ok();
+    let seconds = seconds.and_then(|text| text.parse().ok());
+    let seconds = seconds.filter(|seconds: &f64| (0.0..1e9).contains(seconds));
+    Duration::from_secs_f64(seconds.unwrap_or(PATIENCE))
 }
 
 /// Keeps a failure unless there is an earlier one.

@@ -199,7 +199,7 @@ impl<'a> DrawSamples<'a> {
             pass.set_immediates(0, bytemuck::bytes_of(&draw));
             pass.dispatch_workgroups(draw.vec4s.div_ceil(WORKGROUP_SIZE), 1, 1);
             drop(pass);
-            self.device.queue.submit([encoder.finish()]);
+            self.device.submit(encoder, 16 * u64::from(draw.vec4s));
         }
         self.device.check()
     }

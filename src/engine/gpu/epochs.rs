@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::device::Device;
+use super::device::{Device, Submission};
 use super::kernels::{DRIFT, Dispatch, Kernels, Record, Recorder, UNIFORMS, bind};
 use super::layout::ALONE;
 use super::samples::Shard;
@@ -88,7 +88,7 @@ struct Slot {
 struct Submitted {
     slot: usize,
     epochs: u32,
-    index: wgpu::SubmissionIndex,
+    submission: Submission,
     at: Instant,
 }
 
@@ -124,6 +124,11 @@ impl Epochs {
     pub fn samples(&self) -> u64 {
         let samples = self.shards.iter().map(|bound| bound.shard.samples);
         samples.map(u64::from).sum()
+    }
+
+    /// Returns the bytes of these samples.
+    pub fn bytes(&self) -> u64 {
+        self.shards.iter().map(|bound| bound.shard.bytes()).sum()
     }
 
     /// Runs `epochs` epochs that start with `dispatch`, and hands each record to `take`, in order.
@@ -176,7 +181,7 @@ impl Epochs {
         let done = Submitted {
             slot: 0,
             epochs: records,
-            index: device.queue.submit([encoder.finish()]),
+            submission: device.submit(encoder, 0),
             at: Instant::now(),
         };
         self.read(device, &done, &mut take)
@@ -199,7 +204,7 @@ impl Epochs {
         Submitted {
             slot,
             epochs,
-            index: device.queue.submit([encoder.finish()]),
+            submission: device.submit(encoder, u64::from(epochs) * self.bytes()),
             at: Instant::now(),
         }
     }
@@ -218,7 +223,7 @@ impl Epochs {
             readback,
             ..bytes,
             wgpu::MapMode::Read,
-            Some(done.index.clone()),
+            Some(&done.submission),
         )?;
         let end = Instant::now();
         let view = readback

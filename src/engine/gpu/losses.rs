@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::device::Device;
+use super::device::{Device, Submission};
 use super::kernels::{bind, layout, module, uniform_layout};
 use super::program::{constants, samples};
 use super::samples::Shard;
@@ -186,12 +186,19 @@ pub struct PartialSums {
     workgroups: u32,
 }
 
+impl BoundLines {
+    /// Returns the number of times that a dispatch goes through the samples.
+    pub fn passes(&self) -> u64 {
+        self.fours.into()
+    }
+}
+
 impl PartialSums {
     /// Waits for the submission, and adds its sums to those of each line.
     pub fn add_to(
         self,
         device: &Device,
-        submission: wgpu::SubmissionIndex,
+        submission: &Submission,
         sums: &mut [f64],
     ) -> Result<(), Error> {
         let whole = ..self.readback.size();

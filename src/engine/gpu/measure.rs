@@ -69,10 +69,11 @@ impl GpuEngine<'_> {
         recorder.finish(queue);
         encoder.resolve_query_set(&query_set, 0..2, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &readback, 0, None);
-        let submission = queue.submit([encoder.finish()]);
+        let bytes = u64::from(epochs) * self.epochs.bytes();
+        let submission = self.device.submit(encoder, bytes);
         let whole = ..readback.size();
         self.device
-            .map(&readback, whole, wgpu::MapMode::Read, Some(submission))?;
+            .map(&readback, whole, wgpu::MapMode::Read, Some(&submission))?;
         let view = readback
             .get_mapped_range(..)
             .map_err(|error| self.device.failed(&error.to_string()))?;
@@ -100,8 +101,7 @@ impl GpuEngine<'_> {
     /// # Errors
     /// [`Error::Gpu`] if the adapter fails.
     pub fn roofs(mut self) -> Result<Roofs, Error> {
-        let shards = self.epochs.shards.iter();
-        let bytes: u64 = shards.map(|bound| bound.shard.bytes()).sum();
+        let bytes = self.epochs.bytes();
         // Raises the clocks.
         self.evaluate(Model { w: 0.0, b: 0.0 })?;
         let read = self.best_read()?;
@@ -173,10 +173,11 @@ impl GpuEngine<'_> {
         record: impl Fn(&Self, u32) -> wgpu::CommandEncoder,
     ) -> Result<Duration, Error> {
         let time = |rounds| {
-            let commands = record(self, rounds).finish();
+            let commands = record(self, rounds);
             let start = Instant::now();
-            let submission = self.device.queue.submit([commands]);
-            self.device.wait(submission)?;
+            let bytes = u64::from(rounds) * self.epochs.bytes();
+            let submission = self.device.submit(commands, bytes);
+            self.device.wait(&submission)?;
             Ok::<_, Error>(start.elapsed() / rounds)
         };
         // More rounds, until the submit itself is a small part.

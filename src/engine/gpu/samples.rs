@@ -7,7 +7,7 @@ use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
 use super::control::Control;
-use super::device::Device;
+use super::device::{Device, Submission};
 use super::layout::{Placement, STAGED_BLOCKS, block_bytes, column_bytes};
 use super::units::Units;
 use crate::data::host::Memory;
@@ -154,7 +154,7 @@ pub struct Staging {
     /// The buffer that was filled last, and the other one.
     pub buffers: [wgpu::Buffer; 2],
     /// The submission that copies each.
-    copied: [Option<wgpu::SubmissionIndex>; 2],
+    copied: [Option<Submission>; 2],
 }
 
 impl Staging {
@@ -193,7 +193,7 @@ impl Staging {
                 controls.push(self.fill(device, source, blocks.clone(), Some(on_load))?);
                 let mut encoder = device.device.create_command_encoder(&Default::default());
                 self.copy(&mut encoder, blocks, first, shard);
-                self.submit(device, encoder)?;
+                self.submit(device, encoder, 1)?;
             }
             first = end;
         }
@@ -216,7 +216,7 @@ impl Staging {
         let buffer = &self.buffers[0];
         let mapped = self.copied[0].take();
         let whole = ..buffer.size();
-        device.map(buffer, whole, wgpu::MapMode::Write, mapped)?;
+        device.map(buffer, whole, wgpu::MapMode::Write, mapped.as_ref())?;
         let mut view = buffer
             .get_mapped_range_mut(..)
             .map_err(|error| device.failed(&error.to_string()))?;
@@ -286,13 +286,14 @@ impl Staging {
         }
     }
 
-    /// Submits the copy, and all else that was recorded with it.
+    /// Submits the copy, and all else that was recorded with it: so many passes over the copied samples.
     pub fn submit(
         &mut self,
         device: &Device,
         encoder: wgpu::CommandEncoder,
-    ) -> Result<wgpu::SubmissionIndex, Error> {
-        let submission = device.queue.submit([encoder.finish()]);
+        passes: u64,
+    ) -> Result<Submission, Error> {
+        let submission = device.submit(encoder, passes * self.buffers[0].size());
         self.copied[0] = Some(submission.clone());
         device.check().map(|()| submission)
     }

@@ -75,7 +75,7 @@ impl Stream<'_> {
             recorder.reduce_samples(&slot.group, &epochs.before, &dispatch, slot.workgroups);
             recorder.reduce_partials(&slot.group, epochs.after(), &dispatch);
             recorder.finish(&device.queue);
-            self.staging.submit(device, encoder)?;
+            self.staging.submit(device, encoder, 2)?;
         }
         Ok((control, records))
     }
@@ -98,8 +98,8 @@ impl Stream<'_> {
             let mut encoder = device.device.create_command_encoder(&Default::default());
             self.staging.copy(&mut encoder, blocks, first, shard);
             let part = kernel.record(device, &mut encoder, lines, shard, samples as u32);
-            let submission = self.staging.submit(device, encoder)?;
-            part.add_to(device, submission, sums)?;
+            let submission = self.staging.submit(device, encoder, lines.passes())?;
+            part.add_to(device, &submission, sums)?;
         }
         Ok(())
     }

@@ -181,3 +181,68 @@ fn the_workgroup_that_trains_alone_has_an_invocation_for_each_load() {
         assert_eq!(invocations_alone(false, samples, most), size);
     }
 }
+
+/// A submit that takes seconds is given up once the device's patience is over. What it does meanwhile ends by itself.
+#[test]
+fn a_device_that_does_not_answer_is_given_up() {
+    // Each turn waits for the one before. llvmpipe leaves all loops after 65,535 turns, so there are many workgroups.
+    let slow = "@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+         @compute @workgroup_size(1) fn slow() {
+             var a = out[0];
+             for (var i = 0u; i < 60000u; i++) {
+                 a = (a ^ (a >> 7u)) * 1664525u + 1013904223u;
+             }
+             out[0] = a;
+         }";
+    with_every_adapter(|adapter| {
+        let mut device = Device::open(&adapter).unwrap();
+        let gpu = &device.device;
+        let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: None,
+            source: wgpu::ShaderSource::Wgsl(slow.into()),
+        });
+        let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: None,
+            module: &module,
+            entry_point: None,
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        let out = gpu.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 4,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        });
+        let group = kernels::bind(gpu, &pipeline.get_bind_group_layout(0), &[(0, &out)]);
+        let mut encoder = gpu.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_pipeline(&pipeline);
+        pass.set_bind_group(0, &group, &[]);
+        pass.dispatch_workgroups(4_000, 1, 1);
+        drop(pass);
+        let start = Instant::now();
+        let submission = device.submit(encoder, 0);
+        if start.elapsed() > Duration::from_millis(100) {
+            println!("{}: computes within the submit", adapter.info());
+            return;
+        }
+        device.patience = Duration::ZERO;
+        let start = Instant::now();
+        let error = device.wait(&submission).unwrap_err();
+        assert!(
+            error.to_string().contains("has not answered for"),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains(&adapter.info().driver),
+            "{error}"
+        );
+        println!("{}: given up after {:?}", adapter.info(), start.elapsed());
+        // With more bytes it is given more time.
+        let encoder = device.device.create_command_encoder(&Default::default());
+        let much = device.submit(encoder, 60 * 100_000_000);
+        device.wait(&much).unwrap();
+    });
+}

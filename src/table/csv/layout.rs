@@ -5,7 +5,7 @@ use csv::ByteRecord;
 use super::clean::{Cleaner, Separator, is_rule};
 use super::parse::{line_ends, reader};
 use super::value::{Missing, TimeFormat, Written, may_be_value};
-use crate::error::{Ambiguity, Error, NamedColumn, TableKind};
+use crate::error::{Ambiguity, Error, NamedColumn, TableKind, grouped};
 use crate::table::request::{ColumnChoice, Request};
 
 use self::column::Shapes;
@@ -17,6 +17,8 @@ mod header;
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// The first lines, in which a table that is drawn has a rule.
 const MOST_ABOVE: usize = 20;
+/// The largest number of columns: each takes memory, many times that of an empty field.
+const MOST_COLUMNS: usize = 100_000;
 /// The mark of comments that needs no flag.
 const COMMENT: &str = "#";
 
@@ -66,7 +68,7 @@ impl Layout {
             skipped += 1;
         }
         let text = &text[offset_of_line(text, skipped)..];
-        let separators = match separator {
+        let mut separators = match separator {
             Some(byte) => vec![Separator::of(byte)],
             None => {
                 let others = SEPARATORS.into_iter().filter(|byte| *byte != usual);
@@ -74,6 +76,17 @@ impl Layout {
                 bytes.chain([Separator::Blanks]).collect()
             }
         };
+        let too_wide = |separator: &Separator| is_too_wide(text, *separator);
+        if let Some(separator) = separators.iter().find(|separator| {
+            // Long texts have as many blanks.
+            **separator != Separator::Blanks && too_wide(separator)
+        }) {
+            return Err(Error::Data(format!(
+                "{name} has more than {} columns, separated by {separator}: cut out those that are needed first",
+                grouped(MOST_COLUMNS as u64)
+            )));
+        }
+        separators.retain(|separator| !too_wide(separator));
         // Made anew each time: the lines of a head may be very long.
         let heads = || {
             let separators = separators.iter();
@@ -126,6 +139,30 @@ impl Layout {
     pub fn style(&self, at: usize) -> Option<&str> {
         self.styles[at].as_deref()
     }
+}
+
+/// Returns whether a line has more than [`MOST_COLUMNS`] columns. Separators in quotes don't count.
+fn is_too_wide(text: &[u8], separator: Separator) -> bool {
+    let columns = |line: &[u8]| {
+        let (mut quoted, mut before) = (false, b'"');
+        let ends = line.iter().filter(|&&byte| {
+            quoted ^= byte == b'"';
+            let ends = !quoted
+                && match separator {
+                    Separator::Byte(separator) => byte == separator,
+                    Separator::Blanks => {
+                        matches!(byte, b' ' | b'\t') && !matches!(before, b' ' | b'\t')
+                    }
+                };
+            before = byte;
+            ends
+        });
+        ends.count()
+    };
+    let lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
+    lines
+        .filter(|line| line.len() > MOST_COLUMNS)
+        .any(|line| columns(line) >= MOST_COLUMNS)
 }
 
 /// Returns the position after so many line ends.

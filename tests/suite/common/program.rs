@@ -38,6 +38,12 @@ pub fn json(args: &str) -> Value {
     serde_json::from_str(&ran(args)).unwrap()
 }
 
+/// What the bits of a run show in: the line, its loss, and how many epochs it took.
+pub fn bits(result: &Value) -> Vec<String> {
+    let names = ["w", "b", "final_loss", "epochs", "converged"];
+    names.map(|name| result[name].to_string()).to_vec()
+}
+
 /// Returns the epoch, loss, w and b of a line of the log, or `None` for any other line.
 pub fn logged(line: &str) -> Option<[f64; 4]> {
     let numbers: Result<Vec<f64>, _> = line.split_whitespace().map(str::parse).collect();
@@ -81,8 +87,13 @@ pub fn refused(code: i32, args: &str) -> String {
 
 /// What Ctrl-C does.
 pub fn interrupt(child: &Child) {
+    send(child, "INT");
+}
+
+/// Sends a signal.
+pub fn send(child: &Child, signal: &str) {
     let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([format!("-{signal}"), child.id().to_string()])
         .status();
     assert!(kill.unwrap().success());
 }

@@ -40,13 +40,13 @@ fn read(device: &Device, column: &wgpu::Buffer) -> Vec<f32> {
     });
     let mut encoder = device.device.create_command_encoder(&Default::default());
     encoder.copy_buffer_to_buffer(column, 0, &readback, 0, None);
-    let copied = device.queue.submit([encoder.finish()]);
+    let copied = device.submit(encoder, column.size());
     device
         .map(
             &readback,
             ..readback.size(),
             wgpu::MapMode::Read,
-            Some(copied),
+            Some(&copied),
         )
         .unwrap();
     let view = readback.get_mapped_range(..).unwrap();
