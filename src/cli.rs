@@ -20,12 +20,14 @@ use fall_line::loss::Loss;
 
 pub use self::bench::{Bench, Files};
 pub use self::columns::Columns;
+pub use self::doctor::{Doctor, Required, Task};
 pub use self::files::{Generate, Predict};
 use self::parse::*;
 pub use self::train::{LogEvery, Panel, SurfaceSamples, Train};
 
 mod bench;
 mod columns;
+mod doctor;
 mod files;
 mod parse;
 mod train;
@@ -97,6 +99,11 @@ pub enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: Format,
     },
+    /// Check that the adapters compute right, each in a process of its own
+    ///
+    /// Sums whose answers are known run on every adapter, within seconds. A driver that crashes or hangs is a row of the
+    /// table. The exit code is 4 if an adapter fails, or none is there.
+    Doctor(Doctor),
     /// Run the NumPy tutorial's script, digit by digit
     ///
     /// The script draws 100 samples of y = 4 + 3x + noise by np.random.seed(20). It runs 50 epochs of gradient descent on

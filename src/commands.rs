@@ -7,6 +7,7 @@ use fall_line::error::Error;
 pub mod adapters;
 pub mod bench;
 pub mod completions;
+pub mod doctor;
 pub mod generate;
 pub mod man;
 mod open;

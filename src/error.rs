@@ -240,7 +240,7 @@ pub enum Error {
         drawn: bool,
     },
 
-    /// An engine failed while it was timed.
+    /// An engine failed while it was timed, or an adapter failed its examination.
     #[error("{0}")]
     Failed(String),
 

@@ -59,6 +59,8 @@ pub mod atomic;
 #[cfg(feature = "gpu")]
 pub mod bench;
 pub mod data;
+#[cfg(feature = "gpu")]
+pub mod doctor;
 pub mod engine;
 pub mod error;
 mod fault;

@@ -66,6 +66,7 @@ fn run() -> ExitCode {
         Command::Bench(args) => commands::bench::bench(&args),
         Command::Tutorial(args) => commands::tutorial::tutorial(&args),
         Command::Adapters { format } => commands::adapters::adapters(format),
+        Command::Doctor(args) => commands::doctor::doctor(&args),
         Command::Completions { shell } => commands::completions::completions(shell),
         Command::Man { page, output } => commands::man::man(page.as_deref(), output.as_deref()),
     };

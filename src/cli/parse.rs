@@ -27,6 +27,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "not a time such as 1s or 250ms".to_owned())
 }
 
+/// A time above 0.
+pub fn time_limit(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be above 0".to_owned()),
+        time => Ok(time),
+    }
+}
+
 /// `1e8`, `250k`, `10M`, `1_000_000`: the suffix becomes an exponent, so that no digit is rounded.
 pub fn count(text: &str) -> Result<u64, String> {
     let mut digits = text.replace('_', "");

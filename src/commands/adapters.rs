@@ -37,7 +37,7 @@ fn table(adapters: &[&Info]) -> String {
             info.index.to_string(),
             output::printable(&info.name),
             info.backend.clone(),
-            info.kind.to_owned(),
+            info.kind.name().to_owned(),
             format!("{} MiB", info.binding_bytes >> 20),
         ]);
     }
@@ -68,7 +68,7 @@ mod tests {
             index,
             name: name.to_owned(),
             backend: "vulkan".to_owned(),
-            kind: "software adapter",
+            kind: adapter::Kind::Software,
             software: true,
             driver: driver.to_owned(),
             binding_bytes: 128 << 20,

@@ -102,6 +102,15 @@ pub struct Columns<'a, T = f32> {
     y: &'a [T],
 }
 
+impl Columns<'static> {
+    /// One sample, at (0, 0).
+    #[cfg(feature = "gpu")]
+    pub(crate) const ORIGIN: Self = Columns {
+        x: &[0.0],
+        y: &[0.0],
+    };
+}
+
 impl<'a, T> Columns<'a, T> {
     /// Returns samples of these x and y.
     ///

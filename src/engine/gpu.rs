@@ -7,7 +7,7 @@
 //! - `kernels`: the compiled phases; `units`; `control`.
 //! - `samples`: buffers and upload.
 //! - `epochs`: recording, submitting and reading back; `stream`.
-//! - `draw`, `losses`, `tune`, `plan`, then this file, and `measure`.
+//! - `draw`, `losses`, `tune`, `plan`, then this file, `measure` and `probe`.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use self::losses::{LossKernel, PartialSums};
 use self::samples::{Shard, Shards, Staging};
 use self::stream::Stream;
 use self::units::Units;
-use super::{Description, Engine, Step, Storage, host_loop};
+use super::{Description, Engine, Step, Storage, Tuning, host_loop};
 use crate::data::threefry::Threefry;
 use crate::data::{BLOCK, OnLoad, Source};
 use crate::error::{Error, Setting};
@@ -38,6 +38,7 @@ pub mod losses;
 pub mod measure;
 mod options;
 pub mod plan;
+mod probe;
 pub mod program;
 mod samples;
 mod stream;
@@ -63,6 +64,7 @@ pub struct GpuEngine<'a> {
     /// The other samples; `None` if all stay.
     stream: Option<Stream<'a>>,
     placement: Placement,
+    tuning: Tuning,
     description: Description,
     timings: Timings,
 }
@@ -145,6 +147,7 @@ impl<'a> GpuEngine<'a> {
             loss_kernel: None,
             stream,
             placement,
+            tuning,
             description: info.description(options.storage, tuning, placement.resident),
             timings,
         };
@@ -206,6 +209,7 @@ impl<'a> GpuEngine<'a> {
             loss_kernel: None,
             stream: None,
             placement,
+            tuning,
             description: info.description(options.storage, tuning, placement.resident),
             timings,
         };

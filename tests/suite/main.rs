@@ -14,6 +14,7 @@ mod compare;
 mod csv;
 mod data;
 mod descent;
+mod doctor;
 mod draw;
 mod engines;
 mod errors;

@@ -27,7 +27,11 @@ pub fn headline(machine: &Machine, adapters: &[&Info], settings: &Settings) -> V
         machine.os
     )];
     lines.extend(adapters.iter().map(|info| {
-        let kind = if info.software { SOFTWARE } else { info.kind };
+        let kind = if info.software {
+            SOFTWARE
+        } else {
+            info.kind.name()
+        };
         format!(
             "gpu {}:   {}, {}, {kind}",
             info.index, info.name, info.backend

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::options::Options;
 use super::program::{Parameters, Sum, Variant};
@@ -71,6 +71,24 @@ impl Adapter {
         self.adapter.features() & FEATURES
     }
 
+    /// Returns what it can do.
+    pub fn abilities(&self) -> Abilities {
+        let (info, limits) = (self.adapter.get_info(), self.adapter.limits());
+        let features = self.features();
+        let downlevel = self.adapter.get_downlevel_capabilities().flags;
+        Abilities {
+            buffer_bytes: limits.max_buffer_size,
+            workgroup_invocations: limits.max_compute_invocations_per_workgroup,
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            subgroup_sizes: features
+                .contains(wgpu::Features::SUBGROUP)
+                .then_some((info.subgroup_min_size, info.subgroup_max_size)),
+            immediates: features.contains(wgpu::Features::IMMEDIATES),
+            f16_storage: downlevel.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32),
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+        }
+    }
+
     /// Returns the error that the adapter has a problem.
     pub(super) fn failed(&self, problem: &str) -> Error {
         Error::Gpu {
@@ -80,8 +98,60 @@ impl Adapter {
     }
 }
 
+/// The kind of an adapter, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Kind {
+    /// A GPU with memory of its own.
+    #[serde(rename = "discrete GPU")]
+    Discrete,
+    /// A GPU that shares the processor's memory.
+    #[serde(rename = "integrated GPU")]
+    Integrated,
+    /// A GPU as a virtual machine shows it.
+    #[serde(rename = "virtual GPU")]
+    Virtual,
+    /// A GPU whose driver doesn't say more.
+    #[serde(rename = "GPU")]
+    Other,
+    /// An adapter that computes on the CPU.
+    #[serde(rename = "software adapter")]
+    Software,
+}
+
+impl Kind {
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Discrete => "discrete GPU",
+            Kind::Integrated => "integrated GPU",
+            Kind::Virtual => "virtual GPU",
+            Kind::Other => "GPU",
+            Kind::Software => "software adapter",
+        }
+    }
+}
+
+/// Limits of an adapter, and the features that the engine uses if they are there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Abilities {
+    /// The largest buffer, in bytes.
+    pub buffer_bytes: u64,
+    /// The largest number of invocations of a workgroup.
+    pub workgroup_invocations: u32,
+    /// Memory of a workgroup, in bytes.
+    pub workgroup_bytes: u32,
+    /// The smallest and the largest subgroup; `None` if it has no subgroups.
+    pub subgroup_sizes: Option<(u32, u32)>,
+    /// True if parameters can travel with their dispatch.
+    pub immediates: bool,
+    /// True if samples can be stored in f16.
+    pub f16_storage: bool,
+    /// True if it can measure the time of a pass.
+    pub timestamps: bool,
+}
+
 /// The facts about an adapter that are known before it is used.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Info {
     /// Its index in [`list`], the best adapter first.
     pub index: usize,
@@ -89,8 +159,8 @@ pub struct Info {
     pub name: String,
     /// The graphics API: `vulkan`, `gl`, `metal`, `dx12`.
     pub backend: String,
-    /// `discrete GPU`, `integrated GPU`, `virtual GPU`, `software adapter` or `GPU`.
-    pub kind: &'static str,
+    /// Its kind.
+    pub kind: Kind,
     /// True if it computes on the CPU.
     pub software: bool,
     /// The driver's name and version.
@@ -102,7 +172,7 @@ pub struct Info {
 impl Info {
     /// Returns whether it shares the processor's memory. Such adapters have few multiprocessors.
     pub(super) fn integrated(&self) -> bool {
-        self.kind == kind(wgpu::DeviceType::IntegratedGpu)
+        self.kind == Kind::Integrated
     }
 
     /// Returns how the work is best shared out on adapters of this kind, unmeasured.
@@ -148,7 +218,7 @@ impl Info {
 
 impl fmt::Display for Info {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}, {}", self.name, self.backend, self.kind)
+        write!(f, "{}, {}, {}", self.name, self.backend, self.kind.name())
     }
 }
 
@@ -173,7 +243,7 @@ pub fn list() -> Vec<Adapter> {
         .collect();
     found.sort_by_key(|adapter| {
         let info = adapter.get_info();
-        (rank(info.device_type), info.backend == wgpu::Backend::Gl)
+        order(kind(info.device_type), info.backend.to_str())
     });
     found
         .into_iter()
@@ -207,9 +277,23 @@ fn backends_wanted() -> Option<(String, wgpu::Backends)> {
     (!names.is_empty()).then_some((names, backends))
 }
 
+/// Returns the place of an adapter in [`list`]: the least comes first.
+pub fn order(kind: Kind, backend: &str) -> (Kind, bool) {
+    (kind, backend == wgpu::Backend::Gl.to_str())
+}
+
 /// Returns the names of the backends that are compiled in.
 pub fn backends() -> Vec<&'static str> {
-    let compiled = wgpu::Instance::enabled_backend_features();
+    names(wgpu::Backends::all())
+}
+
+/// Returns the names of the backends that [`list`] looks through: those that `WGPU_BACKEND` leaves.
+pub fn backends_listed() -> Vec<&'static str> {
+    names(wgpu::Backends::all().with_env())
+}
+
+fn names(wanted: wgpu::Backends) -> Vec<&'static str> {
+    let compiled = wgpu::Instance::enabled_backend_features() & wanted;
     let backends = wgpu::Backend::ALL.into_iter();
     backends
         .filter(|&backend| compiled.contains(backend.into()))
@@ -230,30 +314,35 @@ pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
     let Some(wanted) = wanted else {
         return Ok(adapters.swap_remove(0));
     };
+    let infos: Vec<&Info> = adapters.iter().map(Adapter::info).collect();
+    let at = find(&infos, wanted)?;
+    Ok(adapters.swap_remove(at))
+}
+
+/// Returns the place of the adapter of an index, or of the one whose name, backend and kind contain all words of `wanted`.
+///
+/// # Errors
+/// Those of [`choose`].
+pub fn find(infos: &[&Info], wanted: &str) -> Result<usize, Error> {
     let lower = wanted.to_lowercase();
     let words: Vec<&str> = lower.split([' ', ',']).collect();
-    let index: Option<usize> = wanted.parse().ok().filter(|&index| index < adapters.len());
-    let is_meant = |adapter: &&Adapter| {
-        let text = adapter.info.to_string().to_lowercase();
+    let is_meant = |info: &Info| {
+        let text = info.to_string().to_lowercase();
         words.iter().all(|&word| text.contains(word))
     };
-    let meant: Vec<&Info> = match index {
-        Some(index) => vec![&adapters[index].info],
-        None => adapters
-            .iter()
-            .filter(is_meant)
-            .map(Adapter::info)
-            .collect(),
+    let meant: Vec<usize> = match wanted.parse().ok().filter(|&index| index < infos.len()) {
+        Some(index) => vec![index],
+        None => (0..infos.len()).filter(|&at| is_meant(infos[at])).collect(),
     };
-    let listed = |infos: &[&Info]| {
-        let named = infos.iter().map(|info| format!("{} {info}", info.index));
-        named.collect()
+    let listed = |places: &[usize]| {
+        let infos = places.iter().map(|&at| infos[at]);
+        infos.map(|info| format!("{} {info}", info.index)).collect()
     };
     match meant[..] {
-        [Info { index, .. }] => Ok(adapters.swap_remove(*index)),
+        [at] => Ok(at),
         [] => Err(Error::NoAdapter {
             wanted: Some(wanted.to_owned()),
-            adapters: listed(&adapters.iter().map(Adapter::info).collect::<Vec<_>>()),
+            adapters: listed(&(0..infos.len()).collect::<Vec<_>>()),
             backends: None,
         }),
         _ => Err(Error::ManyAdapters {
@@ -278,24 +367,13 @@ pub fn none() -> Error {
     }
 }
 
-/// Returns the rank of a kind of adapter: the smaller, the better.
-fn rank(kind: wgpu::DeviceType) -> u8 {
-    match kind {
-        wgpu::DeviceType::DiscreteGpu => 0,
-        wgpu::DeviceType::IntegratedGpu => 1,
-        wgpu::DeviceType::VirtualGpu => 2,
-        wgpu::DeviceType::Other => 3,
-        wgpu::DeviceType::Cpu => 4,
-    }
-}
-
-/// Returns the name of a kind of adapter.
-fn kind(kind: wgpu::DeviceType) -> &'static str {
-    match kind {
-        wgpu::DeviceType::DiscreteGpu => "discrete GPU",
-        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
-        wgpu::DeviceType::VirtualGpu => "virtual GPU",
-        wgpu::DeviceType::Other => "GPU",
-        wgpu::DeviceType::Cpu => "software adapter",
+/// Returns the kind of a type of device.
+fn kind(device: wgpu::DeviceType) -> Kind {
+    match device {
+        wgpu::DeviceType::DiscreteGpu => Kind::Discrete,
+        wgpu::DeviceType::IntegratedGpu => Kind::Integrated,
+        wgpu::DeviceType::VirtualGpu => Kind::Virtual,
+        wgpu::DeviceType::Other => Kind::Other,
+        wgpu::DeviceType::Cpu => Kind::Software,
     }
 }

@@ -1,0 +1,113 @@
+//! The report as text, within 80 columns.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
+use fall_line::doctor::{Finding, Listed, Outcome};
+use fall_line::error::counted;
+
+use super::{Examined, Report};
+use crate::output::{printable, shortened};
+
+/// Columns of a terminal.
+const WIDTH: u16 = 80;
+/// Columns that the rows of an adapter are indented by: its index has the place.
+const INDENT: usize = 3;
+
+/// Returns a paragraph for each adapter and each API that can't list its adapters, then a summary.
+pub fn text(report: &Report) -> String {
+    let passed = report.adapters.iter().filter(|adapter| adapter.passed);
+    let summary = format!(
+        "{} of {} passed in {:.1} s",
+        passed.count(),
+        counted(report.adapters.len() as u64, "adapter"),
+        report.seconds
+    );
+    let backends = report.failed_backends.iter().map(|failed| {
+        let rows = [[
+            "FAILED".to_owned(),
+            "lists its adapters".to_owned(),
+            failed.problem.clone(),
+        ]];
+        format!("{}, any adapter\n{}", failed.backend, rows_of(rows))
+    });
+    let adapters = report.adapters.iter().map(adapter);
+    adapters
+        .chain(backends)
+        .chain([summary])
+        .collect::<Vec<_>>()
+        .join("\n\n")
+}
+
+/// Returns the paragraph of an adapter.
+fn adapter(adapter: &Examined) -> String {
+    let Listed { info, .. } = &adapter.listed;
+    let mut facts = vec![
+        ["driver".to_owned(), info.driver.clone()],
+        ["limits".to_owned(), limits(&adapter.listed)],
+    ];
+    if !adapter.missing.is_empty() {
+        facts.push(["lacks".to_owned(), adapter.missing.join(", ")]);
+    }
+    let checks = adapter.checks.iter().map(|finding| {
+        let Finding {
+            check,
+            outcome,
+            detail,
+            ..
+        } = finding;
+        let outcome = match outcome {
+            Outcome::Passed => "ok",
+            Outcome::Failed => "FAILED",
+            Outcome::Skipped => "skipped",
+        };
+        [outcome, check.title(), detail].map(str::to_owned)
+    });
+    let problem = adapter
+        .problem
+        .iter()
+        .map(|problem| ["FAILED", "ends its process well", problem].map(str::to_owned));
+    let title = shortened(
+        printable(&info.to_string()),
+        usize::from(WIDTH) - INDENT - 1,
+    );
+    format!(
+        "{:>2} {title}\n{}\n{}",
+        info.index,
+        rows_of(facts),
+        rows_of(checks.chain(problem))
+    )
+}
+
+/// Returns the limits in a line.
+fn limits(Listed { info, abilities }: &Listed) -> String {
+    let subgroups = match abilities.subgroup_sizes {
+        None => String::new(),
+        Some((least, most)) if least == most => format!(", subgroup {least}"),
+        Some((least, most)) => format!(", subgroup {least} to {most}"),
+    };
+    format!(
+        "binding {} MiB, buffer {} MiB, workgroup {} with {} KiB{subgroups}",
+        info.binding_bytes >> 20,
+        abilities.buffer_bytes >> 20,
+        abilities.workgroup_invocations,
+        abilities.workgroup_bytes >> 10,
+    )
+}
+
+/// Returns rows as indented lines. Long texts wrap within their column.
+fn rows_of<const COLUMNS: usize>(rows: impl IntoIterator<Item = [String; COLUMNS]>) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH - INDENT as u16);
+    for row in rows {
+        table.add_row(row.map(|text| printable(&text)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let text = table.trim_fmt();
+    let lines = text.lines().map(|line| format!("{:INDENT$}{line}", ""));
+    lines.collect::<Vec<_>>().join("\n")
+}

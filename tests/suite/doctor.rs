@@ -1,0 +1,242 @@
+//! `fall-line doctor` on every adapter of this machine, and on a driver with a fault.
+
+use std::process::Output;
+
+use crate::common::program::{fall_line, json, ran, refused, run, stderr, stdout};
+use serde_json::Value;
+
+/// The checks, in their order.
+const CHECKS: [&str; 10] = [
+    "compile",
+    "one-workgroup",
+    "ragged-sizes",
+    "not-finite",
+    "batches",
+    "subgroup-and-tree",
+    "largest-binding",
+    "many-ones",
+    "timestamps",
+    "bandwidth",
+];
+
+fn adapters() -> Vec<Value> {
+    let adapters = json("adapters --format json");
+    adapters.as_array().unwrap().clone()
+}
+
+fn report(output: &Output) -> Value {
+    serde_json::from_str(&stdout(output)).unwrap()
+}
+
+/// Returns the outcome of each check of an adapter.
+fn outcomes(adapter: &Value) -> Vec<(&str, &str)> {
+    let checks = adapter["checks"].as_array().unwrap().iter();
+    checks
+        .map(|found| {
+            let text = |field: &str| found[field].as_str().unwrap();
+            (text("check"), text("outcome"))
+        })
+        .collect()
+}
+
+#[test]
+fn every_adapter_passes_every_check_that_it_has_the_means_for() {
+    let report = json("doctor --format json");
+    assert_eq!(report["passed"], true);
+    assert_eq!(report["failed_backends"].as_array().unwrap().len(), 0);
+    let examined = report["adapters"].as_array().unwrap();
+    let listed = adapters();
+    assert_eq!(examined.len(), listed.len());
+    for (examined, listed) in examined.iter().zip(&listed) {
+        for (field, value) in listed.as_object().unwrap() {
+            assert_eq!(&examined[field], value, "{field}");
+        }
+        println!("{} {}", listed["name"], listed["backend"]);
+        let outcomes = outcomes(examined);
+        let names: Vec<&str> = outcomes.iter().map(|(check, _)| *check).collect();
+        assert_eq!(names, CHECKS);
+        let abilities = &examined["abilities"];
+        for (check, outcome) in outcomes {
+            let has_means = match check {
+                "subgroup-and-tree" => !abilities["subgroup_sizes"].is_null(),
+                "timestamps" => abilities["timestamps"] == true,
+                _ => true,
+            };
+            assert_eq!(
+                outcome,
+                if has_means { "passed" } else { "skipped" },
+                "{check}"
+            );
+        }
+        let speed = examined["checks"][9]["bytes_per_second"].as_f64().unwrap();
+        assert!(speed > 0.0);
+    }
+}
+
+#[test]
+fn the_table_fits_80_columns_and_names_each_adapter() {
+    let text = ran("doctor");
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    for adapter in adapters() {
+        let title = ["index", "name", "backend", "kind"].map(|field| {
+            let value = &adapter[field];
+            value.as_str().map_or(value.to_string(), str::to_owned)
+        });
+        let [index, title] = [&title[0], &title[1..].join(", ")];
+        assert!(text.contains(&format!("{index:>2} {title}")), "{text}");
+    }
+    assert!(!text.contains("FAILED"), "{text}");
+}
+
+#[test]
+fn a_required_kind_has_to_be_there() {
+    let adapters = adapters();
+    for (kind, software) in [("hardware", false), ("software", true)] {
+        let output = run(&format!("doctor --adapter 0 --require {kind}"));
+        let there = adapters[0]["software"] == software;
+        println!("adapter 0 is {kind}: {there}");
+        assert_eq!(output.status.code(), Some(if there { 0 } else { 4 }));
+        let error = format!("error: 1 adapter passed, but there is no {kind} adapter among them");
+        assert_eq!(!there, stderr(&output).starts_with(&error));
+    }
+}
+
+#[test]
+fn an_adapter_that_is_not_there_is_an_error() {
+    let error = refused(4, "doctor --adapter nothing-like-it");
+    assert!(
+        error.contains("no adapter matches \"nothing-like-it\""),
+        "{error}"
+    );
+    let error = refused(2, "doctor --timeout 0s");
+    assert!(error.contains("must be above 0"), "{error}");
+}
+
+/// A driver between Vulkan's loader and that of a software adapter, with a fault in one function.
+#[cfg(target_os = "linux")]
+mod faulty {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+    use std::sync::LazyLock;
+
+    use serde_json::{Value, json};
+
+    use super::{CHECKS, fall_line, outcomes, report, stderr, stdout};
+    use std::process::Output;
+
+    const SOURCE: &str = r#"
+        #include <dlfcn.h>
+        #include <stdlib.h>
+        #include <string.h>
+        #include <unistd.h>
+        typedef void (*function)(void);
+        typedef function (*lookup)(void *, const char *);
+        static lookup of_instance, of_device;
+        static void crash(void) { abort(); }
+        static void hang(void) { for (;;) pause(); }
+        static void nothing(void) {}
+        static function fault(const char *name) {
+            const char *at = getenv("FAULT_AT"), *kind = getenv("FAULT");
+            if (!at || !kind || strcmp(at, name)) return 0;
+            return !strcmp(kind, "crash") ? crash : !strcmp(kind, "hang") ? hang : nothing;
+        }
+        static function device_function(void *device, const char *name) {
+            function faulty = fault(name);
+            return faulty ? faulty : of_device(device, name);
+        }
+        static void *driver(const char *name) {
+            static void *opened;
+            if (!opened) opened = dlopen(getenv("FAULT_DRIVER"), RTLD_NOW);
+            return opened ? dlsym(opened, name) : 0;
+        }
+        function vk_icdGetInstanceProcAddr(void *instance, const char *name) {
+            if (!of_instance) of_instance = (lookup)driver("vk_icdGetInstanceProcAddr");
+            function faulty = fault(name);
+            if (faulty) return faulty;
+            function right = of_instance(instance, name);
+            if (strcmp(name, "vkGetDeviceProcAddr")) return right;
+            of_device = (lookup)right;
+            return (function)device_function;
+        }
+        int vk_icdNegotiateLoaderICDInterfaceVersion(unsigned *version) {
+            return ((int (*)(unsigned *))driver("vk_icdNegotiateLoaderICDInterfaceVersion"))(version);
+        }
+    "#;
+
+    /// The faulty driver's manifest, and the path of the driver behind it.
+    static DRIVER: LazyLock<(PathBuf, String)> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faulty-driver");
+        fs::create_dir_all(&folder).unwrap();
+        let (source, library) = (folder.join("driver.c"), folder.join("libdriver.so"));
+        fs::write(&source, SOURCE).unwrap();
+        let built = Command::new("cc")
+            .args(["-shared", "-fPIC", "-o"])
+            .args([&library, &source])
+            .arg("-ldl")
+            .status();
+        assert!(built.unwrap().success());
+        let manifest = folder.join("driver.json");
+        let text = json!({
+            "file_format_version": "1.0.0",
+            "ICD": { "library_path": library, "api_version": "1.3.0" },
+        });
+        fs::write(&manifest, text.to_string()).unwrap();
+        (manifest, lavapipe())
+    });
+
+    /// Returns the library of Mesa's software adapter.
+    fn lavapipe() -> String {
+        let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+        let manifest = folders
+            .into_iter()
+            .filter_map(|folder| fs::read_dir(folder).ok())
+            .flatten()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| {
+                path.file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .starts_with("lvp_")
+            })
+            .expect("these tests need lavapipe: apt-get install mesa-vulkan-drivers");
+        let manifest: Value = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
+        manifest["ICD"]["library_path"].as_str().unwrap().to_owned()
+    }
+
+    /// Runs the doctor on a driver in which a function crashes, hangs or does nothing.
+    fn doctor(fault: &str, function: &str, args: &str) -> Output {
+        let (manifest, driver) = &*DRIVER;
+        fall_line()
+            .args(["doctor", "--format", "json"])
+            .args(args.split_whitespace())
+            .env("VK_DRIVER_FILES", manifest)
+            .env("VK_ICD_FILENAMES", manifest)
+            .env("FAULT_DRIVER", driver)
+            .env("FAULT_AT", function)
+            .env("FAULT", fault)
+            .output()
+            .unwrap()
+    }
+
+    fn only_adapter(output: &Output) -> Value {
+        let report = report(output);
+        let adapters = report["adapters"].as_array().unwrap();
+        assert_eq!(adapters.len(), 1, "{}", stdout(output));
+        adapters[0].clone()
+    }
+
+    #[test]
+    fn without_its_fault_the_driver_passes() {
+        let output = doctor("none", "", "--adapter vulkan");
+        assert!(
+            output.status.success(),
+            "{}{}",
+            stdout(&output),
+            stderr(&output)
+        );
+        assert_eq!(only_adapter(&output)["passed"], true);
+    }
+}
