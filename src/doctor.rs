@@ -94,8 +94,8 @@ pub struct Finding {
     /// The speed that [`Check::Bandwidth`] found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_per_second: Option<f64>,
-    /// The time that it took, in seconds.
-    pub seconds: f64,
+    /// The time that it took, in seconds; `None` if it never ended.
+    pub seconds: Option<f64>,
 }
 
 /// What is told of an examination while it goes on.
@@ -166,7 +166,7 @@ pub fn examine(
             None => Probe::new(adapter).and_then(|opened| probe.insert(opened).make(check)),
             Some(probe) => probe.make(check),
         };
-        let seconds = start.elapsed().as_secs_f64();
+        let seconds = Some(start.elapsed().as_secs_f64());
         let (outcome, detail, bytes_per_second) = match verdict {
             Ok(Verdict::Right(detail)) => (Outcome::Passed, detail, None),
             Ok(Verdict::Wrong(detail)) => (Outcome::Failed, detail, None),

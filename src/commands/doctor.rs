@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use fall_line::doctor::{Check, Event, Finding, Listed, Outcome};
+use fall_line::doctor::{Event, Finding, Listed, Outcome};
 use fall_line::engine::gpu::adapter::{self, Info};
 use fall_line::error::{Error, counted};
 use serde::Serialize;
@@ -31,7 +31,7 @@ struct Examined {
     listed: Listed,
     missing: Vec<&'static str>,
     passed: bool,
-    /// How its process ended, if not well.
+    /// How its process ended, if it crashed or hung.
     problem: Option<String>,
     checks: Vec<Finding>,
 }
@@ -125,21 +125,27 @@ fn examine(found: Found, timeout: Duration) -> Result<Examined, Error> {
     let Found { listed, of_backend } = found;
     let child = Child::start(Task::Examine, &listed.info.backend, Some(of_backend))?;
     let (events, problem) = child.wait::<Event>(timeout)?;
-    let mut begun: Option<Check> = None;
     let mut checks = Vec::new();
+    let mut begun = None;
     for event in events {
-        match event {
-            Event::Begins(check) => begun = Some(check),
+        begun = match event {
+            Event::Begins(check) => Some(check),
             Event::Found(finding) => {
-                begun = None;
                 checks.push(finding);
+                None
             }
-        }
+        };
     }
-    let problem = problem.map(|problem| match begun {
-        Some(check) => format!("{problem}; the check was: {}", check.title()),
-        None => problem,
-    });
+    // The check that it did not come back from.
+    if let (Some(detail), Some(check)) = (&problem, begun) {
+        checks.push(Finding {
+            check,
+            outcome: Outcome::Failed,
+            detail: detail.clone(),
+            bytes_per_second: None,
+            seconds: None,
+        });
+    }
     let failed = |finding: &Finding| finding.outcome == Outcome::Failed;
     Ok(Examined {
         missing: listed.missing(),

@@ -10,7 +10,7 @@ use crate::engine::gpu::adapter::{Adapter, Info, Kind};
 use crate::engine::gpu::program::Sum;
 use crate::engine::gpu::{GpuEngine, Options};
 use crate::engine::{Engine, Storage};
-use crate::error::{Error, grouped};
+use crate::error::{Error, counted, grouped};
 use crate::loss::Loss;
 use crate::model::{Model, Sums};
 
@@ -130,20 +130,23 @@ impl<'a> Probe<'a> {
         // The line moves by multiples of a power of two, and stays below 32: it is exact in f32, on the device and on the
         // host. The powers let it pass through samples.
         for (samples, unit) in [(FEW, 1024.0), (MANY, 65_536.0)] {
-            self.engine.use_first(samples);
+            if let Some(wrong) = differs(&mut self.engine, samples)? {
+                return Ok(wrong);
+            }
             let rate = f64::from(samples) / unit;
             self.engine.descend(Model::ZERO, rate, BATCH, &mut batch)?;
             let mut model = Model::ZERO;
-            for (number, of_batch) in (1..).zip(&batch) {
+            for (number, step) in (1..).zip(&batch) {
                 self.engine.descend(model, rate, 1, &mut epoch)?;
                 model = epoch[0].model.rounded();
-                let same = of_batch.sums == epoch[0].sums && of_batch.model.rounded() == model;
-                if !same {
+                if step.sums != epoch[0].sums || step.model.rounded() != model {
                     return Ok(Verdict::Wrong(format!(
-                        "epoch {number} of {} samples ends at w = {}, b = {} on the device, w = {}, b = {} by the host",
-                        grouped(samples.into()),
-                        of_batch.model.w,
-                        of_batch.model.b,
+                        "epoch {number} of {}: {}, to w {}, b {} on the device; {}, to w {}, b {} by the host",
+                        counted(samples.into(), "sample"),
+                        told(step.sums),
+                        step.model.w,
+                        step.model.b,
+                        told(epoch[0].sums),
                         model.w,
                         model.b
                     )));
@@ -153,7 +156,7 @@ impl<'a> Probe<'a> {
         Ok(Verdict::Right(format!("{BATCH} epochs, to the bit")))
     }
 
-    /// The other checks are of subgroups, if there are any; this one compiles the tree.
+    /// Checks the tree, if the other checks are of subgroups. They are equal if both are exact.
     fn subgroup_and_tree(&mut self) -> Result<Verdict, Error> {
         if self.adapter.abilities().subgroup_sizes.is_none() {
             return Ok(Verdict::Lacks("the adapter has no subgroups"));
@@ -163,24 +166,15 @@ impl<'a> Probe<'a> {
             ..Options::default()
         };
         let mut tree = engine(self.adapter, &options)?;
-        set_small(&mut self.engine)?;
-        set_small(&mut tree)?;
-        for samples in [FEW, MANY] {
-            let [subgroup, tree] = [&mut self.engine, &mut tree].map(|engine| {
-                engine.use_first(samples);
-                engine.evaluate(Model::ZERO)
-            });
-            let (subgroup, tree) = (subgroup?, tree?);
-            if subgroup != tree {
-                return Ok(Verdict::Wrong(format!(
-                    "{} samples: {} by subgroups, {} by the tree",
-                    grouped(samples.into()),
-                    told(subgroup),
-                    told(tree)
-                )));
+        for engine in [&mut self.engine, &mut tree] {
+            set_small(engine)?;
+            for samples in [FEW, MANY] {
+                if let Some(wrong) = differs(engine, samples)? {
+                    return Ok(wrong);
+                }
             }
         }
-        Ok(Verdict::Right("equal, to the bit".to_owned()))
+        Ok(Verdict::Right("to the bit".to_owned()))
     }
 
     fn largest_binding(&mut self) -> Result<Verdict, Error> {
@@ -267,7 +261,12 @@ impl<'a> Probe<'a> {
         self.engine
             .descend(Model::ZERO, rate, epochs.into(), &mut steps)?;
         let epoch = start.elapsed() / epochs;
-        Ok(Verdict::Speed(self.bytes() / epoch.as_secs_f64()))
+        let speed = self.bytes() / epoch.as_secs_f64();
+        Ok(if speed <= FASTEST {
+            Verdict::Speed(speed)
+        } else {
+            Verdict::Wrong(format!("epoch {}: too short", milliseconds(epoch)))
+        })
     }
 
     /// Returns the number of epochs that take about as long as [`TIMED`].
@@ -329,8 +328,8 @@ fn differs(engine: &mut GpuEngine, samples: u32) -> Result<Option<Verdict>, Erro
     let (sums, right) = (engine.evaluate(Model::ZERO)?, exact(samples));
     Ok((sums != right).then(|| {
         Verdict::Wrong(format!(
-            "{} samples: {}; right is {}",
-            grouped(samples.into()),
+            "{}: {}; right is {}",
+            counted(samples.into(), "sample"),
             told(sums),
             told(right)
         ))

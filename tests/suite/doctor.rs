@@ -119,14 +119,14 @@ fn an_adapter_that_is_not_there_is_an_error() {
 mod faulty {
     use std::fs;
     use std::path::{Path, PathBuf};
-    use std::process::Command;
+    use std::process::{Command, Output, Stdio};
     use std::sync::LazyLock;
+    use std::time::Duration;
 
     use serde_json::{Value, json};
+    use wait_timeout::ChildExt;
 
     use super::{CHECKS, fall_line, outcomes, report, stderr, stdout};
-    use std::process::Output;
-
     const SOURCE: &str = r#"
         #include <dlfcn.h>
         #include <stdlib.h>
@@ -208,17 +208,23 @@ mod faulty {
 
     /// Runs the doctor on a driver in which a function crashes, hangs or does nothing.
     fn doctor(fault: &str, function: &str, args: &str) -> Output {
-        let (manifest, driver) = &*DRIVER;
-        fall_line()
+        command(fault, function)
             .args(["doctor", "--format", "json"])
             .args(args.split_whitespace())
+            .output()
+            .unwrap()
+    }
+
+    fn command(fault: &str, function: &str) -> Command {
+        let (manifest, driver) = &*DRIVER;
+        let mut program = fall_line();
+        program
             .env("VK_DRIVER_FILES", manifest)
             .env("VK_ICD_FILENAMES", manifest)
             .env("FAULT_DRIVER", driver)
             .env("FAULT_AT", function)
-            .env("FAULT", fault)
-            .output()
-            .unwrap()
+            .env("FAULT", fault);
+        program
     }
 
     fn only_adapter(output: &Output) -> Value {
@@ -226,6 +232,21 @@ mod faulty {
         let adapters = report["adapters"].as_array().unwrap();
         assert_eq!(adapters.len(), 1, "{}", stdout(output));
         adapters[0].clone()
+    }
+
+    /// Returns the detail of a check that failed.
+    fn failure(adapter: &Value, check: &str) -> String {
+        let found = adapter["checks"].as_array().unwrap().iter();
+        let found = found.clone().find(|found| found["check"] == check).unwrap();
+        assert_eq!(found["outcome"], "failed", "{check}");
+        found["detail"].as_str().unwrap().to_owned()
+    }
+
+    /// Asserts that it failed with one line that names the culprit.
+    fn assert_failed(output: &Output, culprit: &str) {
+        assert_eq!(output.status.code(), Some(4), "{}", stdout(output));
+        assert_eq!(stderr(output), format!("error: failed: {culprit}\n"));
+        assert_eq!(report(output)["passed"], false);
     }
 
     #[test]
@@ -238,5 +259,119 @@ mod faulty {
             stderr(&output)
         );
         assert_eq!(only_adapter(&output)["passed"], true);
+    }
+
+    #[test]
+    fn a_driver_that_crashes_while_it_is_listed_costs_only_its_own_adapters() {
+        let output = doctor("crash", "vkCreateInstance", "");
+        assert_failed(&output, "vulkan");
+        let report = report(&output);
+        let failed = &report["failed_backends"][0];
+        assert_eq!(failed["backend"], "vulkan");
+        let problem = failed["problem"].as_str().unwrap();
+        assert!(problem.starts_with("ended by signal: 6"), "{problem}");
+        let others = super::adapters();
+        let others = others.iter().filter(|other| other["backend"] != "vulkan");
+        let examined = report["adapters"].as_array().unwrap();
+        assert_eq!(examined.len(), others.count());
+        assert!(examined.iter().all(|adapter| adapter["passed"] == true));
+        // Whoever asks for another adapter does not mind.
+        if !examined.is_empty() {
+            assert!(
+                doctor("crash", "vkCreateInstance", "--adapter gl")
+                    .status
+                    .success()
+            );
+        }
+        assert_failed(
+            &doctor("crash", "vkCreateInstance", "--adapter vulkan"),
+            "vulkan",
+        );
+    }
+
+    #[test]
+    fn a_driver_that_hangs_while_it_is_listed_is_ended() {
+        let output = doctor("hang", "vkCreateInstance", "--adapter vulkan --timeout 1s");
+        assert_failed(&output, "vulkan");
+        let failed = &report(&output)["failed_backends"][0];
+        assert_eq!(failed["problem"], "no answer within 1s");
+    }
+
+    #[test]
+    fn a_driver_that_hangs_under_examination_is_ended() {
+        let output = doctor("hang", "vkQueueSubmit", "--adapter vulkan --timeout 10s");
+        assert_failed(&output, "adapter 0");
+        let adapter = only_adapter(&output);
+        assert_eq!(outcomes(&adapter), [("compile", "failed")]);
+        assert_eq!(failure(&adapter, "compile"), "no answer within 10s");
+        assert_eq!(adapter["problem"], "no answer within 10s");
+    }
+
+    #[test]
+    fn a_crash_is_the_failure_of_the_check_that_it_came_in() {
+        for (function, check) in [
+            ("vkCreateDevice", "compile"),
+            ("vkCmdWriteTimestamp", "timestamps"),
+        ] {
+            let output = doctor("crash", function, "--adapter vulkan");
+            assert_failed(&output, "adapter 0");
+            let adapter = only_adapter(&output);
+            let at = CHECKS.iter().position(|name| *name == check).unwrap();
+            let outcomes = outcomes(&adapter);
+            assert_eq!(outcomes.len(), at + 1, "{function}");
+            assert!(
+                outcomes[..at]
+                    .iter()
+                    .all(|(_, outcome)| *outcome != "failed")
+            );
+            let detail = failure(&adapter, check);
+            assert!(detail.starts_with("ended by signal: 6"), "{detail}");
+        }
+    }
+
+    #[test]
+    fn an_adapter_that_computes_nothing_passes_no_check_of_sums() {
+        let output = doctor("nothing", "vkCmdDispatch", "--adapter vulkan");
+        assert_failed(&output, "adapter 0");
+        let adapter = only_adapter(&output);
+        for check in &CHECKS[1..8] {
+            failure(&adapter, check);
+        }
+        assert_eq!(
+            failure(&adapter, "one-workgroup"),
+            "64 samples: loss 0, dw 0, db 0; right is loss 2080, dw 63, db 64"
+        );
+        assert_eq!(adapter["problem"], Value::Null);
+    }
+
+    #[test]
+    fn timestamps_that_are_never_written_fail_their_check_alone() {
+        let output = doctor("nothing", "vkCmdWriteTimestamp", "--adapter vulkan");
+        assert_failed(&output, "adapter 0");
+        let adapter = only_adapter(&output);
+        failure(&adapter, "timestamps");
+        let failed = outcomes(&adapter)
+            .iter()
+            .filter(|(_, outcome)| *outcome == "failed")
+            .count();
+        assert_eq!(failed, 1);
+    }
+
+    /// The end of its parent closes a child's standard input.
+    #[test]
+    fn a_child_in_a_driver_that_hangs_ends_with_its_parent() {
+        let mut child = command("hang", "vkCreateInstance")
+            .args(["doctor", "--child", "list"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Taken: waiting would close it.
+        let stdin = child.stdin.take();
+        let ended = child.wait_timeout(Duration::from_millis(100)).unwrap();
+        assert!(ended.is_none());
+        drop(stdin);
+        let ended = child.wait_timeout(Duration::from_secs(60)).unwrap();
+        child.kill().unwrap();
+        assert!(ended.is_some());
     }
 }

@@ -84,7 +84,7 @@ impl Child {
         }
         let problem = match status {
             Some(status) if status.success() => None,
-            Some(status) => Some(format!("its process ended by {status}")),
+            Some(status) => Some(format!("ended by {status}")),
             None => Some(format!(
                 "no answer within {}",
                 humantime::format_duration(timeout)

@@ -62,10 +62,12 @@ fn adapter(adapter: &Examined) -> String {
         };
         [outcome, check.title(), detail].map(str::to_owned)
     });
-    let problem = adapter
+    // A check that did not end has told it.
+    let untold = adapter
         .problem
         .iter()
-        .map(|problem| ["FAILED", "ends its process well", problem].map(str::to_owned));
+        .filter(|_| adapter.checks.is_empty())
+        .map(|problem| ["FAILED", "its process", problem].map(str::to_owned));
     let title = shortened(
         printable(&info.to_string()),
         usize::from(WIDTH) - INDENT - 1,
@@ -74,7 +76,7 @@ fn adapter(adapter: &Examined) -> String {
         "{:>2} {title}\n{}\n{}",
         info.index,
         rows_of(facts),
-        rows_of(checks.chain(problem))
+        rows_of(checks.chain(untold))
     )
 }
 
