@@ -13,14 +13,14 @@ steps:
   tools          find Rust, rustfmt, clippy and a C linker
   format         compare the formatting with rustfmt's
   build          build the library, program, tests, benches and examples
-  adapters       find a Vulkan and a GL adapter (Linux), and list all adapters
+  adapters       find a Vulkan adapter (Linux), and check all adapters with `fall-line doctor`
   lints          run clippy on everything; a warning is an error
   features       run clippy on the library with each sensible set of Cargo features
   tests          run all tests and doctests, and some again at other subgroup sizes
   web            run the tests of the page under web/ in headless Chromium, or Chrome
   examples       run every program under examples/
   benches        run every benchmark once, without timing
-  scripts        check the syntax of the shell and Python scripts
+  scripts        check the syntax of the shell and Python scripts and of the workflows
   documentation  build rustdoc without warnings, and check the links in the Markdown files
 
 options:
@@ -43,36 +43,8 @@ program=${CARGO_TARGET_DIR:-target}/debug/fall-line
 steps=(tools format build adapters lints features tests web examples benches scripts documentation)
 may_install=true
 
-fail() {
-    echo "tests/run.sh: $*" >&2
-    exit 1
-}
-
-# Runs a command that changes the system, or fails if that is not wanted.
-install() {
-    if ! $may_install; then
-        fail "missing; this would install it: $*"
-    fi
-    echo "installing: $*"
-    "$@"
-}
-
-# Installs Debian packages, or fails and names them.
-install_packages() {
-    local as_root=()
-    command -v apt-get >/dev/null || fail "missing; please install what corresponds to these Debian packages: $*"
-    if [ "$(id -u)" != 0 ]; then
-        as_root=(sudo)
-        if $may_install && ! command -v sudo >/dev/null; then
-            fail "missing; please install these packages as root: $*"
-        fi
-    fi
-    if $may_install; then
-        install "${as_root[@]}" apt-get update -qq
-    fi
-    install "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "$@"
-}
+# shellcheck source=tests/install.sh
+source tests/install.sh
 
 step_tools() {
     command -v cargo >/dev/null || fail "Rust is missing; see https://rustup.rs"
@@ -90,24 +62,22 @@ step_build() {
     cargo build --all-targets --locked
 }
 
-has_adapter() {
-    WGPU_BACKEND=$1 "$program" adapters >/dev/null 2>&1
-}
-
 step_adapters() {
+    local options=()
     step_build
-    if [ "$(uname)" = Linux ] && ! has_adapter vulkan; then
-        install_packages mesa-vulkan-drivers libvulkan1 libegl1 libgl1-mesa-dri
-        has_adapter vulkan || fail "there is no Vulkan adapter, even with Mesa's packages installed"
-    fi
-    if [ "$(uname)" = Linux ] && ! has_adapter gl; then
+    $may_install || options=(--no-install)
+    if [ "$(uname)" = Linux ] && ! has_gl; then
         # Not every driver has GL without a display, so its absence is no failure.
         if $may_install && command -v apt-get >/dev/null; then
             install_packages libegl1 libgl1-mesa-dri
         fi
-        has_adapter gl || echo "There is no GL adapter: the tests run on Vulkan alone."
+        has_gl || echo "There is no GL adapter: the tests run on Vulkan alone."
     fi
-    "$program" adapters
+    tests/adapter.sh "${options[@]}" "$program"
+}
+
+has_gl() {
+    WGPU_BACKEND=gl "$program" adapters >/dev/null 2>&1
 }
 
 step_lints() {
@@ -199,7 +169,7 @@ step_benches() {
 
 step_scripts() {
     local script
-    local shell=(tests/run.sh .ci/run benches/*.sh)
+    local shell=(tests/*.sh .ci/run benches/*.sh)
     for script in "${shell[@]}"; do
         bash -n "$script"
     done
@@ -212,6 +182,12 @@ step_scripts() {
         for script in benches/*.py tests/golden/*.py tests/data/*.py; do
             python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], "exec")' "$script"
         done
+        if python3 -c 'import yaml' 2>/dev/null; then
+            python3 -c 'import sys, yaml; [yaml.safe_load(open(path)) for path in sys.argv[1:]]' \
+                action.yml .github/workflows/*.yml
+        else
+            echo "Python's yaml is not installed: the workflows are not checked."
+        fi
     else
         echo "python3 is not installed: the Python scripts are not checked."
     fi

@@ -114,6 +114,34 @@ fn an_adapter_that_is_not_there_is_an_error() {
     assert!(error.contains("must be above 0"), "{error}");
 }
 
+/// Runs the script that CI jobs find an adapter with.
+#[cfg(target_os = "linux")]
+fn adapter_script(args: &[&str], no_vulkan: bool) -> Output {
+    let mut script = std::process::Command::new("tests/adapter.sh");
+    script
+        .arg("--no-install")
+        .arg(env!("CARGO_BIN_EXE_fall-line"));
+    if no_vulkan {
+        script.env("VK_DRIVER_FILES", "/dev/null");
+        script.env("VK_ICD_FILENAMES", "/dev/null");
+    }
+    script.args(args).output().unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_script_for_ci_checks_adapters_and_says_what_to_install() {
+    let output = adapter_script(&["--adapter", "0"], false);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("1 of 1 adapter passed"));
+    let output = adapter_script(&["--adapter", "nothing-like-it"], false);
+    assert_eq!(output.status.code(), Some(4));
+    let output = adapter_script(&[], true);
+    assert_eq!(output.status.code(), Some(1));
+    let error = stderr(&output);
+    assert!(error.contains("mesa-vulkan-drivers"), "{error}");
+}
+
 /// A driver between Vulkan's loader and that of a software adapter, with a fault in one function.
 #[cfg(target_os = "linux")]
 mod faulty {

@@ -243,20 +243,21 @@ pub fn list() -> Vec<Adapter> {
         .collect();
     found.sort_by_key(|adapter| {
         let info = adapter.get_info();
-        order(kind(info.device_type), info.backend.to_str())
+        order(kind(&info.name, info.device_type), info.backend.to_str())
     });
     found
         .into_iter()
         .enumerate()
         .map(|(index, adapter)| {
             let (info, limits) = (adapter.get_info(), adapter.limits());
+            let kind = kind(&info.name, info.device_type);
             Adapter {
                 info: Info {
                     index,
                     name: info.name,
                     backend: info.backend.to_string(),
-                    kind: kind(info.device_type),
-                    software: info.device_type == wgpu::DeviceType::Cpu,
+                    kind,
+                    software: kind == Kind::Software,
                     driver: format!("{} {}", info.driver, info.driver_info)
                         .trim()
                         .to_owned(),
@@ -367,13 +368,33 @@ pub fn none() -> Error {
     }
 }
 
-/// Returns the kind of a type of device.
-fn kind(device: wgpu::DeviceType) -> Kind {
+/// WARP, the software adapter of Windows, which may list it as hardware too (gfx-rs/wgpu#3485).
+const WARP: &str = "Microsoft Basic Render Driver";
+
+/// Returns the kind of an adapter of this name and type.
+fn kind(name: &str, device: wgpu::DeviceType) -> Kind {
     match device {
+        _ if name == WARP => Kind::Software,
         wgpu::DeviceType::DiscreteGpu => Kind::Discrete,
         wgpu::DeviceType::IntegratedGpu => Kind::Integrated,
         wgpu::DeviceType::VirtualGpu => Kind::Virtual,
         wgpu::DeviceType::Other => Kind::Other,
         wgpu::DeviceType::Cpu => Kind::Software,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn software_adapters_are_known_by_type_or_name() {
+        let integrated = wgpu::DeviceType::IntegratedGpu;
+        assert_eq!(
+            kind("Intel(R) UHD Graphics 630", integrated),
+            Kind::Integrated
+        );
+        assert_eq!(kind(WARP, integrated), Kind::Software);
+        assert_eq!(kind("llvmpipe", wgpu::DeviceType::Cpu), Kind::Software);
     }
 }
