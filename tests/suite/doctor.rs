@@ -367,7 +367,7 @@ mod faulty {
         }
         assert_eq!(
             failure(&adapter, "one-workgroup"),
-            "64 samples: loss 0, dw 0, db 0; right is loss 2080, dw 63, db 64"
+            "256 samples: loss 0, dw 0, db 0; right is loss 2080, dw 2080, db 64"
         );
         assert_eq!(adapter["problem"], Value::Null);
     }
