@@ -45,7 +45,7 @@ pub enum Required {
     Software,
 }
 
-/// What a child process does, with the adapters of the one API that `WGPU_BACKEND` leaves.
+/// The task of a child process, on the adapters of the one API that `WGPU_BACKEND` leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Task {
     /// List the adapters

@@ -31,7 +31,7 @@ struct Examined {
     listed: Listed,
     missing: Vec<&'static str>,
     passed: bool,
-    /// How its process ended, if it crashed or hung.
+    /// The end of its process, if it crashed or hung.
     problem: Option<String>,
     checks: Vec<Finding>,
 }
@@ -173,7 +173,10 @@ fn problem(
         )
         .collect();
     if !failed.is_empty() {
-        return Some(format!("failed: {}", failed.join(", ")));
+        return Some(format!(
+            "checks failed on {}; use another adapter or driver",
+            failed.join(", ")
+        ));
     }
     let (software, kind) = match required? {
         Required::Hardware => (false, "hardware"),

@@ -1,7 +1,7 @@
 //! The checks, on one engine whose samples are replaced for each.
 //!
-//! All are of the loss `mae` at the line y = 0: the loss is Σ|y|, dw is Σ sign(−y)·x, and db counts the samples below the
-//! line less those above. With whole numbers these are exact in f32 up to 2^24, in whatever order they are added.
+//! All are of the loss `mae`, most at the line y = 0. There the loss is Σ|y|, and dw is Σ sign(−y)·x. db counts the samples
+//! below the line less those above. Whole numbers have exact sums in f32 up to 2^24, in whatever order they are added.
 
 use std::time::{Duration, Instant};
 

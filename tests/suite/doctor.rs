@@ -273,7 +273,10 @@ mod faulty {
     /// Asserts that it failed with one line that names the culprit.
     fn assert_failed(output: &Output, culprit: &str) {
         assert_eq!(output.status.code(), Some(4), "{}", stdout(output));
-        assert_eq!(stderr(output), format!("error: failed: {culprit}\n"));
+        assert_eq!(
+            stderr(output),
+            format!("error: checks failed on {culprit}; use another adapter or driver\n")
+        );
         assert_eq!(report(output)["passed"], false);
     }
 

@@ -88,9 +88,8 @@ fn limits(Listed { info, abilities }: &Listed) -> String {
         Some((least, most)) => format!(", subgroup {least} to {most}"),
     };
     format!(
-        "binding {} MiB, buffer {} MiB, workgroup {} with {} KiB{subgroups}",
+        "binding {} MiB, workgroup {} invocations, {} KiB{subgroups}",
         info.binding_bytes >> 20,
-        abilities.buffer_bytes >> 20,
         abilities.workgroup_invocations,
         abilities.workgroup_bytes >> 10,
     )
