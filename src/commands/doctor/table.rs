@@ -112,3 +112,65 @@ fn rows_of<const COLUMNS: usize>(rows: impl IntoIterator<Item = [String; COLUMNS
     let lines = text.lines().map(|line| format!("{:INDENT$}{line}", ""));
     lines.collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use fall_line::doctor::Check;
+    use fall_line::engine::gpu::adapter::{Abilities, Info, Kind};
+
+    use super::*;
+    use crate::commands::doctor::FailedBackend;
+
+    #[test]
+    fn long_names_and_reasons_fit_80_columns() {
+        let long = "a text of some words ".repeat(20) + &"x".repeat(200) + "\n\u{1b}[1m";
+        let listed = Listed {
+            info: Info {
+                index: 10,
+                name: long.clone(),
+                backend: "vulkan".to_owned(),
+                kind: Kind::Discrete,
+                software: false,
+                driver: long.clone(),
+                binding_bytes: u64::MAX,
+            },
+            abilities: Abilities {
+                buffer_bytes: u64::MAX,
+                workgroup_invocations: u32::MAX,
+                workgroup_bytes: u32::MAX,
+                subgroup_sizes: Some((4, 128)),
+                immediates: false,
+                f16_storage: false,
+                timestamps: false,
+            },
+        };
+        let checks = Check::ALL.map(|check| Finding {
+            check,
+            outcome: Outcome::Skipped,
+            detail: long.clone(),
+            bytes_per_second: None,
+            seconds: None,
+        });
+        let report = Report {
+            passed: false,
+            seconds: 1.0,
+            adapters: vec![Examined {
+                missing: listed.missing(),
+                listed,
+                passed: false,
+                problem: Some(long.clone()),
+                checks: checks.to_vec(),
+            }],
+            failed_backends: vec![FailedBackend {
+                backend: "vulkan",
+                problem: long,
+            }],
+        };
+        let text = text(&report);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(!text.contains('\u{1b}'));
+        assert!(text.ends_with("\n\n0 of 1 adapter passed in 1.0 s"));
+    }
+}
