@@ -59,9 +59,7 @@ pub fn doctor(args: &Doctor) -> Result<ExitCode, Error> {
     let (mut listed, mut failed_backends) = list(args.timeout)?;
     if let Some(wanted) = &args.adapter {
         let infos: Vec<&Info> = listed.iter().map(|found| &found.listed.info).collect();
-        let at =
-            adapter::position(&infos, wanted).ok_or_else(|| adapter::not_found(&infos, wanted));
-        match at {
+        match adapter::find(&infos, wanted) {
             Ok(at) => {
                 listed = vec![listed.swap_remove(at)];
                 // It is none of theirs.

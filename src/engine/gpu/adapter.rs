@@ -290,7 +290,7 @@ pub fn backends() -> Vec<&'static str> {
 
 /// Returns the names of the backends that [`list`] looks through: those that `WGPU_BACKEND` leaves.
 pub fn backends_listed() -> Vec<&'static str> {
-    names(wgpu::Backends::all().with_env())
+    names(backends_wanted().map_or(wgpu::Backends::all(), |(_, backends)| backends))
 }
 
 fn names(wanted: wgpu::Backends) -> Vec<&'static str> {

@@ -34,7 +34,11 @@ impl GpuEngine<'_> {
             let mut offset = u64::from(from) * size_of::<f32>() as u64;
             for piece in bytemuck::cast_slice::<f32, u8>(values).chunks(PIECE) {
                 self.device.queue.write_buffer(column, offset, piece);
-                self.device.wait(self.device.queue.submit([]))?;
+                let encoder = self
+                    .device
+                    .device
+                    .create_command_encoder(&Default::default());
+                self.device.wait(&self.device.submit(encoder, 0))?;
                 offset += piece.len() as u64;
             }
         }
