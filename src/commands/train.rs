@@ -92,7 +92,7 @@ fn prepare<'a>(args: &Train, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
     // Before the data are read: a mistyped adapter is told at once.
     watch_drivers();
     let engine = options.choose_engine()?;
-    if !engine.is_gpu() && !args.has_files() {
+    if !(engine.is_gpu() || args.has_files() || args.training.plan) {
         // Before hours of drawing.
         Memory::new(args.synthetic.recipe().samples)?;
     }

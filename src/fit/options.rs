@@ -57,7 +57,7 @@ pub struct Options {
     pub tune: bool,
     /// Bytes of device memory for samples. The rest is uploaded again each epoch. Default: what the adapter gives.
     pub device_memory: Option<u64>,
-    /// Keeps every epoch in [`Outcome::history`](super::Outcome::history).
+    /// Keeps every epoch in [`Outcome::history`](super::Outcome::history), and in checkpoints.
     pub history: bool,
     /// Measures goodness of fit and baseline after the descent: one more pass over the samples.
     pub measure: bool,

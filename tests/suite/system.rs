@@ -515,3 +515,119 @@ fn a_file_is_not_written_over_what_is_read() {
     }
     assert_eq!(fs::read(&csv).unwrap(), before);
 }
+
+/// A gigabyte of zeros in a megabyte of gzip, an 8-byte promise of 10 TB, JSON that is nested 100,000 deep: each is refused with
+/// the memory that its own size justifies.
+#[test]
+fn small_files_take_little_memory_and_time() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let write = |name: &str, content: &[u8]| {
+        fs::write(at(name), content).unwrap();
+        at(name)
+    };
+    let zeros = |bytes: u64| std::io::repeat(b'0').take(bytes);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::copy(&mut zeros(1 << 30), &mut gzip).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let zstd = zstd::encode_all(zeros(1 << 30), 1).unwrap();
+    let mut npy = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    npy.extend(b"{'descr': '<f8', 'fortran_order': False, 'shape': (625000000000, 2), }");
+    npy.resize(128, b' ');
+    npy.push(0);
+    let mut parquet = b"PAR1".to_vec();
+    parquet.extend([0; 100]);
+    parquet.extend(u32::MAX.to_le_bytes());
+    parquet.extend(b"PAR1");
+    let deep = format!("{{\"schema\": {}", "[".repeat(100_000));
+    let train = |path: String| format!("train {path} --engine cpu --x 1 --y 2");
+    let predict = |path: String| format!("predict {path} {}", at("zeros.csv.gz"));
+    let calls = [
+        train(write("zeros.csv.gz", &gzip)),
+        train(write("zeros.csv.zst", &zstd)),
+        train(write("promise.npy", &npy)),
+        train(write("promise.parquet", &parquet)),
+        predict(write("deep.json", deep.as_bytes())),
+        predict(write("blanks.json", &[b' '; 5000])),
+        format!(
+            "train --samples 10 --engine cpu --resume {}",
+            at("deep.json")
+        ),
+    ];
+    for call in calls {
+        // The text reader holds records of up to 16 MB in several buffers.
+        let output = bash(&format!(
+            "ulimit -v 500000; ulimit -t 60; exec $0 {call} --threads 2"
+        ));
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(3), "{call}: {text}");
+        assert_eq!(text.lines().count(), 1, "{call}: {text}");
+        assert!(text.starts_with("error: "), "{call}: {text}");
+    }
+    // A folder, a device and a socket are none of its files.
+    for (call, code) in [
+        (format!("predict {} {}", at("."), at("zeros.csv.gz")), 1),
+        (format!("predict /dev/zero {}", at("zeros.csv.gz")), 3),
+        ("train /dev/zero --engine cpu".to_owned(), 3),
+        ("train /dev/null --engine cpu".to_owned(), 3),
+    ] {
+        let output = bash(&format!("ulimit -v 500000; ulimit -t 60; exec $0 {call}"));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{call}: {}",
+            stderr(&output)
+        );
+        assert_eq!(
+            stderr(&output).lines().count(),
+            1,
+            "{call}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+/// docs/promises.md names a test for each promise and each fault. All of them exist.
+#[test]
+fn every_promise_names_a_test_that_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/promises.md")).unwrap();
+    let sources = [
+        "tests/suite",
+        "tests",
+        "src/engine/gpu",
+        "src/engine/gpu/draw",
+    ];
+    let sources: Vec<String> = sources
+        .iter()
+        .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap().flatten())
+        .filter_map(|file| fs::read_to_string(file.path()).ok())
+        .collect();
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.contains("---"))
+        .collect();
+    assert!(rows.len() > 20);
+    for row in rows
+        .iter()
+        .filter(|row| !row.ends_with("| test |") && !row.ends_with("| tests |"))
+    {
+        let tests: Vec<&str> = row
+            .rsplit('|')
+            .nth(1)
+            .unwrap()
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .collect();
+        assert!(!tests.is_empty(), "{row}");
+        for test in tests {
+            let name = test.rsplit("::").next().unwrap();
+            let head = format!("fn {name}(");
+            assert!(
+                sources.iter().any(|source| source.contains(&head)),
+                "{test}"
+            );
+        }
+    }
+}

@@ -21,7 +21,7 @@ const PATIENCE: f64 = 60.0;
 const SLOWEST: [u64; 2] = [100_000_000, 2_000_000];
 
 /// The call of a driver that is under way: when it has to be back, and the error if it is not.
-static UNDER_WAY: Mutex<Option<(Instant, String)>> = Mutex::new(None);
+static UNDER_WAY: Mutex<Option<(Instant, Arc<str>)>> = Mutex::new(None);
 
 /// Returns the error of a driver's call that has not come back in its time. Such a call can't be ended, only the process.
 pub fn overdue() -> Option<String> {
@@ -29,7 +29,7 @@ pub fn overdue() -> Option<String> {
     let late = under_way
         .as_ref()
         .filter(|(until, _)| Instant::now() > *until);
-    late.map(|(_, error)| error.clone())
+    late.map(|(_, error)| error.to_string())
 }
 
 /// An open device.
@@ -52,6 +52,8 @@ pub struct Device {
     /// Bytes that the work of all submissions so far goes through, and that of the submissions which are known to be done.
     submitted: AtomicU64,
     done: AtomicU64,
+    /// The error that it does not answer.
+    late: Arc<str>,
 }
 
 /// Work that was submitted to a device.
@@ -100,7 +102,7 @@ impl Device {
             let lost = Fault::Lost(reason.split_whitespace().collect::<Vec<_>>().join(" "));
             *first.lock().unwrap_or_else(PoisonError::into_inner) = Some(lost);
         });
-        Ok(Device {
+        let mut device = Device {
             device,
             queue,
             software: adapter.info().software,
@@ -111,7 +113,10 @@ impl Device {
             patience: patience(),
             submitted: AtomicU64::new(0),
             done: AtomicU64::new(0),
-        })
+            late: "".into(),
+        };
+        device.late = device.late().to_string().into();
+        Ok(device)
     }
 
     /// Returns the largest number of invocations of a workgroup. Scratch takes 16 bytes of workgroup memory for each of
@@ -239,7 +244,7 @@ impl Device {
             Ok(Err(wgpu::PollError::Timeout)) => {
                 // Dropping the device would wait for it without an end.
                 mem::forget((self.device.clone(), self.queue.clone()));
-                Err(self.late(time))
+                Err(self.late())
             }
             Ok(Err(_)) => Err(self.lost("")),
             Err(panic) => Err(self.lost(panic.downcast_ref::<String>().map_or("", |text| text))),
@@ -251,7 +256,7 @@ impl Device {
         let under_way = || UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
         // Half as much again: where the driver can tell that it is late, that comes first.
         let until = Instant::now() + time + self.patience / 2;
-        *under_way() = Some((until, self.late(time).to_string()));
+        *under_way() = Some((until, Arc::clone(&self.late)));
         if fault::point(Provoked::Hang).is_err() {
             loop {
                 thread::park();
@@ -263,12 +268,12 @@ impl Device {
     }
 
     /// Returns the error that the device has not answered in its time.
-    fn late(&self, time: Duration) -> Error {
+    fn late(&self) -> Error {
         self.failed(&format!(
-            "its driver, {}, has not answered for {:.1} s: use another adapter or the CPU engine, or set \
-             FALL_LINE_GPU_TIMEOUT to more seconds",
+            "its driver, {}, does not answer: use another adapter or the CPU engine, or set FALL_LINE_GPU_TIMEOUT to more \
+             seconds than {}",
             self.driver,
-            time.as_secs_f64()
+            self.patience.as_secs_f64()
         ))
     }
 

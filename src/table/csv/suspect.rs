@@ -86,7 +86,8 @@ fn other_content(name: &str, head: &[u8]) -> Result<(), Error> {
         (Some(b'['), Some(next)) => b"[{\"-0123456789".contains(next),
         _ => false,
     };
-    let problem = if text.contains(&0) || 20 * controls > text.len() {
+    let only_padding = text.is_empty() && head.len() == HEAD;
+    let problem = if only_padding || text.contains(&0) || 20 * controls > text.len() {
         format!("is not a text file; {READABLE}")
     } else if begins("version https://git-lfs") {
         "is a pointer of Git LFS, not the file itself: `git lfs pull` fetches that".to_owned()
