@@ -230,7 +230,8 @@ fn remove_abandoned(folder: &Path) {
     }
 }
 
-fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> Error {
+/// Returns a function that turns the operating system's answer to writing a file into an error.
+pub fn cannot_write(path: &Path) -> impl Fn(io::Error) -> Error + use<> {
     let doing = format!("cannot write {}", path.display());
     move |error| {
         // An error with a text of its own names the temporary file: keep its kind alone. The texts of this module are of
@@ -239,6 +240,9 @@ fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> Error {
             kind if kind != io::ErrorKind::Other && error.get_ref().is_some() => kind.into(),
             _ => error,
         };
-        Error::Io { doing, source }
+        Error::Io {
+            doing: doing.clone(),
+            source,
+        }
     }
 }

@@ -41,15 +41,17 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
     let mut predictions = Predictions::new(line);
     let interrupts = Interrupts::listen()?;
     let mut read = None;
-    // An error of a file is told with its path.
-    let stopped = output::cannot_print;
+    let stopped: Box<dyn Fn(io::Error) -> Error + Sync> = match &args.output {
+        Some(path) => Box::new(atomic::cannot_write(path)),
+        None => Box::new(output::cannot_print),
+    };
     let mut write_to = |out: &mut (dyn Write + Send), kind| {
         let mut table = WholeWriter::new(out, kind);
         let mut write = |rows: WholeRows| {
             if interrupts.interrupted() {
                 return Err(stopped(io::ErrorKind::Interrupted.into()));
             }
-            table.write(&predictions.beside(rows)?).map_err(stopped)
+            table.write(&predictions.beside(rows)?).map_err(&stopped)
         };
         read = Some(read_whole(
             args,
@@ -73,10 +75,10 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
                 Box::new(BufWriter::new(stdout))
             };
             let written = write_to(&mut *out, Kind::Csv).and_then(|()| out.flush());
-            written.map_err(stopped)
+            written.map_err(&stopped)
         }
         // Only the summary was asked for.
-        (None, Format::Json) => write_to(&mut io::sink(), Kind::Csv).map_err(stopped),
+        (None, Format::Json) => write_to(&mut io::sink(), Kind::Csv).map_err(&stopped),
     };
     if interrupts.interrupted() {
         output::notice(match &args.output {

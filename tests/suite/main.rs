@@ -18,6 +18,7 @@ mod doctor;
 mod draw;
 mod engines;
 mod errors;
+#[cfg(debug_assertions)]
 mod faults;
 mod files;
 mod fit;

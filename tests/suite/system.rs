@@ -631,3 +631,49 @@ fn every_promise_names_a_test_that_is_there() {
         }
     }
 }
+
+/// Files of up to 100 kB: larger ones fail as on a full disk.
+#[test]
+fn a_full_folder_for_temporary_files_is_an_error_that_names_it() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (csv, parquet, model) = (at("d.csv"), at("d.parquet"), at("m.json"));
+    // 80 MB in f64: more than is kept in memory.
+    ran(&format!("generate {csv} --samples 5e6"));
+    ran(&format!("generate {parquet} --samples 2e5"));
+    ran(&format!("train {parquet} --engine cpu -q --save {model}"));
+    let npy = at("p.npy");
+    for (call, part) in [
+        (
+            format!("cat {parquet} | $0 train - --engine cpu -q"),
+            "a temporary file in /",
+        ),
+        (
+            format!("$0 train {csv} --engine cpu -q"),
+            "a temporary file in /",
+        ),
+        (
+            format!("$0 predict {model} {parquet} -o {npy}"),
+            "cannot write /",
+        ),
+        (
+            format!("$0 predict {model} {parquet} -o {}", at("p.csv")),
+            "cannot write /",
+        ),
+        (
+            format!("$0 generate {} --samples 1e5", at("g.csv")),
+            "cannot write /",
+        ),
+    ] {
+        let output = bash(&format!("trap '' XFSZ; ulimit -f 100; {call}"));
+        assert_eq!(output.status.code(), Some(1), "{call}: {output:?}");
+        let text = stderr(&output);
+        assert_eq!(text.lines().count(), 1, "{call}: {text}");
+        assert!(
+            text.contains(part) && text.contains("too large"),
+            "{call}: {text}"
+        );
+        assert!(!text.contains("standard output"), "{call}: {text}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "{call}");
+    }
+}
