@@ -178,8 +178,9 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Names of temporary files begin with this.
+/// Names of temporary files: this, six letters or digits, and [`SUFFIX`].
 const PREFIX: &str = ".fall-line-";
+const SUFFIX: &str = ".tmp";
 
 /// Creates an empty file in the folder of `target`; it is deleted unless it is renamed. It is locked as long as it is open, so
 /// that another program can tell whether its owner is gone.
@@ -199,7 +200,7 @@ fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     }
     fault::point(Fault::Write)?;
     loop {
-        let file = match builder.prefix(PREFIX).tempfile_in(folder) {
+        let file = match builder.prefix(PREFIX).suffix(SUFFIX).tempfile_in(folder) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let text = format!("no file can be created in the folder {}", folder.display());
                 return Err(io::Error::other(text));
@@ -218,7 +219,11 @@ fn temporary(target: &Path) -> io::Result<NamedTempFile> {
 fn remove_abandoned(folder: &Path) {
     let entries = folder.read_dir().into_iter().flatten().flatten();
     for entry in entries {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let drawn = name
+            .strip_prefix(PREFIX)
+            .and_then(|name| name.strip_suffix(SUFFIX));
+        let is_ours = drawn.is_some_and(|drawn| drawn.len() == 6)
             && entry.file_type().is_ok_and(|kind| kind.is_file());
         // A file that can't be opened, locked or removed is somebody else's, and stays.
         if is_ours

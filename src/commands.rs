@@ -2,7 +2,10 @@
 
 use std::io;
 
+use fall_line::engine::Choice;
 use fall_line::error::Error;
+
+use crate::last_words::watch_drivers;
 
 pub mod adapters;
 pub mod bench;
@@ -27,4 +30,12 @@ fn set_threads(threads: Option<usize>) -> Result<(), Error> {
             },
             source: io::Error::other(error),
         })
+}
+
+/// Lets a driver that crashes or hangs end the program with a line from here on, unless the CPU engine is chosen.
+fn watch(engine: Choice) -> Result<(), Error> {
+    match engine {
+        Choice::Cpu => Ok(()),
+        Choice::Auto | Choice::Gpu => watch_drivers(),
+    }
 }

@@ -9,13 +9,14 @@ use std::thread;
 use std::time::Duration;
 
 use fall_line::engine::gpu::overdue;
+use fall_line::error::Error;
 
 use crate::output;
 
 /// The exit code of an adapter that failed.
 pub const ADAPTER_FAILED: u8 = 4;
 
-/// The system's allocator, which ends the program instead of returning nothing. What is large is asked for as
+/// The system's allocator, which ends the program instead of returning nothing. Large blocks are requested as
 /// [`Memory`](fall_line::data::host::Memory), which can be refused.
 struct Allocator;
 
@@ -65,17 +66,28 @@ fn granted(memory: *mut u8, size: usize) -> *mut u8 {
 }
 
 /// Ends with one line and exit code 4 if a driver crashes from now on, or does not come back.
-pub fn watch_drivers() {
-    thread::spawn(|| {
+///
+/// # Errors
+/// [`Error::Io`] if no thread can be started.
+pub fn watch_drivers() -> Result<(), Error> {
+    const TICK: Duration = Duration::from_millis(500);
+    let watch = || {
         loop {
-            thread::sleep(Duration::from_millis(500));
-            if let Some(error) = overdue() {
+            // A process that was stopped for hours counts as one tick.
+            thread::sleep(TICK);
+            if let Some(error) = overdue(TICK) {
                 output::failure(error);
                 end(ADAPTER_FAILED.into());
             }
         }
-    });
+    };
+    let started = thread::Builder::new().spawn(watch);
+    started.map_err(|source| Error::Io {
+        doing: "cannot start a thread".to_owned(),
+        source,
+    })?;
     listen_for_crashes();
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -144,12 +156,12 @@ fn say(text: &[u8]) {
 
 /// Ends the program without running anything else.
 #[cfg(unix)]
-fn end(code: i32) -> ! {
+pub fn end(code: i32) -> ! {
     // SAFETY: ends the process.
     unsafe { nix::libc::_exit(code) }
 }
 
 #[cfg(not(unix))]
-fn end(code: i32) -> ! {
+pub fn end(code: i32) -> ! {
     std::process::exit(code)
 }

@@ -42,7 +42,8 @@ fn main() -> ExitCode {
         let text = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
         let text = output::one_line(&text);
         // wgpu panics at some answers of drivers that it does not expect.
-        if text.contains("/wgpu") || text.contains("/naga") {
+        let place = text.replace('\\', "/");
+        if place.contains("/wgpu") || place.contains("/naga") {
             output::failure(format!(
                 "a GPU driver failed, or lacks memory: use --engine cpu or another adapter: {text}"
             ));

@@ -211,7 +211,7 @@ pub fn read<T: DeserializeOwned>(
     let mut text = Vec::new();
     let head = file.by_ref().take(HEAD).read_to_end(&mut text);
     head.map_err(cannot_read)?;
-    if object(&text).first() == Some(&b'{') {
+    if object(&text).first() == Some(&b'{') && contains(&text, b"\"schema\"") {
         file.read_to_end(&mut text).map_err(cannot_read)?;
     }
     let text = object(&text);

@@ -13,7 +13,7 @@ use crate::output;
 
 /// Lists the adapters, the best first.
 pub fn adapters(format: Format) -> Result<ExitCode, Error> {
-    watch_drivers();
+    watch_drivers()?;
     let adapters = adapter::list();
     let infos: Vec<_> = adapters.iter().map(Adapter::info).collect();
     if infos.is_empty() {

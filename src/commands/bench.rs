@@ -56,7 +56,7 @@ pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
 fn plan(args: &Bench) -> Result<BenchPlan, Error> {
     let loss = args.loss.get()?;
     set_threads(args.threads)?;
-    watch_drivers();
+    watch_drivers()?;
     let Lineup {
         contestants,
         adapters,

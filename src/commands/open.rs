@@ -97,13 +97,15 @@ impl Waiting {
                 name if name == "-" => "standard input".to_owned(),
                 name => name.into_owned(),
             };
-            thread::spawn(move || {
+            let tell = move || {
                 if receiver.recv_timeout(Self::LONG) == Err(RecvTimeoutError::Timeout) {
                     output::notice(format!(
                         "waiting for data from {name}; Ctrl-C ends the wait"
                     ));
                 }
-            });
+            };
+            // Without a thread to spare, nothing is told.
+            let _ = thread::Builder::new().spawn(tell);
             sender
         });
         Waiting(Mutex::new(sender))

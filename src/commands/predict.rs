@@ -80,12 +80,12 @@ pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
         // Only the summary was asked for.
         (None, Format::Json) => write_to(&mut io::sink(), Kind::Csv).map_err(&stopped),
     };
-    if interrupts.interrupted() {
+    if let Some(code) = interrupts.exit_code() {
         output::notice(match &args.output {
             Some(path) => format!("interrupted: {} is not written", path.display()),
             None => "interrupted: there would be more".to_owned(),
         });
-        return Ok(interrupts.exit_code());
+        return Ok(code);
     }
     let read = match read {
         Some(read) => read?,

@@ -16,9 +16,8 @@ use fall_line::train::{Ended, Trained};
 use self::log::Log;
 use self::terminal::Terminal;
 use super::open::{open_files, synthetic_source};
-use super::set_threads;
+use super::{set_threads, watch};
 use crate::cli::{Format, Panel, SurfaceSamples, Train};
-use crate::last_words::watch_drivers;
 use crate::output::interrupts::Interrupts;
 use crate::output::{self, history};
 
@@ -90,7 +89,7 @@ fn prepare<'a>(args: &Train, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
     let options = args.options(resume)?;
     set_threads(args.engine.threads)?;
     // Before the data are read: a mistyped adapter is told at once.
-    watch_drivers();
+    watch(options.engine)?;
     let engine = options.choose_engine()?;
     if !(engine.is_gpu() || args.has_files() || args.training.plan) {
         // Before hours of drawing.
@@ -237,9 +236,9 @@ fn finish(
         Format::Text => report::result(args, outcome),
         Format::Json => output::json::print(&json::Result::new(args, &job.skipped, outcome)),
     }?;
-    if interrupts.interrupted() || outcome.ended == Ended::BrokenOff {
+    if let Some(code) = interrupts.exit_code() {
         output::notice(format!("interrupted after epoch {}", outcome.epochs));
-        return Ok(interrupts.exit_code());
+        return Ok(code);
     }
     let mut warnings = warnings(outcome);
     let not_converged = args.training.strict && outcome.converged == Some(false);

@@ -10,6 +10,7 @@ use fall_line::fit::{Fit, Options};
 use super::open::synthetic_source;
 use super::train::plot;
 use super::train::terminal::Terminal;
+use super::watch;
 use crate::cli::Tutorial;
 use crate::output::{self, line, plot as picture};
 
@@ -34,6 +35,7 @@ pub fn tutorial(args: &Tutorial) -> Result<ExitCode, Error> {
         measure: false,
         ..Options::default()
     };
+    watch(args.engine)?;
     let terminal = Terminal::new(false);
     let mut printed = Ok(());
     let outcome = Fit::with(source, options)

@@ -2,7 +2,7 @@
 //!
 //! The modules are layers; each uses only those before it:
 //! - `program`: the shader's text; `options`.
-//! - `adapter`, `device`: finding one and opening it.
+//! - `watch`: calls of drivers; `adapter`, `device`: finding one and opening it.
 //! - `layout`: the place of samples in memory.
 //! - `kernels`: the compiled phases; `units`; `control`.
 //! - `samples`: buffers and upload.
@@ -44,10 +44,11 @@ mod samples;
 mod stream;
 pub mod tune;
 mod units;
+mod watch;
 
-pub use self::device::overdue;
 pub use self::layout::{ALONE, Placement};
 pub use self::options::Options;
+pub use self::watch::overdue;
 
 /// The samples in an adapter's memory, 8 bytes each in f32 and 4 in f16.
 ///
@@ -392,7 +393,8 @@ fn compile(
         .alone
         .unwrap_or_else(|| invocations_alone(device.software, samples, device.max_invocations()));
     let sizes = [tuning.workgroup_size, alone];
-    let kernels = Kernels::new(&device, loss, variant, sizes, options.checks)?;
+    let compile = || Kernels::new(&device, loss, variant, sizes, options.checks);
+    let kernels = device.watched(device.time_limit, compile)?;
     let timings = Timings {
         device_start,
         compile: start.elapsed() - device_start,

@@ -79,13 +79,25 @@ impl Checkpoint {
     /// this version doesn't know.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let before = Self::before(path);
+        let read = Self::read_from(path);
+        if !before.exists() {
+            return read;
+        }
+        let offer = format!("the one before it is kept as {}", before.display());
+        read.map_err(|error| match error {
+            Error::Data(text) => Error::Data(format!("{text}; {offer}")),
+            Error::Io { doing, source } => Error::Io {
+                doing: format!("{doing} ({offer})"),
+                source,
+            },
+            other => other,
+        })
+    }
+
+    fn read_from(path: &Path) -> Result<Self, Error> {
         let damaged = |why: &dyn Display| {
-            let remedy = if before.exists() {
-                format!("resume from the one before it, {}", before.display())
-            } else {
-                "begin anew without it".to_owned()
-            };
-            Error::Data(format!("{} is damaged: {why}; {remedy}", path.display()))
+            let name = path.display();
+            Error::Data(format!("{name} is damaged: {why}; begin anew without it"))
         };
         let Written {
             checksum, content, ..
@@ -149,6 +161,8 @@ pub(super) struct Checkpoints {
     tuning: Option<Tuning>,
     /// The state of the run, unless it is written.
     unwritten: Option<Walk>,
+    /// Whether this run has written the file.
+    is_ours: bool,
     /// When the last checkpoint was written.
     at: Instant,
 }
@@ -169,6 +183,7 @@ impl Checkpoints {
             fingerprint,
             tuning,
             unwritten: Some(from.clone()),
+            is_ours: false,
             at: Instant::now(),
         }
     }
@@ -212,7 +227,9 @@ impl Checkpoints {
             checksum: checksum(&content)?,
             content,
         };
-        if let Ok(mut there) = File::open(path) {
+        // A damaged one must not take the place of the one before it.
+        let worth = self.is_ours || Checkpoint::read_from(path).is_ok();
+        if worth && let Ok(mut there) = File::open(path) {
             atomic::write(&Checkpoint::before(path), |mut out| {
                 io::copy(&mut there, &mut out).map(drop)
             })?;
@@ -221,6 +238,7 @@ impl Checkpoints {
             serde_json::to_writer(&mut *out, &written)?;
             writeln!(out)
         })?;
+        self.is_ours = true;
         self.unwritten = None;
         Ok(())
     }

@@ -76,9 +76,10 @@ impl Prepared<'_> {
         ])
     }
 
-    /// Returns the engine with all samples in it.
-    pub(super) fn engine(&self) -> Result<Box<dyn Engine + '_>, Error> {
-        let engine = self.engine_of_bulk()?;
+    /// Returns the engine with all samples in it. One that replaces the `lost` engine is opened anew, with the same division of
+    /// the work.
+    pub(super) fn engine(&self, lost: Option<&Description>) -> Result<Box<dyn Engine + '_>, Error> {
+        let engine = self.engine_of_bulk(lost)?;
         if self.far.is_empty() {
             return Ok(engine);
         }
@@ -87,7 +88,7 @@ impl Prepared<'_> {
     }
 
     /// Returns the engine without the samples that are too far off for it.
-    fn engine_of_bulk(&self) -> Result<Box<dyn Engine + '_>, Error> {
+    fn engine_of_bulk(&self, lost: Option<&Description>) -> Result<Box<dyn Engine + '_>, Error> {
         self.monitor.begin(Phase::Loading, self.samples.samples());
         let on_load = |samples| self.monitor.advance(samples);
         match &self.chosen {
@@ -99,7 +100,10 @@ impl Prepared<'_> {
                 Ok(Box::new(CpuEngine::new(&self.samples, loss, &on_load)?))
             }
             #[cfg(feature = "gpu")]
-            Chosen::Gpu(adapter) => self.gpu_engine(adapter, &on_load),
+            Chosen::Gpu(adapter) => match lost {
+                Some(lost) => self.gpu_engine(&adapter.again()?, lost.tuning, &on_load),
+                None => self.gpu_engine(adapter, None, &on_load),
+            },
         }
     }
 }
@@ -120,11 +124,13 @@ mod gpu {
         pub(super) fn gpu_engine(
             &self,
             adapter: &Adapter,
+            tuning: Option<Tuning>,
             on_load: OnLoad,
         ) -> Result<Box<dyn Engine + '_>, Error> {
             let samples = self.samples.samples();
             let loss = self.setup.scaling.loss(self.setup.loss);
-            let known = self.options.resume.as_ref().and_then(Checkpoint::tuning);
+            let resumed = self.options.resume.as_ref();
+            let known = tuning.or_else(|| resumed.and_then(Checkpoint::tuning));
             let options = self.gpu_options(known.or_else(|| self.tuning(adapter, samples)));
             if self.is_drawn_on_the_device()
                 && let Some(synthetic) = self.source().synthetic()

@@ -1,6 +1,6 @@
 //! An engine that outlives its device.
 
-use super::monitor::Notice;
+use super::monitor::{Notice, Phase};
 use super::prepare::Prepared;
 use crate::data::host::Columns;
 use crate::engine::{Description, Engine, Step};
@@ -9,7 +9,7 @@ use crate::model::{Model, Sums};
 
 /// An engine that loads the samples into a new device if its own is lost, and computes again what was lost with it.
 ///
-/// Its calls depend on nothing but the samples, so they give the same bits. A second device that is lost in the same call is
+/// Its calls depend on nothing but the samples and the division of the work, so they give the same bits. A second device that is lost in the same call is
 /// the caller's error.
 pub struct Reopened<'p> {
     prepared: &'p Prepared<'p>,
@@ -22,10 +22,10 @@ pub struct Reopened<'p> {
 impl<'p> Reopened<'p> {
     /// Opens the engine, a second time if its device is lost meanwhile.
     pub fn open(prepared: &'p Prepared<'p>) -> Result<Self, Error> {
-        let engine = match prepared.engine() {
+        let engine = match prepared.engine(None) {
             Err(error @ Error::DeviceLost { .. }) => {
                 prepared.monitor.notice(&Notice::Lost(error));
-                prepared.engine()?
+                prepared.engine(None)?
             }
             engine => engine?,
         };
@@ -42,17 +42,33 @@ impl<'p> Reopened<'p> {
         &mut self,
         mut call: impl FnMut(&mut dyn Engine) -> Result<R, Error>,
     ) -> Result<R, Error> {
-        if let Some(engine) = &mut self.engine {
-            match call(&mut **engine) {
-                Err(lost @ Error::DeviceLost { .. }) => {
-                    self.prepared.monitor.notice(&Notice::Lost(lost));
-                }
-                done => return done,
-            }
-        }
+        let Some(engine) = &mut self.engine else {
+            return Err(gone(&self.description));
+        };
+        let lost = match call(&mut **engine) {
+            Err(lost @ Error::DeviceLost { .. }) => lost,
+            done => return done,
+        };
         // Frees the memory of the lost device first.
         self.engine = None;
-        call(&mut **self.engine.insert(self.prepared.engine()?))
+        let engine = self.prepared.engine(Some(&self.description))?;
+        if engine.description() != self.description {
+            // With less room for samples, or another driver: sums of other bits.
+            return Err(lost);
+        }
+        let Prepared { monitor, setup, .. } = self.prepared;
+        monitor.notice(&Notice::Lost(lost));
+        monitor.begin(Phase::Descending, setup.config.epochs);
+        call(&mut **self.engine.insert(engine))
+    }
+}
+
+/// Returns the error of an engine whose device could not be replaced.
+fn gone(engine: &Description) -> Error {
+    Error::DeviceLost {
+        adapter: engine.name.clone(),
+        driver: engine.driver.clone().unwrap_or_default(),
+        reason: "no new one could be opened".to_owned(),
     }
 }
 

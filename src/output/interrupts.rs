@@ -60,8 +60,13 @@ impl Interrupts {
 
     /// Returns the exit code of shells for a program that the last signal ended: 130 for SIGINT, 143 for SIGTERM, 129 for
     /// SIGHUP.
-    pub fn exit_code(&self) -> ExitCode {
-        code(self.signal.load(Ordering::Relaxed)).into()
+    ///
+    /// Returns `None` if there was no signal.
+    pub fn exit_code(&self) -> Option<ExitCode> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => None,
+            signal => Some(code(signal).into()),
+        }
     }
 
     /// Runs what would leave half a file behind if it were ended. During it only a second signal ends the program, and

@@ -27,7 +27,7 @@ pub struct SampleTable<'a, F> {
 enum Stopped {
     /// A block could not be read.
     Unread(Error),
-    Interrupted,
+    Interrupted(ExitCode),
 }
 
 impl<F: Fn(Block) -> Vec<Vec<f64>>> SampleTable<'_, F> {
@@ -47,9 +47,9 @@ impl<F: Fn(Block) -> Vec<Vec<f64>>> SampleTable<'_, F> {
         drop(progress);
         match stopped {
             Some(Stopped::Unread(error)) => Err(error),
-            Some(Stopped::Interrupted) => {
+            Some(Stopped::Interrupted(code)) => {
                 super::notice(format!("interrupted: {} is not written", path.display()));
-                Ok(self.interrupts.exit_code())
+                Ok(code)
             }
             None => written.map(|()| ExitCode::SUCCESS),
         }
@@ -80,8 +80,8 @@ impl<F: Fn(Block) -> Vec<Vec<f64>>> SampleTable<'_, F> {
             };
             let blocks = blocks.map_err(|error| stop(Stopped::Unread(error)))?;
             for block in blocks {
-                if self.interrupts.interrupted() {
-                    return Err(stop(Stopped::Interrupted));
+                if let Some(code) = self.interrupts.exit_code() {
+                    return Err(stop(Stopped::Interrupted(code)));
                 }
                 let samples = block.x.len() as u64;
                 let columns = (self.columns)(block);

@@ -241,13 +241,18 @@ fn a_damaged_or_foreign_checkpoint_is_refused() {
     let before = Checkpoint::before(&path);
     fs::write(&before, &good).unwrap();
     let text = refused(3, &resume(""));
-    assert!(
-        text.contains(&format!(
-            "resume from the one before it, {}",
-            before.display()
-        )),
-        "{text}"
-    );
+    let offer = format!("the one before it is kept as {}", before.display());
+    assert!(text.contains(&offer), "{text}");
+    // As a power cut leaves it; and none.
+    fs::write(&path, "").unwrap();
+    assert!(refused(3, &resume("")).contains(&offer));
+    fs::remove_file(&path).unwrap();
+    assert!(refused(1, &resume("")).contains(&offer));
+    // A damaged one does not take its place.
+    fs::write(&path, &good[..good.len() / 2]).unwrap();
+    let (from, to) = (before.display(), path.display());
+    ran(&format!("{train} -q --resume {from} --checkpoint {to}"));
+    assert_eq!(fs::read_to_string(&before).unwrap(), good);
     ran(&format!("{train} -q --resume {}", before.display()));
     fs::remove_file(before).unwrap();
     fs::write(&path, "").unwrap();

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::process::{self, ChildStdin, Command, ExitCode, Stdio};
+use std::process::{Child as Process, ChildStdin, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,12 @@ use serde::de::DeserializeOwned;
 use wait_timeout::ChildExt;
 
 use crate::cli::Task;
+use crate::last_words::end;
 use crate::output;
 
 /// This program again, in a process of its own.
 pub struct Child {
-    process: process::Child,
+    process: Process,
     started: Instant,
     /// Closed with this process, however it ends. That ends the child.
     _stdin: Option<ChildStdin>,
@@ -80,7 +81,8 @@ impl Child {
         let status = self.process.wait_timeout(left).map_err(cannot_wait)?;
         if status.is_none() {
             self.process.kill().map_err(cannot_wait)?;
-            self.process.wait().map_err(cannot_wait)?;
+            // A process that is stuck in the kernel does not even end then.
+            self.process.wait_timeout(timeout).map_err(cannot_wait)?;
         }
         let problem = match status {
             Some(status) if status.success() => None,
@@ -118,11 +120,16 @@ fn text(file: &mut File) -> Result<String, Error> {
 
 /// Does the work of a child process.
 pub fn run(task: Task, adapter: Option<&str>) -> Result<ExitCode, Error> {
-    thread::spawn(|| {
-        // Nobody writes: it ends with the parent.
+    let watch = || {
+        // Nobody writes: it ends with the parent. A driver that hangs may do so at a usual exit too.
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
-        process::exit(1);
-    });
+        end(1);
+    };
+    let started = thread::Builder::new().spawn(watch);
+    started.map_err(|source| Error::Io {
+        doing: "cannot start a thread".to_owned(),
+        source,
+    })?;
     match task {
         Task::List => adapter::list()
             .iter()

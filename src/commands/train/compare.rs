@@ -19,8 +19,7 @@ use serde_json::{Value, json};
 use super::terminal::Terminal;
 use super::{files, json, open, plot, report};
 use crate::cli::{Format, Panel, SurfaceSamples, Train};
-use crate::commands::set_threads;
-use crate::last_words::watch_drivers;
+use crate::commands::{set_threads, watch};
 use crate::output::number::{digits, number};
 use crate::output::{self, history};
 
@@ -48,7 +47,7 @@ pub fn compare(
         options.push(run.options(None)?);
     }
     set_threads(args.engine.threads)?;
-    watch_drivers();
+    watch(options[0].engine)?;
     let mut chosen = Some(options[0].choose_engine()?);
     let (source, skipped) = open(args)?;
     let interrupts = terminal.listen()?;
@@ -79,16 +78,17 @@ pub fn compare(
         });
         terminal.end_phase();
         let epochs = loaded.history().to_vec();
-        let surface = match args.panels().contains(&Panel::Surface) {
+        let surface = match args.panels().contains(&Panel::Surface) && trained.is_ok() {
             true => loaded.surface(args.output.surface == SurfaceSamples::Exact)?,
             false => None,
         };
         terminal.end_phase();
-        let ended = match trained {
-            Ok(trained) => Ok(loaded.conclude(&trained)),
-            Err(error @ (Error::Diverged { .. } | Error::Rose { .. })) => Err(error),
-            Err(error) => return Err(error),
-        };
+        let mut ended = trained.map(|trained| loaded.conclude(&trained));
+        // Without its engine, another run would end alike.
+        let goes_on = !matches!(&ended, Err(error) if error.exit_code() < 5);
+        if let Ok(outcome) = &mut ended {
+            written.extend(outcome.errors.drain(..).map(Err));
+        }
         let file = run.output.history.as_deref();
         written.extend(file.map(|path| history::write(path, &epochs).map(|()| path)));
         if let (Ok(outcome), Some(path)) = (&ended, run.output.save.as_deref()) {
@@ -102,7 +102,7 @@ pub fn compare(
             ended,
             surface,
         });
-        if interrupts.interrupted() {
+        if interrupts.interrupted() || !goes_on {
             break;
         }
     }
@@ -112,8 +112,8 @@ pub fn compare(
         written.push(plot::write(&plot.path, args.panels(), &drawn).map(|()| &*plot.path));
     }
     let failed = output::written(written, args.output.quiet);
-    if interrupts.interrupted() {
-        return Ok(interrupts.exit_code());
+    if let Some(code) = interrupts.exit_code() {
+        return Ok(code);
     }
     let failed = failed.or(tell_doubts(args, &done));
     Ok(failed.map_or(ExitCode::SUCCESS, ExitCode::from))

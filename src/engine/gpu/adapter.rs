@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::options::Options;
 use super::program::{Parameters, Sum, Variant};
+use super::watch;
 use crate::engine::{Description, EngineKind, Loads, Storage, Tuning};
 use crate::error::Error;
 
@@ -87,6 +88,19 @@ impl Adapter {
             f16_storage: downlevel.contains(wgpu::DownlevelFlags::SHADER_F16_IN_F32),
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
         }
+    }
+
+    /// Lists the adapters anew, and returns this one. Some APIs give no second device to an adapter whose first one was lost.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] if it is gone.
+    pub(crate) fn again(&self) -> Result<Adapter, Error> {
+        let is_same = |other: &Adapter| {
+            let [one, other] = [&self.info, &other.info];
+            (&one.name, &one.backend, &one.driver) == (&other.name, &other.backend, &other.driver)
+        };
+        let found = list().into_iter().find(is_same);
+        found.ok_or_else(|| self.failed("it is gone: use another adapter or the CPU engine"))
     }
 
     /// Returns the error that the adapter has a problem.
@@ -232,8 +246,15 @@ pub fn list() -> Vec<Adapter> {
     descriptor.flags = wgpu::InstanceFlags::empty();
     let backends = backends_wanted().map_or(wgpu::Backends::all(), |(_, backends)| backends);
     descriptor.backends = backends;
-    let instance = wgpu::Instance::new(descriptor);
-    let mut found: Vec<wgpu::Adapter> = pollster::block_on(instance.enumerate_adapters(backends))
+    let late = "a GPU driver does not answer while adapters are listed: use the CPU engine, or set WGPU_BACKEND to another API"
+        .into();
+    // A limit that makes no sense is told where a device is opened.
+    let limit = watch::time_limit().unwrap_or(watch::TIME_LIMIT);
+    let list = || {
+        let instance = wgpu::Instance::new(descriptor);
+        pollster::block_on(instance.enumerate_adapters(backends))
+    };
+    let mut found: Vec<wgpu::Adapter> = watch::watched(&late, limit, list)
         .into_iter()
         .filter(|adapter| {
             let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;

@@ -5,32 +5,18 @@ use std::ops::RangeTo;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_intrusive::channel::shared::oneshot_channel;
 
 use super::adapter::Adapter;
+use super::watch;
+use crate::data::host;
 use crate::error::Error;
-use crate::fault::{self, Fault as Provoked};
+use crate::fault::{self, Fault};
 
-/// Seconds that a device may take to answer, beside those for the bytes that its work goes through. FALL_LINE_GPU_TIMEOUT sets
-/// others.
-const PATIENCE: f64 = 60.0;
 /// Bytes a second that hardware goes through at least, and a software adapter on a crowded machine.
 const SLOWEST: [u64; 2] = [100_000_000, 2_000_000];
-
-/// The call of a driver that is under way: when it has to be back, and the error if it is not.
-static UNDER_WAY: Mutex<Option<(Instant, Arc<str>)>> = Mutex::new(None);
-
-/// Returns the error of a driver's call that has not come back in its time. Such a call can't be ended, only the process.
-pub fn overdue() -> Option<String> {
-    let under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
-    let late = under_way
-        .as_ref()
-        .filter(|(until, _)| Instant::now() > *until);
-    late.map(|(_, error)| error.to_string())
-}
 
 /// An open device.
 ///
@@ -46,13 +32,13 @@ pub struct Device {
     pub gl: bool,
     name: String,
     driver: String,
-    fault: Arc<Mutex<Option<Fault>>>,
+    fault: Arc<Mutex<Option<Failure>>>,
     /// The time that it may take to answer, beside that for its work.
-    pub(super) patience: Duration,
+    pub(super) time_limit: Duration,
     /// Bytes that the work of all submissions so far goes through, and that of the submissions which are known to be done.
     submitted: AtomicU64,
     done: AtomicU64,
-    /// The error that it does not answer.
+    /// The problem that it does not answer.
     late: Arc<str>,
 }
 
@@ -66,7 +52,7 @@ pub struct Submission {
 
 /// A failure that wgpu reported.
 #[derive(Debug)]
-enum Fault {
+enum Failure {
     OutOfMemory,
     /// The device is gone, for a reason on one line.
     Lost(String),
@@ -78,7 +64,9 @@ impl Device {
     /// Opens the adapter with all its limits.
     pub fn open(adapter: &Adapter) -> Result<Self, Error> {
         let name = adapter.info().to_string();
-        let (device, queue) =
+        let time_limit = watch::time_limit()?;
+        let late = late(adapter, time_limit);
+        let open = || {
             pollster::block_on(adapter.adapter.request_device(&wgpu::DeviceDescriptor {
                 label: Some("fall-line"),
                 required_features: adapter.features(),
@@ -86,23 +74,25 @@ impl Device {
                 memory_hints: wgpu::MemoryHints::MemoryUsage,
                 ..Default::default()
             }))
+        };
+        let (device, queue) = watch::watched(&late, time_limit, open)
             .map_err(|error| not_opened(adapter, &one_line(&error)))?;
         let fault = Arc::new(Mutex::new(None));
         let first = Arc::clone(&fault);
         device.on_uncaptured_error(Arc::new(move |error| {
             let fault = match error {
-                wgpu::Error::OutOfMemory { .. } => Fault::OutOfMemory,
-                other => Fault::Other(one_line(&other)),
+                wgpu::Error::OutOfMemory { .. } => Failure::OutOfMemory,
+                other => Failure::Other(one_line(&other)),
             };
             keep_first(&first, fault);
         }));
         let first = Arc::clone(&fault);
         device.set_device_lost_callback(move |_, reason| {
             // Whatever else fails, fails for this reason.
-            let lost = Fault::Lost(reason.split_whitespace().collect::<Vec<_>>().join(" "));
+            let lost = Failure::Lost(reason.split_whitespace().collect::<Vec<_>>().join(" "));
             *first.lock().unwrap_or_else(PoisonError::into_inner) = Some(lost);
         });
-        let mut device = Device {
+        Ok(Device {
             device,
             queue,
             software: adapter.info().software,
@@ -110,13 +100,11 @@ impl Device {
             name,
             driver: adapter.info().driver.clone(),
             fault,
-            patience: patience(),
+            time_limit,
             submitted: AtomicU64::new(0),
             done: AtomicU64::new(0),
-            late: "".into(),
-        };
-        device.late = device.late().to_string().into();
-        Ok(device)
+            late,
+        })
     }
 
     /// Returns the largest number of invocations of a workgroup. Scratch takes 16 bytes of workgroup memory for each of
@@ -131,7 +119,7 @@ impl Device {
 
     /// Returns what `make` makes. If the adapter has no memory for all of it, releases it and returns `None`.
     pub fn if_memory<T>(&self, make: impl FnOnce() -> T) -> Result<Option<T>, Error> {
-        if fault::point(Provoked::Buffer).is_err() {
+        if fault::point(Fault::Buffer).is_err() {
             return Ok(None);
         }
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -144,21 +132,21 @@ impl Device {
     /// Returns an error if anything has gone wrong so far.
     pub fn check(&self) -> Result<(), Error> {
         let fault = || self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*fault(), Some(Fault::Other(_))) {
+        if matches!(*fault(), Some(Failure::Other(_))) {
             // If the cause is that the device was lost, that is told from within poll.
             let _ = catch_unwind(AssertUnwindSafe(|| self.device.poll(wgpu::PollType::Poll)));
         }
         match &*fault() {
             None => Ok(()),
-            Some(Fault::OutOfMemory) => Err(self.out_of_memory(None)),
-            Some(Fault::Lost(reason)) => Err(self.lost(reason)),
-            Some(Fault::Other(text)) => Err(self.failed(text)),
+            Some(Failure::OutOfMemory) => Err(self.out_of_memory(None)),
+            Some(Failure::Lost(reason)) => Err(self.lost(reason)),
+            Some(Failure::Other(text)) => Err(self.failed(text)),
         }
     }
 
     /// Submits work that goes through so many bytes.
     pub fn submit(&self, encoder: wgpu::CommandEncoder, bytes: u64) -> Submission {
-        if fault::point(Provoked::Submit).is_err() {
+        if fault::point(Fault::Submit).is_err() {
             self.device.destroy();
         }
         let before = self.submitted.fetch_add(bytes, Ordering::Relaxed);
@@ -177,7 +165,7 @@ impl Device {
         mode: wgpu::MapMode,
         used_by: Option<&Submission>,
     ) -> Result<(), Error> {
-        fault::point(Provoked::Map)
+        fault::point(Fault::Map)
             .map_err(|error| self.failed(&format!("a buffer can't be mapped: {error}")))?;
         let (sender, receiver) = oneshot_channel();
         buffer.slice(bytes).map_async(mode, move |result| {
@@ -212,29 +200,27 @@ impl Device {
     /// Returns the time that the device may take for work, up to so many bytes of all that was submitted.
     fn time_for(&self, bytes: u64) -> Duration {
         let left = bytes.saturating_sub(self.done.load(Ordering::Relaxed));
-        self.patience + Duration::from_secs(left / SLOWEST[usize::from(self.software)])
+        self.time_limit + Duration::from_secs(left / SLOWEST[usize::from(self.software)])
     }
 
     /// Polls the device. If it was lost, wgpu 30 panics in poll, or can't find the submission.
     fn poll(&self, mut poll: wgpu::PollType) -> Result<(), Error> {
         let time = match &poll {
-            wgpu::PollType::Wait { timeout, .. } => timeout.unwrap_or(self.patience),
-            wgpu::PollType::Poll => self.patience,
+            wgpu::PollType::Wait { timeout, .. } => timeout.unwrap_or(self.time_limit),
+            wgpu::PollType::Poll => self.time_limit,
         };
-        let until = Instant::now() + time;
+        // In short waits: a time in which the process was stopped does not count.
+        let mut left = time;
         let polled = self.watched(time, || {
             loop {
+                let wait = left.min(Duration::from_secs(1));
+                if let wgpu::PollType::Wait { timeout, .. } = &mut poll {
+                    *timeout = Some(wait);
+                }
                 let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(poll.clone())));
-                let left = until.saturating_duration_since(Instant::now());
-                match &mut poll {
-                    // GL waits for 4 seconds at most.
-                    wgpu::PollType::Wait { timeout, .. }
-                        if matches!(polled, Ok(Err(wgpu::PollError::Timeout)))
-                            && !left.is_zero() =>
-                    {
-                        *timeout = Some(left);
-                    }
-                    _ => break polled,
+                left -= wait;
+                if !matches!(polled, Ok(Err(wgpu::PollError::Timeout))) || left.is_zero() {
+                    break polled;
                 }
             }
         });
@@ -244,37 +230,17 @@ impl Device {
             Ok(Err(wgpu::PollError::Timeout)) => {
                 // Dropping the device would wait for it without an end.
                 mem::forget((self.device.clone(), self.queue.clone()));
-                Err(self.late())
+                Err(self.failed(&self.late))
             }
             Ok(Err(_)) => Err(self.lost("")),
             Err(panic) => Err(self.lost(panic.downcast_ref::<String>().map_or("", |text| text))),
         }
     }
 
-    /// Calls the driver, which should be back in this time.
-    fn watched<R>(&self, time: Duration, call: impl FnOnce() -> R) -> R {
-        let under_way = || UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
-        // Half as much again: where the driver can tell that it is late, that comes first.
-        let until = Instant::now() + time + self.patience / 2;
-        *under_way() = Some((until, Arc::clone(&self.late)));
-        if fault::point(Provoked::Hang).is_err() {
-            loop {
-                thread::park();
-            }
-        }
-        let done = call();
-        *under_way() = None;
-        done
-    }
-
-    /// Returns the error that the device has not answered in its time.
-    fn late(&self) -> Error {
-        self.failed(&format!(
-            "its driver, {}, does not answer: use another adapter or the CPU engine, or set FALL_LINE_GPU_TIMEOUT to more \
-             seconds than {}",
-            self.driver,
-            self.patience.as_secs_f64()
-        ))
+    /// Calls the driver, which should be back in this time and half a time limit more: where it can tell that it is late, that
+    /// comes first.
+    pub fn watched<R>(&self, time: Duration, call: impl FnOnce() -> R) -> R {
+        watch::watched(&self.late, time + self.time_limit / 2, call)
     }
 
     /// Returns the error that the device is gone.
@@ -299,7 +265,7 @@ impl Device {
         Error::DeviceMemory {
             adapter: self.name.clone(),
             needed,
-            available: None,
+            available: self.software.then(host::available).flatten(),
             drawn: false,
         }
     }
@@ -318,16 +284,19 @@ fn not_opened(adapter: &Adapter, text: &str) -> Error {
     adapter.failed(&format!("cannot be opened: {text}"))
 }
 
-/// Returns the time that a device may take to answer.
-fn patience() -> Duration {
-    let seconds = std::env::var("FALL_LINE_GPU_TIMEOUT").ok();
-    let seconds = seconds.and_then(|text| text.parse().ok());
-    let seconds = seconds.filter(|seconds: &f64| (0.0..1e9).contains(seconds));
-    Duration::from_secs_f64(seconds.unwrap_or(PATIENCE))
+/// Returns the problem that a device does not answer, with its adapter and driver.
+fn late(adapter: &Adapter, time_limit: Duration) -> Arc<str> {
+    let driver = &adapter.info().driver;
+    format!(
+        "its driver, {driver}, does not answer: use another adapter or the CPU engine, or set FALL_LINE_GPU_TIMEOUT to more \
+         seconds than {}",
+        time_limit.as_secs_f64()
+    )
+    .into()
 }
 
 /// Keeps a failure unless there is an earlier one.
-fn keep_first(kept: &Mutex<Option<Fault>>, fault: Fault) {
+fn keep_first(kept: &Mutex<Option<Failure>>, fault: Failure) {
     kept.lock()
         .unwrap_or_else(PoisonError::into_inner)
         .get_or_insert(fault);

@@ -216,15 +216,16 @@ fn a_device_that_does_not_answer_is_given_up() {
         let mut pass = encoder.begin_compute_pass(&Default::default());
         pass.set_pipeline(&pipeline);
         pass.set_bind_group(0, &group, &[]);
-        pass.dispatch_workgroups(4_000, 1, 1);
+        for _ in 0..4 {
+            pass.dispatch_workgroups(4_000, 1, 1);
+        }
         drop(pass);
-        let start = Instant::now();
         let submission = device.submit(encoder, 0);
-        if start.elapsed() > Duration::from_millis(100) {
+        if device.software && device.gl {
             println!("{}: computes within the submit", adapter.info());
             return;
         }
-        device.patience = Duration::ZERO;
+        device.time_limit = Duration::ZERO;
         let start = Instant::now();
         let error = device.wait(&submission).unwrap_err();
         assert!(error.to_string().contains("does not answer"), "{error}");

@@ -1,16 +1,22 @@
 //! Measured tunings, kept in the user's cache folder.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use super::measure;
 use crate::engine::Tuning;
 use crate::engine::gpu::adapter::{Adapter, Info};
+use crate::error::Error;
+use crate::{atomic, saved};
 
 /// The number of samples from which on an epoch on a GPU takes longer than a submit, so that tuning shows.
 pub const WORTH: u64 = 4_000_000;
+
+/// Bytes of the file that are read: it has a few hundred for each adapter.
+const LARGEST: u64 = 1 << 20;
 
 /// Returns the tuning of an adapter for a set of `samples` samples.
 ///
@@ -34,7 +40,7 @@ pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Tun
         }
     };
     let kept = path
-        .ok_or_else(|| io::Error::other("there is no cache folder"))
+        .ok_or_else(|| Error::Usage("there is none".to_owned()))
         .and_then(|path| keep(&path, key, tuning).map(|()| path));
     let Tuning {
         workgroup_size,
@@ -76,7 +82,9 @@ fn key(info: &Info) -> String {
 
 /// Reads the tunings that are kept: none if there is no file, or if this version can't read it.
 fn read(path: &Path) -> BTreeMap<String, Tuning> {
-    let text = fs::read(path).unwrap_or_default();
+    let mut text = Vec::new();
+    // What can't be read is no tuning.
+    let _ = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut text));
     let kept: BTreeMap<String, Tuning> = serde_json::from_slice(&text).unwrap_or_default();
     kept.into_iter()
         .filter(|(_, tuning)| tuning.is_valid())
@@ -84,16 +92,16 @@ fn read(path: &Path) -> BTreeMap<String, Tuning> {
 }
 
 /// Adds a tuning to those that are kept. If two programs add at once, that of one is lost.
-fn keep(path: &Path, key: String, tuning: Tuning) -> io::Result<()> {
+fn keep(path: &Path, key: String, tuning: Tuning) -> Result<(), Error> {
     let mut kept = read(path);
     kept.insert(key, tuning);
     let folder: PathBuf = path.parent().map(Path::to_owned).unwrap_or_default();
-    fs::create_dir_all(&folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, &kept)?;
-    file.flush()?;
-    file.persist(path)?;
-    Ok(())
+    fs::create_dir_all(&folder).map_err(|source| Error::Io {
+        doing: format!("cannot create {}", folder.display()),
+        source,
+    })?;
+    atomic::check_writable(path)?;
+    saved::write(path, &kept)
 }
 
 #[cfg(test)]
