@@ -228,7 +228,7 @@ def fall_line(path, sizes, engines):
         if run.returncode != 0:
             said = run.stderr.strip().splitlines()[-1:] or ["nothing"]
             raise Missing(f"{' '.join(command)} ended with {run.returncode}, saying: {said[0]}")
-        return read(report, "fall-line bench 1")
+        return read(report, "fall-line bench 2")
 
 
 def entries_of(bench, sets):

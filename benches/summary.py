@@ -294,8 +294,8 @@ def main():
 
     failed, steps = False, {}
     for key, name, schema in (
-        ("bench", "bench.json", "fall-line bench 1"),
-        ("bench_f16", "bench-f16.json", "fall-line bench 1"),
+        ("bench", "bench.json", "fall-line bench 2"),
+        ("bench_f16", "bench-f16.json", "fall-line bench 2"),
         ("peers", "peers.json", "fall-line peers 1"),
     ):
         steps[key] = None

@@ -78,8 +78,8 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
 });
 
 pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 I/O, 2 usage, 3 bad data, 4 GPU, 5 diverged, \
-                          6 not converged (--strict), 7 engines disagree, 128 + n ended by\n\
-                          signal n (130 Ctrl-C, 143 SIGTERM, 129 SIGHUP)";
+                          6 not converged (--strict), 7 engines disagree, 8 slower (--compare),\n\
+                          128 + n ended by signal n (130 Ctrl-C, 143 SIGTERM, 129 SIGHUP)";
 
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -273,6 +273,9 @@ pub enum Error {
     /// Engines that hold the same samples computed different sums.
     #[error("{0}")]
     Disagree(String),
+    /// An engine is slower than it was, beyond the spreads of both figures.
+    #[error("{0}")]
+    Slower(String),
 }
 
 impl Error {
@@ -288,7 +291,7 @@ impl Error {
     }
 
     /// Returns the program's exit code for this error: 1 I/O and memory, 2 options, 3 data, 4 GPU, 5 diverged,
-    /// 6 not converged, 7 engines disagree.
+    /// 6 not converged, 7 engines disagree, 8 slower than before.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Io { .. } | Error::Memory { .. } => 1,
@@ -318,6 +321,7 @@ impl Error {
             Error::Diverged { .. } | Error::Rose { .. } => 5,
             Error::NotConverged(_) => 6,
             Error::Disagree(_) => 7,
+            Error::Slower(_) => 8,
         }
     }
 }

@@ -64,7 +64,7 @@ fn run() -> ExitCode {
         Command::Train(args) => commands::train::train(&args),
         Command::Predict(args) => commands::predict::predict(&args),
         Command::Generate(args) => commands::generate::generate(&args),
-        Command::Bench(args) => commands::bench::bench(&args),
+        Command::Bench(args) => commands::bench::bench(*args),
         Command::Tutorial(args) => commands::tutorial::tutorial(&args),
         Command::Adapters { format } => commands::adapters::adapters(format),
         Command::Doctor(args) => commands::doctor::doctor(&args),

@@ -1,21 +1,19 @@
-//! Repeated timing of epochs, and statistics of the times.
+//! Repeated timing of epochs in one round, and statistics over rounds.
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use statrs::statistics::{Data, Min, OrderStatistics};
+use serde::{Deserialize, Serialize};
+use statrs::statistics::{Data, OrderStatistics};
 
-use super::{Begin, MODEL};
+use super::MODEL;
 use crate::engine::{Engine, Step};
 use crate::error::Error;
 use crate::model::Sums;
 
 /// Minimum time between two readings of the clock. A reading takes 30 ns, so 100 µs keep it below a thousandth.
 const BATCH: Duration = Duration::from_micros(100);
-/// Minimum number of batches, however long an epoch takes: quartiles of fewer say nothing.
-const LEAST: usize = 5;
-/// Share of `min_time` that is spent to warm up caches, clock speed and driver.
-const WARM_UP: f64 = 0.1;
+/// Share of a round's time that is spent to warm up caches, clock speed and driver.
+const WARM_UP: f64 = 0.2;
 
 /// An engine as it is timed.
 pub trait Timed {
@@ -87,10 +85,68 @@ impl Timed for Batched<'_> {
     }
 }
 
-/// The times of an epoch, in seconds. A short epoch is timed as the mean of a batch of 100 µs, and its quartiles are
-/// those of batches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+/// A figure over all rounds: the median of the rounds' values, and the range between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// Median of the rounds' values.
+    pub median: f64,
+    /// Least value of a round.
+    pub low: f64,
+    /// Greatest value of a round.
+    pub high: f64,
+}
+
+impl Figure {
+    /// Returns the figure of these rounds' values, or `None` if there are none.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let values: Vec<f64> = values.into_iter().collect();
+        Some(Figure {
+            low: values.iter().copied().reduce(f64::min)?,
+            high: values.iter().copied().reduce(f64::max)?,
+            median: Data::new(values).median(),
+        })
+    }
+
+    /// Returns the distance of the median to the round that is furthest from it.
+    pub fn plus_minus(&self) -> f64 {
+        (self.high - self.median).max(self.median - self.low)
+    }
+}
+
+/// The times of an epoch over all rounds, in seconds. A short epoch is timed as the mean of a batch of 100 µs, and its
+/// quartiles are those of batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochTimes {
+    /// The rounds' medians.
+    #[serde(flatten)]
+    pub rounds: Figure,
+    /// Median of the rounds' lower quartiles.
+    pub q1: f64,
+    /// Median of the rounds' upper quartiles.
+    pub q3: f64,
+    /// Shortest time.
+    pub min: f64,
+    /// Number of epochs that were timed.
+    pub epochs: u64,
+}
+
+impl EpochTimes {
+    /// Returns the times over these rounds, or `None` if there are none.
+    pub fn of<'r>(rounds: impl Iterator<Item = &'r Clocked> + Clone) -> Option<Self> {
+        let median = |value: fn(&Clocked) -> f64| Figure::of(rounds.clone().map(value));
+        Some(EpochTimes {
+            rounds: median(|round| round.median)?,
+            q1: median(|round| round.q1)?.median,
+            q3: median(|round| round.q3)?.median,
+            min: median(|round| round.min)?.low,
+            epochs: rounds.map(|round| round.epochs).sum(),
+        })
+    }
+}
+
+/// The times of one engine's epochs in one round, in seconds.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Clocked {
     /// Median.
     pub median: f64,
     /// Lower quartile.
@@ -101,72 +157,58 @@ pub struct EpochTimes {
     pub min: f64,
     /// Number of epochs that were timed.
     pub epochs: u64,
-}
-
-impl EpochTimes {
-    fn new(seconds: Vec<f64>, epochs: u64) -> Self {
-        let mut seconds = Data::new(seconds);
-        EpochTimes {
-            median: seconds.median(),
-            q1: seconds.lower_quartile(),
-            q3: seconds.upper_quartile(),
-            min: seconds.min(),
-            epochs,
-        }
-    }
-
-    /// Returns the distance of the quartiles as a share of the median.
-    pub fn spread(&self) -> f64 {
-        (self.q3 - self.q1) / self.median
-    }
-}
-
-/// The times of one engine and of its roof.
-pub struct Clocked {
-    pub epoch: EpochTimes,
-    /// Median time to move the bytes of one epoch, in seconds.
+    /// Time of an epoch in each batch; an export holds some of them, evenly chosen.
+    #[serde(serialize_with = "some_of")]
+    pub times: Vec<f64>,
+    /// Median time to move the bytes of one epoch.
+    #[serde(skip)]
     pub roof: Option<f64>,
     /// Median over all turns of the roof's time divided by that of the epoch right before it, because the bandwidth of
     /// a shared machine drifts.
+    #[serde(skip)]
     pub share: Option<f64>,
 }
 
-/// Warms up, then times epochs for at least `min_time` and five batches, in turns with the roof.
-pub fn clock(
-    timed: &mut dyn Timed,
-    min_time: Duration,
-    what: &str,
-    begin: Begin,
-) -> Result<Clocked, Error> {
-    let (batch, took) = warm_up(timed, min_time.mul_f64(WARM_UP))?;
-    let expected = (min_time.as_secs_f64() / took).max(LEAST as f64);
-    let advance = begin(what, (batch as f64 * expected.ceil()) as u64);
-    let (mut epochs, mut roofs) = (Vec::new(), Vec::new());
+/// Maximum number of single times of a round in an export.
+const EXPORTED: usize = 20;
+
+fn some_of<S: serde::Serializer>(times: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(times.iter().step_by(times.len().div_ceil(EXPORTED).max(1)))
+}
+
+/// Warms up, then times epochs for at least `time` and `least` batches, in turns with the roof.
+pub fn clock(timed: &mut dyn Timed, time: Duration, least: usize) -> Result<Clocked, Error> {
+    let batch = warm_up(timed, time.mul_f64(WARM_UP))?;
+    let (mut times, mut roofs) = (Vec::new(), Vec::new());
     let mut spent = Duration::ZERO;
-    while spent < min_time || epochs.len() < LEAST {
+    while spent < time || times.len() < least.max(1) {
         let start = Instant::now();
         timed.epochs(batch)?;
         let took = start.elapsed();
         spent += took;
-        epochs.push(took.as_secs_f64() / batch as f64);
+        times.push(took.as_secs_f64() / batch as f64);
         let start = Instant::now();
         if timed.roof(batch) {
             roofs.push(start.elapsed().as_secs_f64() / batch as f64);
         }
-        advance(batch);
     }
-    let shares: Vec<f64> = roofs.iter().zip(&epochs).map(|(r, e)| r / e).collect();
-    let count = batch * epochs.len() as u64;
+    let shares = roofs.iter().zip(&times).map(|(r, e)| r / e);
+    let share = Figure::of(shares).map(|share| share.median);
+    let mut sorted = Data::new(times.clone());
     Ok(Clocked {
-        epoch: EpochTimes::new(epochs, count),
-        roof: median(roofs),
-        share: median(shares),
+        median: sorted.median(),
+        q1: sorted.lower_quartile(),
+        q3: sorted.upper_quartile(),
+        min: times.iter().copied().fold(f64::INFINITY, f64::min),
+        epochs: batch * times.len() as u64,
+        times,
+        roof: Figure::of(roofs).map(|roof| roof.median),
+        share,
     })
 }
 
-/// Runs for at least `time`. Returns the number of epochs in a batch, and the seconds that a batch takes, by the
-/// shortest epoch: any call may be held up.
-fn warm_up(timed: &mut dyn Timed, time: Duration) -> Result<(u64, f64), Error> {
+/// Runs for at least `time`. Returns the number of epochs in a batch, by the shortest epoch: any call may be held up.
+fn warm_up(timed: &mut dyn Timed, time: Duration) -> Result<u64, Error> {
     let begun = Instant::now();
     let mut shortest = f64::INFINITY;
     let mut count = timed.least();
@@ -182,15 +224,9 @@ fn warm_up(timed: &mut dyn Timed, time: Duration) -> Result<(u64, f64), Error> {
         } else if begun.elapsed() >= time {
             let batch = (batch_time.as_secs_f64() / shortest).ceil();
             // A batch is at most as long as the longest run, in case an epoch was too short for the clock.
-            let batch = batch.clamp(timed.least() as f64, count as f64);
-            return Ok((batch as u64, shortest * batch));
+            return Ok(batch.clamp(timed.least() as f64, count as f64) as u64);
         }
     }
-}
-
-/// Returns the median of values, or `None` if there are none.
-pub fn median(values: Vec<f64>) -> Option<f64> {
-    (!values.is_empty()).then(|| Data::new(values).median())
 }
 
 #[cfg(test)]
@@ -224,36 +260,72 @@ mod tests {
     }
 
     #[test]
-    fn quartiles_agree_with_the_textbook() {
-        let times = EpochTimes::new((1..=101).rev().map(f64::from).collect(), 7);
-        assert_eq!((times.median, times.min, times.epochs), (51.0, 1.0, 7));
-        // Definitions of a quartile differ by less than a half here.
-        assert!((times.q1 - 26.0).abs() < 0.5, "{times:?}");
-        assert!((times.q3 - 76.0).abs() < 0.5, "{times:?}");
-        assert!((times.spread() - 50.0 / 51.0).abs() < 0.02);
+    fn the_range_between_the_rounds_is_that_of_their_medians() {
+        let round = |median: f64, min: f64| Clocked {
+            median,
+            q1: median - 1.0,
+            q3: median + 2.0,
+            min,
+            epochs: 3,
+            ..Clocked::default()
+        };
+        let times = EpochTimes::of([round(12.0, 7.0), round(10.0, 8.0), round(11.0, 5.0)].iter());
+        let times = times.unwrap();
+        assert_eq!(
+            times.rounds,
+            Figure {
+                median: 11.0,
+                low: 10.0,
+                high: 12.0
+            }
+        );
+        let rest = (times.q1, times.q3, times.min, times.epochs);
+        assert_eq!(rest, (10.0, 13.0, 5.0, 9));
+        assert_eq!(EpochTimes::of([].iter()), None);
+        // The median is not in the middle: ± covers the further end.
+        let figure = Figure::of([1.0, 2.0, 5.0]).unwrap();
+        assert_eq!(figure.plus_minus(), 3.0);
+    }
+
+    #[test]
+    fn an_export_holds_a_bounded_number_of_single_times() {
+        for (times, exported, last) in [
+            (3, 3, 2.0),
+            (20, 20, 19.0),
+            (21, 11, 20.0),
+            (5000, 20, 4750.0),
+        ] {
+            let clocked = Clocked {
+                times: (0..times).map(f64::from).collect(),
+                ..Clocked::default()
+            };
+            let json = serde_json::to_value(&clocked).unwrap();
+            let there = json["times"].as_array().unwrap();
+            assert_eq!((there.len(), there.last()), (exported, Some(&last.into())));
+        }
     }
 
     #[test]
     fn long_epochs_are_timed_one_by_one_and_short_ones_in_batches() {
-        let begin: Begin = &|_, _| Box::new(|_| {});
-        for (microseconds, min_time) in [(1000, 0), (1000, 60), (1, 5)] {
+        for (microseconds, milliseconds, least) in [(1000, 0, 5), (1000, 60, 1), (1, 5, 1)] {
             let time = Duration::from_micros(microseconds);
-            let min_time = Duration::from_millis(min_time);
+            let round = Duration::from_millis(milliseconds);
             let calls = Vec::new();
             let mut spinner = Spinner { time, calls };
-            let clocked = clock(&mut spinner, min_time, "", begin).unwrap();
-            let EpochTimes { min, epochs, .. } = clocked.epoch;
-            assert!(min >= time.as_secs_f64(), "{:?}", clocked.epoch);
+            let clocked = clock(&mut spinner, round, least).unwrap();
+            assert!(clocked.min >= time.as_secs_f64(), "{clocked:?}");
+            assert!(clocked.min <= clocked.q1 && clocked.q1 <= clocked.median);
+            assert!(clocked.median <= clocked.q3);
             assert!((0.0..1.0).contains(&clocked.share.unwrap()));
             let &(batch, _) = spinner.calls.last().unwrap();
             assert_eq!(batch == 1, time >= BATCH);
-            let timed = (epochs / batch) as usize;
-            assert!(timed >= 5 && epochs == timed as u64 * batch);
-            // A tenth of the time goes to warming up. A call that is held up takes longer.
+            let timed = clocked.times.len();
+            assert!(timed >= least && clocked.epochs == timed as u64 * batch);
+            // A fifth of the time goes to warming up. A call that is held up takes longer.
             let (warm_up, timed) = spinner.calls.split_at(spinner.calls.len() - timed);
             assert!(timed.iter().all(|call| call.0 == batch));
-            assert!(timed[0].1 - warm_up[0].1 >= min_time / 10);
-            assert!(timed[0].1.elapsed() >= min_time);
+            assert!(timed[0].1 - warm_up[0].1 >= round / 5);
+            assert!(timed[0].1.elapsed() >= round);
         }
     }
 }

@@ -2,7 +2,12 @@
 
 use serde::Serialize;
 
-use super::{BenchRow, Contestant};
+use super::{BenchRow, Contestant, Figure};
+
+/// A share of the cores above this one, kept busy by other programs, makes a ratio worthless.
+pub(super) const BUSY: f64 = 0.2;
+/// A ratio whose ± is above this share of it says nothing.
+const VAGUE: f64 = 0.5;
 
 /// The speed of two engines at one size.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -13,36 +18,58 @@ pub struct Speedup {
     pub faster: String,
     /// Label of another engine.
     pub slower: String,
-    /// The other's median time divided by the fastest one's.
-    pub ratio: f64,
-    /// Spread of the ratio: half the quartiles' distance of each engine as a share of its median, added in quadrature,
-    /// times the ratio.
-    pub plus_minus: f64,
+    /// The other's time divided by the fastest one's: the median of the rounds' ratios; `None` if it is withheld.
+    pub ratio: Option<f64>,
+    /// Distance of the ratio to that of the round that is furthest from it.
+    pub plus_minus: Option<f64>,
+    /// Reason why the ratio is withheld.
+    pub withheld: Option<String>,
 }
 
 /// Compares the fastest of one size's engines with each other one that has a time, the closest first.
 pub fn speedups(rows: &[BenchRow]) -> Vec<Speedup> {
     let mut timed: Vec<_> = rows
         .iter()
-        .filter_map(|row| Some((row, row.epoch_seconds?)))
+        .filter_map(|row| Some((row, row.seconds()?)))
         .collect();
-    timed.sort_by(|a, b| a.1.median.total_cmp(&b.1.median));
-    let Some(((fastest, best), others)) = timed.split_first() else {
+    timed.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let Some(((fastest, _), others)) = timed.split_first() else {
         return Vec::new();
     };
     others
         .iter()
-        .map(|(row, times)| {
-            let ratio = times.median / best.median;
-            Speedup {
+        .filter_map(|(row, _)| {
+            // Both had their turn in a round within moments: what slowed the machine down slowed both.
+            let rounds = row.rounds.iter().zip(&fastest.rounds);
+            let ratio = Figure::of(rounds.map(|(a, b)| a.epochs.median / b.epochs.median))?;
+            let withheld = withheld(row.others, ratio);
+            let known = withheld.is_none();
+            Some(Speedup {
                 samples: row.samples,
                 faster: fastest.label(),
                 slower: row.label(),
-                ratio,
-                plus_minus: ratio * (0.5 * times.spread()).hypot(0.5 * best.spread()),
-            }
+                ratio: known.then_some(ratio.median),
+                plus_minus: known.then(|| ratio.plus_minus()),
+                withheld,
+            })
         })
         .collect()
+}
+
+/// Returns why a ratio can't be trusted.
+fn withheld(others: Option<f64>, ratio: Figure) -> Option<String> {
+    if let Some(others) = others.filter(|&others| others > BUSY) {
+        return Some(format!(
+            "other programs took {:.0} % of the cores",
+            100.0 * others
+        ));
+    }
+    (ratio.plus_minus() > VAGUE * ratio.median).then(|| {
+        format!(
+            "{:.1} in one round, {:.1} in another",
+            ratio.low, ratio.high
+        )
+    })
 }
 
 /// The break-even points of GPU engines with the fastest CPU engine of each size.
@@ -122,7 +149,7 @@ pub fn break_even(rows: &[BenchRow]) -> BreakEven {
                 epochs: row
                     .phases
                     .setup
-                    .and_then(|setup| epochs_until_done_first(setup, gpu, cpu)),
+                    .and_then(|setup| epochs_until_done_first(setup.median, gpu, cpu)),
             });
         }
         if let (Some(first), Some(last)) = (points.first(), points.last()) {
@@ -186,49 +213,81 @@ fn crossing(left: (u64, f64, f64), right: (u64, f64, f64)) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::EpochTimes;
+    use crate::bench::row::{Round, Setup};
 
-    fn row(
-        samples: u64,
-        engine: Contestant,
-        median: f64,
-        half_spread: f64,
-        setup: f64,
-    ) -> BenchRow {
-        let mut row = BenchRow::new(samples, engine, 0.0);
+    /// Returns a row whose rounds have these medians.
+    fn timed(samples: u64, engine: Contestant, medians: &[f64], setup: f64) -> BenchRow {
+        let mut row = BenchRow::new(samples, engine);
         row.adapter = engine.on_adapter().then_some(0);
-        row.phases.setup = Some(setup);
-        row.epoch_seconds = Some(EpochTimes {
-            median,
-            q1: median - half_spread,
-            q3: median + half_spread,
-            min: median,
-            epochs: 5,
-        });
+        row.rounds = medians
+            .iter()
+            .map(|&median| {
+                let mut round = Round::default();
+                round.epochs.median = median;
+                round.setup = Some(Setup {
+                    load: setup,
+                    ..Setup::default()
+                });
+                round
+            })
+            .collect();
+        row.conclude(50);
         row
     }
 
+    fn row(samples: u64, engine: Contestant, median: f64, setup: f64) -> BenchRow {
+        timed(samples, engine, &[median], setup)
+    }
+
     #[test]
-    fn the_fastest_is_compared_with_each_other_one() {
+    fn the_fastest_is_compared_with_each_other_one_round_by_round() {
         let mut rows = vec![
-            row(1000, Contestant::Cpu1, 40.0, 0.4, 0.0),
-            row(1000, Contestant::Gpu, 2.0, 0.08, 0.0),
-            row(1000, Contestant::Cpu, 25.0, 0.75, 0.0),
+            timed(1000, Contestant::Cpu1, &[40.0, 80.0, 42.0], 0.0),
+            timed(1000, Contestant::Gpu, &[2.0, 4.0, 2.0], 0.0),
+            timed(1000, Contestant::Cpu, &[25.0, 48.0, 30.0], 0.0),
         ];
+        // 12.5, 12 and 15; 20, 20 and 21. All were slower by half in the second round, which says nothing.
+        let expected = [("cpu", 12.5, 2.5), ("cpu-1", 20.0, 1.0)];
         let found = speedups(&rows);
-        // 12.5 · √(0.04² + 0.03²), and 20 · √(0.04² + 0.01²).
-        let expected = [("cpu", 12.5, 0.625), ("cpu-1", 20.0, 0.824_621)];
         assert_eq!(found.len(), 2);
         for (found, (slower, ratio, plus_minus)) in found.iter().zip(expected) {
             assert_eq!((&*found.faster, &*found.slower), ("gpu 0", slower));
-            assert!((found.ratio - ratio).abs() < 1e-9, "{found:?}");
-            assert!((found.plus_minus - plus_minus).abs() < 1e-6, "{found:?}");
+            assert_eq!(
+                (found.ratio, found.plus_minus),
+                (Some(ratio), Some(plus_minus))
+            );
+            assert_eq!(found.withheld, None);
         }
         // An engine without a time is left out.
-        rows[1].epoch_seconds = None;
+        rows[1].rounds.clear();
+        rows[1].conclude(50);
         assert_eq!(speedups(&rows).len(), 1);
         assert_eq!(speedups(&rows)[0].faster, "cpu");
         assert_eq!(speedups(&rows[..1]), []);
+    }
+
+    #[test]
+    fn a_ratio_of_a_busy_machine_or_of_rounds_far_apart_is_withheld() {
+        let mut rows = [
+            timed(1000, Contestant::Cpu, &[1.0, 1.0, 1.0], 0.0),
+            timed(1000, Contestant::Gpu, &[16.0, 89.0, 17.0], 0.0),
+        ];
+        let reason = |rows: &[BenchRow]| {
+            let found = speedups(rows).remove(0);
+            assert_eq!(found.ratio.is_none(), found.withheld.is_some());
+            found.withheld
+        };
+        let apart = "16.0 in one round, 89.0 in another";
+        assert_eq!(reason(&rows).as_deref(), Some(apart));
+        rows[1] = timed(1000, Contestant::Gpu, &[16.0, 18.0, 17.0], 0.0);
+        assert_eq!(reason(&rows), None);
+        for (others, withheld) in [(Some(0.19), false), (Some(0.65), true), (None, false)] {
+            rows.iter_mut().for_each(|row| row.others = others);
+            assert_eq!(reason(&rows).is_some(), withheld, "{others:?}");
+        }
+        rows.iter_mut().for_each(|row| row.others = Some(0.65));
+        let busy = "other programs took 65 % of the cores";
+        assert_eq!(reason(&rows).as_deref(), Some(busy));
     }
 
     #[test]
@@ -249,9 +308,9 @@ mod tests {
                 .zip(gpu)
                 .flat_map(|(samples, &gpu)| {
                     [
-                        row(samples, Contestant::Cpu1, 2.0, 0.0, 0.0),
-                        row(samples, Contestant::Cpu, 1.0, 0.0, 0.0),
-                        row(samples, Contestant::Gpu, gpu, 0.0, 3.0),
+                        row(samples, Contestant::Cpu1, 2.0, 0.0),
+                        row(samples, Contestant::Cpu, 1.0, 0.0),
+                        row(samples, Contestant::Gpu, gpu, 3.0),
                     ]
                 })
                 .collect()
@@ -285,12 +344,13 @@ mod tests {
     #[test]
     fn a_size_without_a_time_is_left_out() {
         let mut rows = vec![
-            row(1000, Contestant::Cpu, 1.0, 0.0, 0.0),
-            row(1000, Contestant::Gpu, 2.0, 0.0, 0.0),
-            row(100_000, Contestant::Cpu, 1.0, 0.0, 0.0),
-            row(100_000, Contestant::Gpu, 0.5, 0.0, 0.0),
+            row(1000, Contestant::Cpu, 1.0, 0.0),
+            row(1000, Contestant::Gpu, 2.0, 0.0),
+            row(100_000, Contestant::Cpu, 1.0, 0.0),
+            row(100_000, Contestant::Gpu, 0.5, 0.0),
         ];
-        rows[3].epoch_seconds = None;
+        rows[3].rounds.clear();
+        rows[3].conclude(50);
         let found = break_even(&rows);
         assert_eq!(found.per_epoch[0].largest, 1000);
         assert_eq!(found.per_epoch[0].wins, []);

@@ -2,9 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
+use std::time::Instant;
 
 use serde::Serialize;
-use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{
+    CpuRefreshKind, MINIMUM_CPU_UPDATE_INTERVAL, MemoryRefreshKind, Pid, ProcessRefreshKind,
+    ProcessesToUpdate, RefreshKind, System,
+};
 
 /// The machine, as its operating system describes it.
 #[derive(Clone, Debug, Serialize)]
@@ -13,6 +17,10 @@ pub struct Machine {
     pub cpu: String,
     /// Number of cores that this program may use, including those of hyper-threading.
     pub cores: usize,
+    /// Frequency of the first core at the start, in MHz, if the operating system tells it.
+    pub frequency_mhz: Option<u64>,
+    /// Mean number of threads that ran or waited in the minute before the start; 0 on Windows.
+    pub load_average: f64,
     /// Main memory, in bytes.
     pub memory_bytes: u64,
     /// Operating system with its version.
@@ -24,7 +32,7 @@ impl Machine {
     pub fn here() -> Self {
         let system = System::new_with_specifics(
             RefreshKind::nothing()
-                .with_cpu(CpuRefreshKind::nothing())
+                .with_cpu(CpuRefreshKind::nothing().with_frequency())
                 .with_memory(MemoryRefreshKind::nothing().with_ram()),
         );
         let brand = system.cpus().first().map(|cpu| cpu.brand().trim());
@@ -34,21 +42,69 @@ impl Machine {
                 .unwrap_or(std::env::consts::ARCH)
                 .to_owned(),
             cores: available_parallelism().map_or(1, NonZeroUsize::get),
+            frequency_mhz: system
+                .cpus()
+                .first()
+                .map(|cpu| cpu.frequency())
+                .filter(|&frequency| frequency > 0),
+            load_average: System::load_average().one,
             memory_bytes: system.total_memory(),
             os: System::long_os_version().unwrap_or_else(|| std::env::consts::OS.to_owned()),
         }
     }
 
-    /// Returns a warning if other programs keep the cores busy. The load is the mean number of threads that ran or
-    /// waited in the last minute; it is 0 on Windows.
+    /// Returns a warning if other programs kept the cores busy before the start.
     pub fn busy(&self) -> Option<String> {
-        let load = System::load_average().one;
-        (load > self.cores as f64).then(|| {
+        (self.load_average > self.cores as f64).then(|| {
             format!(
-                "the machine was busy: load average {load:.1} on {} cores before the first time; end other \
-                 programs and run it again",
-                self.cores
+                "the machine was busy: load average {:.1} on {} cores before the first time; end other programs and run it \
+                 again",
+                self.load_average, self.cores
             )
         })
     }
+}
+
+/// A watch over what other programs make the cores do.
+pub struct Others {
+    system: System,
+    start: Instant,
+    own_seconds: f64,
+}
+
+impl Others {
+    /// Begins to watch.
+    pub fn watch() -> Self {
+        let mut system = System::new();
+        system.refresh_cpu_usage();
+        let own_seconds = own_seconds(&mut system);
+        Others {
+            system,
+            start: Instant::now(),
+            own_seconds,
+        }
+    }
+
+    /// Returns the share of all cores that other programs, and a hypervisor, have kept busy since then. Returns `None` after
+    /// too short a time to tell.
+    pub fn share(mut self) -> Option<f64> {
+        let seconds = self.start.elapsed();
+        if seconds < MINIMUM_CPU_UPDATE_INTERVAL {
+            return None;
+        }
+        self.system.refresh_cpu_usage();
+        let all = f64::from(self.system.global_cpu_usage()) / 100.0;
+        let own = own_seconds(&mut self.system) - self.own_seconds;
+        let cores = self.system.cpus().len().max(1) as f64;
+        Some((all - own / (seconds.as_secs_f64() * cores)).max(0.0))
+    }
+}
+
+/// Returns the seconds that this program has computed on all cores together.
+fn own_seconds(system: &mut System) -> f64 {
+    let own = Pid::from_u32(std::process::id());
+    let kind = ProcessRefreshKind::nothing().with_cpu();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, kind);
+    let process = system.process(own);
+    process.map_or(0.0, |process| process.accumulated_cpu_time() as f64 / 1e3)
 }

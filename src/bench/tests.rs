@@ -1,8 +1,14 @@
 //! Agreement, times and the verdict, with engines whose sums are known.
 
+use super::clock::Evaluated;
+use super::contest::Known;
+use super::row::{Round, Setup};
 use super::*;
 use crate::data::synthetic::{ChaCha, Recipe};
-use crate::engine::Description;
+use crate::engine::cpu::CpuEngine;
+use crate::engine::gpu::measure::Roofs;
+use crate::engine::{Description, Engine};
+use crate::model::Sums;
 
 /// An engine with given sums.
 struct Fixed {
@@ -42,25 +48,39 @@ fn beside(sums: Sums) -> (Vec<BenchRow>, u64) {
         contestants: vec![],
         adapters: vec![],
         storage: Storage::F32,
+        runs: 1,
         min_time: Duration::from_millis(1),
         epochs_to_answer: 50,
     };
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let contest = Contest {
         plan: &plan,
-        begin: &|_, _| Box::new(|_| {}),
-        known: KNOWN,
-        walk: vec![],
+        draw: &|_| unreachable!("nothing is drawn"),
+        one_thread: &one_thread.unwrap(),
         samples: 1000,
-        draw: 0.5,
+    };
+    let known = Known {
+        sums: KNOWN,
+        walk: vec![],
     };
     let mut asked = 0;
     let rows = [(Contestant::Cpu, KNOWN), (Contestant::Gpu, sums)].map(|(contestant, sums)| {
-        let mut row = BenchRow::new(1000, contestant, contest.draw);
-        row.phases.setup = Some(0.25);
+        let mut row = BenchRow::new(1000, contestant);
         let mut engine = Fixed { sums, asked: 0 };
-        let done = contest.time(&mut row, &mut Evaluated(&mut engine));
+        match contest.epochs(&mut row, &mut Evaluated(&mut engine), &known) {
+            Ok(round) => row.rounds.extend(round.map(|round| Round {
+                draw: 0.5,
+                setup: Some(Setup {
+                    load: 0.25,
+                    ..Setup::default()
+                }),
+                ..round
+            })),
+            Err(error) => row.failure = Some(error.to_string()),
+        }
+        row.conclude(50);
         asked = engine.asked;
-        row.with_failure(done)
+        row
     });
     (rows.to_vec(), asked)
 }
@@ -80,7 +100,8 @@ fn an_engine_that_agrees_has_a_time_and_a_speed_up() {
         let seconds = row.seconds().unwrap();
         assert_eq!(row.samples_per_second, Some(1000.0 / seconds));
         assert_eq!(row.bytes_per_second, Some(8000.0 / seconds));
-        assert_eq!(row.phases.answer, Some(0.5 + 0.25 + 50.0 * seconds));
+        let answer = row.phases.answer.unwrap().median;
+        assert_eq!(answer, 0.5 + 0.25 + 50.0 * seconds);
     }
 }
 
@@ -148,4 +169,34 @@ fn terms_at_the_model_have_one_sign() {
     };
     let at = mae(MODEL);
     assert!(at.db < -0.999, "{at:?}");
+}
+
+#[test]
+fn figures_that_cannot_be_true_are_named() {
+    let row = |rounds: &[(f64, f64, f64)]| {
+        let mut row = BenchRow::new(1000, Contestant::Gpu);
+        for &(median, kernel, read) in rounds {
+            let mut round = Round {
+                kernel: Some(kernel),
+                roofs: Some(Roofs {
+                    read: 8000.0 / read,
+                    copy: 1.0,
+                }),
+                ..Round::default()
+            };
+            round.epochs.median = median;
+            row.rounds.push(round);
+        }
+        row.conclude(50);
+        row.impossible.unwrap_or_default()
+    };
+    // An epoch of 10 s, with the kernel of 9 s and reading alone of 8 s.
+    assert_eq!(row(&[(10.0, 9.0, 8.0)]), "");
+    assert!(row(&[(10.0, 10.1, 8.0)]).contains("the kernel takes longer"));
+    // Within the range between the rounds it may be the shorter one.
+    assert_eq!(row(&[(10.0, 10.1, 8.0), (11.0, 10.1, 8.0)]), "");
+    assert_eq!(row(&[(10.0, 9.0, 10.9)]), "");
+    assert!(row(&[(10.0, 9.0, 12.0)]).contains("reads at 120 % of the bandwidth"));
+    // The highest roof counts: a slower one was disturbed.
+    assert_eq!(row(&[(10.0, 9.0, 12.0), (10.0, 9.0, 9.0)]), "");
 }

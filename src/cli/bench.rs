@@ -4,27 +4,35 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, value_parser};
 
 use fall_line::bench::Contestant;
 use fall_line::data::synthetic::Generator;
+use fall_line::engine::Storage;
+use fall_line::loss::Loss;
 
 use super::parse::{at_least_one, duration, seed, threads};
-use super::{EXIT_CODES, LossChoice, OnGpu};
+use super::{EXIT_CODES, Format, LossChoice, OnGpu};
 
 const EXAMPLES: &str = "\
 Examples:
   fall-line bench --samples 1e3,1e5,1e7
   fall-line bench --engines cpu,gpu --adapter 0 --adapter 1
-  fall-line bench --export-json bench.json --plot bench.svg";
+  fall-line bench --suite 1 --export-json bench.json --cite
+  fall-line bench --suite 1 --compare bench.json";
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(
     after_help = EXAMPLES,
     after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
     allow_negative_numbers = true
 )]
 pub struct Bench {
+    /// Fixed suite, so that two people's figures compare: 1
+    ///
+    /// Suite 1 is mse at 1e3, 1e5 and 1e7 samples on all engines: ten rounds and a second each.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=1), conflicts_with_all = ["samples", "named", "engines", "storage", "generator", "seed", "runs", "min_time", "epochs"])]
+    pub suite: Option<u8>,
     /// Samples
     ///
     /// Sizes to time at, separated by commas.
@@ -67,7 +75,12 @@ pub struct Bench {
         hide_short_help = true
     )]
     pub seed: u64,
-    /// Time for each engine and size
+    /// Rounds of each size
+    ///
+    /// In each round every engine has a turn, on samples drawn and loaded anew. ± is the range between the rounds.
+    #[arg(long, value_name = "N", default_value = "10", value_parser = value_parser!(u16).range(2..=1000))]
+    pub runs: u16,
+    /// Time for each engine and size, in all rounds
     ///
     /// At least so long, such as 500ms, 2s or 1m. Each is timed at least five times.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
@@ -79,9 +92,40 @@ pub struct Bench {
     pub files: Files,
 }
 
-#[derive(Debug, Args)]
+impl Bench {
+    /// Returns the flags with those that a suite fixes.
+    pub fn with_suite(mut self) -> Self {
+        if self.suite.is_some() {
+            self.samples = vec![1_000, 100_000, 10_000_000];
+            self.loss.named = vec![Loss::Mse];
+            self.on_gpu.storage = Storage::F32;
+            self.generator = Generator::Chacha;
+            self.seed = 20;
+            self.runs = 10;
+            self.min_time = Duration::from_secs(1);
+            self.epochs = 50;
+        }
+        self
+    }
+}
+
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Files {
+    /// Print all columns, for a terminal of 160
+    #[arg(long)]
+    pub wide: bool,
+    /// Format on stdout: text, json
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Say what got slower than in FILE.json, and exit with 8 then
+    ///
+    /// The file is one of --export-json. A figure is slower if it is so beyond both spreads.
+    #[arg(long, value_name = "FILE")]
+    pub compare: Option<PathBuf>,
+    /// End with a sentence to quote, with the checksum of the JSON
+    #[arg(long, requires = "export_json", conflicts_with = "format")]
+    pub cite: bool,
     /// Write everything to FILE.json
     #[arg(long, value_name = "FILE")]
     pub export_json: Option<PathBuf>,

@@ -9,16 +9,18 @@ use fall_line::engine::Storage;
 use fall_line::engine::gpu::tune::cache;
 use fall_line::error::{Error, Setting};
 
-use self::report::Report;
+use self::report::{Detail, Report};
 use self::settings::Settings;
 use super::open::synthetic_source;
 use super::set_threads;
-use crate::cli::Bench;
+use crate::cli::{Bench, Format};
 use crate::last_words::watch_drivers;
 use crate::output;
 use crate::output::interrupts::Interrupts;
 
+mod cite;
 mod export;
+mod past;
 mod plot;
 mod report;
 mod sentences;
@@ -26,12 +28,25 @@ mod settings;
 mod table;
 
 /// Chooses the engines, times them, reports each result, and writes the files.
-pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
+pub fn bench(args: Bench) -> Result<ExitCode, Error> {
+    let args = args.with_suite();
     export::check_files(&args.files)?;
-    let plan = plan(args)?;
+    let plan = plan(&args)?;
+    let settings = Settings::new(&args, &plan);
+    let past = args
+        .files
+        .compare
+        .as_deref()
+        .map(|path| past::read(path, &settings));
+    let past = past.transpose()?;
+    let detail = match (args.files.format, args.files.wide) {
+        (Format::Json, _) => Detail::None,
+        (Format::Text, false) => Detail::Narrow,
+        (Format::Text, true) => Detail::Wide,
+    };
     let interrupts = Interrupts::listen()?;
     interrupts.exit_on_next();
-    let mut report = Report::begin(&plan, Settings::new(args, &plan))?;
+    let mut report = Report::begin(&plan, settings, detail)?;
     let draw = |samples| {
         let recipe = Recipe {
             samples,
@@ -40,15 +55,28 @@ pub fn bench(args: &Bench) -> Result<ExitCode, Error> {
         };
         synthetic_source(args.generator, recipe, false)
     };
-    let outcome = bench::run(&plan, &draw, &report::progress, &mut |row| report.row(row));
+    let outcome = bench::run(&plan, &draw, &report::progress, &mut |rows| {
+        report.rows(rows)
+    });
     // Results are reported whatever went wrong after them.
     let Some(document) = report.end(outcome.as_ref().err())? else {
         return outcome.map(|()| ExitCode::SUCCESS);
     };
-    let written = interrupts.deferred(|| document.write_files(&args.files));
+    let json = document.json()?;
+    if detail == Detail::None {
+        output::stdout(&json)?;
+    }
+    let written = interrupts.deferred(|| document.write_files(&args.files, &json));
     let failed = output::written(written, false);
+    if args.files.cite {
+        output::result(cite::sentence(&document, &json))?;
+    }
+    let slower = past
+        .map(|past| past.compare(&document, detail))
+        .transpose()?;
     outcome?;
     bench::verdict(&document.rows)?;
+    slower.flatten().map_or(Ok(()), Err)?;
     Ok(failed.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
@@ -81,6 +109,7 @@ fn plan(args: &Bench) -> Result<BenchPlan, Error> {
         loss,
         contestants,
         storage: args.on_gpu.storage,
+        runs: args.runs.into(),
         min_time: args.min_time,
         epochs_to_answer: args.epochs,
     })

@@ -92,6 +92,11 @@ impl CpuEngine {
         self.parallel = self.gains_from_threads();
     }
 
+    /// Runs on all threads of the pool, or on one.
+    pub fn set_parallel(&mut self, parallel: bool) {
+        self.parallel = parallel;
+    }
+
     /// Returns whether the engine runs on all threads of the pool rather than one.
     pub fn is_parallel(&self) -> bool {
         self.parallel

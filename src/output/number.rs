@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::DateTime;
+use fall_line::bench::Figure;
 use fall_line::data::Time;
 
 /// Returns seven significant digits.
@@ -109,6 +110,13 @@ pub fn time(time: Duration) -> String {
     } else {
         short(value) + unit
     }
+}
+
+/// Returns a time in seconds with the range between its rounds: `12.3ms ± 5 %`.
+pub fn ranged(figure: Figure) -> String {
+    let spread = 100.0 * figure.plus_minus() / figure.median;
+    let median = time(Duration::from_secs_f64(figure.median));
+    format!("{median} ± {spread:.0} %")
 }
 
 /// Returns a date, or a moment to the second, as ISO 8601 has it: `2024-03-01`, `2024-03-01 12:00:00`. One beyond the calendar

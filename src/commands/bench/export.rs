@@ -1,6 +1,7 @@
 //! The files of a bench: JSON, CSV, Markdown and the plot.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use fall_line::atomic;
 use fall_line::bench::BenchRow;
@@ -18,17 +19,16 @@ use super::{plot, sentences, table};
 use crate::cli::Files;
 
 /// Name of the format. It changes when a field changes its meaning or is removed, not when one is added.
-const SCHEMA: &str = "fall-line bench 1";
+pub const SCHEMA: &str = "fall-line bench 2";
 
 /// The JSON export. Times are in seconds and bandwidths in bytes a second. An unknown value is null.
 #[derive(Debug, Serialize)]
 pub struct Document {
-    schema: &'static str,
-    /// Version of fall-line.
-    version: &'static str,
-    machine: Machine,
+    #[serde(flatten)]
+    pub head: Head,
+    pub machine: Machine,
     /// Adapters that were used.
-    adapters: Vec<Info>,
+    pub adapters: Vec<Info>,
     pub settings: Settings,
     /// Results of one engine at one size each, in the order they were run.
     pub rows: Vec<BenchRow>,
@@ -36,41 +36,62 @@ pub struct Document {
     pub speedups: Vec<Speedup>,
     pub break_even: BreakEven,
     /// Reasons to doubt the figures.
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
+}
+
+/// The run of a bench.
+#[derive(Debug, Serialize)]
+pub struct Head {
+    pub schema: &'static str,
+    /// Version of fall-line.
+    pub version: &'static str,
+    /// Commit of a release build.
+    pub commit: Option<&'static str>,
+    /// Time of the end, in UTC.
+    pub date: String,
+    /// Command line.
+    pub command: String,
+}
+
+/// Returns the command line that runs this program.
+fn command() -> String {
+    let args: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    let args = args.iter().map(String::as_str);
+    // The name of a program that is somewhere else on another machine.
+    shlex::try_join(std::iter::once("fall-line").chain(args)).unwrap_or_default()
+}
+
+impl Head {
+    /// Returns what is known of a run that ends now.
+    pub fn now() -> Self {
+        Head {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION"),
+            commit: option_env!("FALL_LINE_COMMIT"),
+            date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            command: command(),
+        }
+    }
 }
 
 impl Document {
-    pub fn new(
-        settings: Settings,
-        machine: Machine,
-        adapters: Vec<Info>,
-        speedups: Vec<Speedup>,
-        break_even: BreakEven,
-        rows: Vec<BenchRow>,
-        warnings: Vec<String>,
-    ) -> Self {
-        Document {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION"),
-            machine,
-            adapters,
-            settings,
-            rows,
-            speedups,
-            break_even,
-            warnings,
-        }
+    /// Returns the JSON as it is printed and written.
+    pub fn json(&self) -> Result<String, Error> {
+        serde_json::to_string_pretty(self).map_err(saved::cannot_write)
     }
 
     /// Writes the files that are asked for, and returns the path or the error of each.
-    pub fn write_files<'a>(&self, files: &'a Files) -> Vec<Result<&'a Path, Error>> {
+    pub fn write_files<'a>(&self, files: &'a Files, json: &str) -> Vec<Result<&'a Path, Error>> {
         type Write<'d> = &'d dyn Fn(&Path) -> Result<(), Error>;
-        let title = format!("Time of an epoch, {}", self.settings.loss_text);
+        let write_json = |path: &Path| atomic::write(path, |out| writeln!(out, "{json}"));
         let files: [(_, Write); 4] = [
-            (&files.export_json, &|path| saved::write(path, self)),
+            (&files.export_json, &write_json),
             (&files.export_csv, &|path| self.csv(path)),
             (&files.export_markdown, &|path| self.markdown(path)),
-            (&files.plot, &|path| plot::write(path, &self.rows, &title)),
+            (&files.plot, &|path| plot::write(path, self)),
         ];
         let asked = files
             .into_iter()
@@ -112,9 +133,9 @@ impl Document {
             table::markdown(&table::EPOCHS, &self.rows) + "\n",
             list(self.rows.iter().filter_map(sentences::trouble).collect()),
             list(sentences::speedups(&self.speedups)),
+            list(sentences::break_even(&self.break_even)),
             sentences::phases_title(&self.settings) + ".\n",
             table::markdown(&table::PHASES, &self.rows) + "\n",
-            list(sentences::break_even(&self.break_even, &self.rows)),
             list(self.warnings.clone()),
         ];
         atomic::write(path, |out| {
@@ -124,19 +145,22 @@ impl Document {
     }
 }
 
-/// Returns the fields of a row by name, those of groups as `group_field`. A group that is missing is one empty field.
+/// Returns the fields of a row by name, those of groups as `group_field`, without those of single rounds. A group that is
+/// missing is one empty field.
 fn fields(row: &BenchRow) -> serde_json::Result<Map<String, Value>> {
-    let Value::Object(fields) = serde_json::to_value(row)? else {
+    let Value::Object(mut fields) = serde_json::to_value(row)? else {
         return Ok(Map::new());
     };
+    fields.remove("rounds");
+    Ok(flat("", fields))
+}
+
+fn flat(prefix: &str, fields: Map<String, Value>) -> Map<String, Value> {
     let flat = fields.into_iter().flat_map(|(name, value)| match value {
-        Value::Object(group) => group
-            .into_iter()
-            .map(|(field, value)| (format!("{name}_{field}"), value))
-            .collect(),
-        value => vec![(name, value)],
+        Value::Object(group) => flat(&format!("{prefix}{name}_"), group),
+        value => Map::from_iter([(format!("{prefix}{name}"), value)]),
     });
-    Ok(flat.collect())
+    flat.collect()
 }
 
 /// Returns a field as it stands in the CSV: empty if it is not known.

@@ -6,6 +6,7 @@ use fall_line::bench::{BenchRow, Contestant};
 use fall_line::error::Error;
 use plotters::prelude::*;
 
+use super::export::Document;
 use crate::output::number;
 use crate::output::plot::{self, Area, Axis, COLOURS, Drawn, LogAxis, Picture, SIZE, px, stroke};
 
@@ -15,71 +16,110 @@ const LEGEND: i32 = 250;
 const LEGEND_LINE: i32 = 24;
 
 /// Draws a line for each engine and a thin one for its roof, or nothing if no engine has a time.
-pub fn write(path: &Path, rows: &[BenchRow], title: &str) -> Result<(), Error> {
-    let series = series(rows);
+pub fn write(path: &Path, document: &Document) -> Result<(), Error> {
+    let series = series(document);
     if series.is_empty() {
         return Ok(());
     }
+    let day = document.head.date.split('T').next().unwrap_or_default();
+    let title = format!(
+        "Time of an epoch, {}: {}, fall-line {}, {day}",
+        document.settings.loss_text, document.machine.cpu, document.head.version
+    );
     plot::write(path, &[&Bench { series, title }])
 }
 
-struct Bench<'a> {
+struct Bench {
     series: Vec<Series>,
-    title: &'a str,
+    title: String,
 }
 
-/// The points of one engine: numbers of samples and seconds.
+/// The points of one engine. The colour is that of its device, and one of two ways to drive it is dashed.
 struct Series {
     label: String,
+    roof_label: String,
     colour: RGBColor,
-    epochs: Vec<(f64, f64)>,
+    is_dashed: bool,
+    epochs: Vec<Point>,
+    /// Numbers of samples and seconds.
     roof: Vec<(f64, f64)>,
 }
 
-fn series(rows: &[BenchRow]) -> Vec<Series> {
+/// The time of an epoch over the number of samples, with its quartiles, in seconds.
+struct Point {
+    samples: f64,
+    median: f64,
+    q1: f64,
+    q3: f64,
+}
+
+fn series(document: &Document) -> Vec<Series> {
+    let rows = &document.rows;
     let mut all: Vec<Series> = Vec::new();
     for row in rows {
-        let Some(seconds) = row.seconds() else {
+        let Some(times) = row.epoch_seconds else {
             continue;
         };
-        let software = if row.software { " (software)" } else { "" };
-        let label = format!("{}{software}", row.label());
-        let at = all.iter().position(|series| series.label == label);
-        let at = at.unwrap_or_else(|| {
-            all.push(Series {
-                label,
-                colour: COLOURS[all.len() % COLOURS.len()],
-                epochs: Vec::new(),
-                roof: Vec::new(),
-            });
-            all.len() - 1
-        });
         let samples = row.samples as f64;
-        all[at].epochs.push((samples, seconds));
-        // One adapter has one roof.
-        let has_another = row.engine == Contestant::GpuBatched
-            && rows.iter().any(|other| {
-                (other.engine, other.adapter) == (Contestant::Gpu, row.adapter)
-                    && other.roof.is_some()
+        let software = if row.software { " (software)" } else { "" };
+        let also = row.also.map(|also| (also, also.to_string()));
+        for (engine, label) in std::iter::once((row.engine, row.label())).chain(also) {
+            let label = label + software;
+            let at = all.iter().position(|series| series.label == label);
+            let at = at.unwrap_or_else(|| {
+                let device = document
+                    .adapters
+                    .iter()
+                    .position(|info| Some(info.index) == row.adapter);
+                all.push(Series {
+                    roof_label: format!("{}: reading alone", device_name(row)),
+                    label,
+                    colour: COLOURS[device.map_or(0, |device| device + 1) % COLOURS.len()],
+                    is_dashed: matches!(engine, Contestant::Cpu1 | Contestant::GpuBatched),
+                    epochs: Vec::new(),
+                    roof: Vec::new(),
+                });
+                all.len() - 1
             });
-        if let Some(roof) = row.roof.filter(|_| !has_another) {
-            let seconds = row.bytes() as f64 / roof.read_bytes_per_second;
-            all[at].roof.push((samples, seconds));
+            all[at].epochs.push(Point {
+                samples,
+                median: times.rounds.median,
+                q1: times.q1,
+                q3: times.q3,
+            });
+            // One device has one roof: that of all its threads.
+            let has_another = all[at].is_dashed
+                && rows.iter().any(|other| {
+                    other.adapter == row.adapter
+                        && other.roof.is_some()
+                        && matches!(other.engine, Contestant::Cpu | Contestant::Gpu)
+                });
+            if let Some(roof) = row.roof.filter(|_| !has_another) {
+                let seconds = row.bytes() as f64 / roof.read_bytes_per_second;
+                all[at].roof.push((samples, seconds));
+            }
         }
     }
     all
 }
 
-impl Picture for Bench<'_> {
+fn device_name(row: &BenchRow) -> String {
+    row.adapter
+        .map_or("cpu".to_owned(), |index| format!("gpu {index}"))
+}
+
+impl Picture for Bench {
     fn title(&self) -> String {
-        self.title.to_owned()
+        self.title.clone()
     }
 
     fn draw(&self, area: &Area) -> Drawn {
         let points = || {
-            self.series
-                .iter()
-                .flat_map(|s| s.epochs.iter().chain(&s.roof))
+            self.series.iter().flat_map(|series| {
+                let epochs = series.epochs.iter();
+                let quartiles = epochs.flat_map(|p| [(p.samples, p.q1), (p.samples, p.q3)]);
+                quartiles.chain(series.roof.iter().copied())
+            })
         };
         let (left, right) = area.split_horizontally(px(SIZE.0 as i32 - LEGEND));
         let mut chart = ChartBuilder::on(&left)
@@ -105,9 +145,20 @@ impl Picture for Bench<'_> {
             chart.draw_series([PathElement::new(roof.clone(), roof_style(*colour))])?;
         }
         for (index, series) in self.series.iter().enumerate() {
-            let style = stroke(series.colour, 2);
-            chart.draw_series([PathElement::new(series.epochs.clone(), style)])?;
-            for point in &series.epochs {
+            let line: Vec<_> = series
+                .epochs
+                .iter()
+                .map(|p| (p.samples, p.median))
+                .collect();
+            chart.draw_series([PathElement::new(line.clone(), series.style())])?;
+            for Point {
+                samples, q1, q3, ..
+            } in &series.epochs
+            {
+                let bar = [(*samples, *q1), (*samples, *q3)];
+                chart.draw_series([PathElement::new(bar, stroke(series.colour, 3))])?;
+            }
+            for point in &line {
                 // In the coordinates of the whole picture, which `area` may start below.
                 let (x, y) = chart.backend_coord(point);
                 let (left, top) = area.get_base_pixel();
@@ -115,6 +166,16 @@ impl Picture for Bench<'_> {
             }
         }
         legend(&right, &self.series)
+    }
+}
+
+impl Series {
+    fn style(&self) -> ShapeStyle {
+        if self.is_dashed {
+            plot::dashed(self.colour, 2)
+        } else {
+            stroke(self.colour, 2)
+        }
     }
 }
 
@@ -149,17 +210,18 @@ fn legend(area: &Area, all: &[Series]) -> Drawn {
     let line = |y: i32, style| PathElement::new([(px(8), px(y)), (px(44), px(y))], style);
     let mut y = 24;
     for (index, series) in all.iter().enumerate() {
-        area.draw(&line(y, stroke(series.colour, 2)))?;
+        area.draw(&line(y, series.style()))?;
         mark(area, index, (px(26), px(y)), series.colour)?;
         area.draw(&text(series.label.clone(), y))?;
         y += LEGEND_LINE;
         if !series.roof.is_empty() {
             area.draw(&line(y, roof_style(series.colour)))?;
-            area.draw(&text("its roof: reading alone".to_owned(), y))?;
+            area.draw(&text(series.roof_label.clone(), y))?;
             y += LEGEND_LINE;
         }
         y += LEGEND_LINE / 3;
     }
+    area.draw(&text("bars: quartiles".to_owned(), y))?;
     Ok(())
 }
 

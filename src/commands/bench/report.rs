@@ -1,4 +1,4 @@
-//! The output of `bench` on the terminal: tables as the rows come, and conclusions.
+//! The output of `bench` on the terminal: a table as the rows come, and a summary.
 
 use fall_line::bench::compare::{break_even, speedups};
 use fall_line::bench::machine::Machine;
@@ -6,12 +6,12 @@ use fall_line::bench::{BenchPlan, BenchRow};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::error::Error;
 
-use super::export::Document;
+use super::export::{Document, Head};
 use super::sentences::{self, PLUS_MINUS};
 use super::settings::Settings;
 use super::table;
 use crate::output::progress::Progress;
-use crate::output::{self, line};
+use crate::output::{self, line, lines};
 
 /// Returns a function that moves a new progress bar.
 pub fn progress(what: &str, length: u64) -> Box<dyn Fn(u64) + Sync> {
@@ -19,55 +19,70 @@ pub fn progress(what: &str, length: u64) -> Box<dyn Fn(u64) + Sync> {
     Box::new(move |done| bar.advance(done))
 }
 
+/// How much of the figures is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing: stdout is for JSON.
+    None,
+    /// The columns of 80 characters.
+    Narrow,
+    /// All columns.
+    Wide,
+}
+
 /// The output of a running bench.
 pub struct Report<'a> {
     plan: &'a BenchPlan,
     settings: Settings,
     machine: Machine,
+    detail: Detail,
     warnings: Vec<String>,
     rows: Vec<BenchRow>,
 }
 
 impl<'a> Report<'a> {
     /// Prints what will run on what, and the titles of the table.
-    pub fn begin(plan: &'a BenchPlan, settings: Settings) -> Result<Self, Error> {
+    pub fn begin(plan: &'a BenchPlan, settings: Settings, detail: Detail) -> Result<Self, Error> {
         let machine = Machine::here();
-        for text in sentences::headline(&machine, &infos(plan), &settings) {
-            line(text)?;
+        if detail != Detail::None {
+            lines(sentences::headline(&machine, &infos(plan), &settings))?;
+            line("")?;
+            line(table::titles(&table::EPOCHS, detail == Detail::Wide))?;
         }
         let mut report = Report {
             plan,
             settings,
+            detail,
             warnings: Vec::new(),
             rows: Vec::new(),
             machine,
         };
         let busy = report.machine.busy();
         report.warn(busy);
-        line("")?;
-        line(table::titles(&table::EPOCHS))?;
         Ok(report)
     }
 
-    /// Prints the row of one engine at one size, and after the last of a size the speed-ups.
-    pub fn row(&mut self, row: BenchRow) -> Result<(), Error> {
-        line(table::line(&table::EPOCHS, &row))?;
-        if let Some(trouble) = sentences::trouble(&row) {
-            line(format!("  {trouble}"))?;
-        }
-        self.rows.push(row);
-        let per_size = self.plan.rows_per_size();
-        if self.rows.len().is_multiple_of(per_size) {
-            for speedup in speedups(&self.rows[self.rows.len() - per_size..]) {
-                line(format!("  {}", sentences::speedup(&speedup)))?;
+    /// Prints the rows of one size.
+    pub fn rows(&mut self, rows: Vec<BenchRow>) -> Result<(), Error> {
+        if self.detail != Detail::None {
+            for row in &rows {
+                line(table::line(
+                    &table::EPOCHS,
+                    self.detail == Detail::Wide,
+                    row,
+                ))?;
+                if let Some(trouble) = sentences::trouble(row) {
+                    line(format!("  {trouble}"))?;
+                }
             }
             line("")?;
         }
+        self.rows.extend(rows);
         Ok(())
     }
 
-    /// Prints the conclusions, and returns what the files will hold: `None` if nothing was timed. `early` is the error
-    /// that ended the run.
+    /// Prints the summary, and returns what the files will hold: `None` if nothing was timed. `early` is the error that
+    /// ended the run.
     pub fn end(mut self, early: Option<&Error>) -> Result<Option<Document>, Error> {
         if self.rows.is_empty() {
             return Ok(None);
@@ -83,26 +98,19 @@ impl<'a> Report<'a> {
         let wide = sentences::wide(&self.rows);
         self.warn(wide);
         let sizes = self.rows.chunk_by(|a, b| a.samples == b.samples);
-        let document = Document::new(
-            self.settings,
-            self.machine,
-            infos(self.plan).into_iter().cloned().collect(),
-            sizes.flat_map(speedups).collect(),
-            break_even(&self.rows),
-            self.rows,
-            self.warnings,
-        );
-        if !document.speedups.is_empty() {
-            line(PLUS_MINUS)?;
-            line("")?;
+        let document = Document {
+            head: Head::now(),
+            machine: self.machine,
+            adapters: infos(self.plan).into_iter().cloned().collect(),
+            speedups: sizes.flat_map(speedups).collect(),
+            break_even: break_even(&self.rows),
+            settings: self.settings,
+            rows: self.rows,
+            warnings: self.warnings,
+        };
+        if self.detail != Detail::None {
+            summary(&document, self.detail == Detail::Wide)?;
         }
-        line(sentences::phases_title(&document.settings))?;
-        output::stdout(&table::plain(&table::PHASES, &document.rows))?;
-        let conclusions = sentences::break_even(&document.break_even, &document.rows);
-        if !conclusions.is_empty() {
-            line("")?;
-        }
-        conclusions.iter().try_for_each(line)?;
         Ok(Some(document))
     }
 
@@ -112,6 +120,34 @@ impl<'a> Report<'a> {
             self.warnings.push(warning);
         }
     }
+}
+
+/// Prints the legend, the phases if there is room, and the summary.
+fn summary(document: &Document, wide: bool) -> Result<(), Error> {
+    lines(table::legend(&table::EPOCHS, wide))?;
+    line(PLUS_MINUS)?;
+    line("")?;
+    if wide {
+        line(sentences::phases_title(&document.settings))?;
+        output::stdout(&table::plain(&table::PHASES, &document.rows))?;
+        line("")?;
+        lines(table::legend(&table::PHASES, wide))?;
+        line("")?;
+    }
+    let conclusions = [
+        sentences::speedups(&document.speedups),
+        sentences::break_even(&document.break_even),
+    ]
+    .concat();
+    if conclusions.is_empty() {
+        return Ok(());
+    }
+    output::result("Summary")?;
+    lines(
+        conclusions
+            .iter()
+            .map(|conclusion| format!("  {conclusion}")),
+    )
 }
 
 fn infos(plan: &BenchPlan) -> Vec<&Info> {

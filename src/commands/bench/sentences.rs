@@ -1,5 +1,7 @@
 //! The sentences of a bench, for the terminal and for Markdown.
 
+use std::time::Duration;
+
 use fall_line::bench::compare::{BreakEven, PerEpoch, Speedup};
 use fall_line::bench::machine::Machine;
 use fall_line::bench::{BenchRow, label};
@@ -10,12 +12,13 @@ use indicatif::DecimalBytes;
 use super::settings::Settings;
 use crate::output::number;
 
-/// Quartiles further apart than this share of the median cause a warning.
+/// Rounds further apart than this share of the median cause a warning.
 const WIDE: f64 = 0.1;
 /// Text beside every figure of a software adapter.
 const SOFTWARE: &str = "software adapter; says nothing about GPU speed";
-/// Text under the speed-ups.
-pub const PLUS_MINUS: &str = "±: half the quartiles' distance of both engines, as shares of the medians, added in quadrature";
+/// Explanation of every ±.
+pub const PLUS_MINUS: &str =
+    "±          distance of the median of all rounds to the round furthest from it";
 
 /// Returns the lines that say what runs on what.
 pub fn headline(machine: &Machine, adapters: &[&Info], settings: &Settings) -> Vec<String> {
@@ -38,7 +41,7 @@ pub fn headline(machine: &Machine, adapters: &[&Info], settings: &Settings) -> V
         )
     }));
     lines.push(format!(
-        "epoch:   {} at w = {}, b = {}, from the model to the sums on the host; {}, seed {}, adapters in {}",
+        "epoch:   {} at w = {}, b = {}; {}, seed {}, adapters in {}",
         settings.loss_text,
         settings.model.w,
         settings.model.b,
@@ -46,22 +49,29 @@ pub fn headline(machine: &Machine, adapters: &[&Info], settings: &Settings) -> V
         settings.seed,
         settings.storage
     ));
+    let suite = settings
+        .suite
+        .map(|suite| format!("suite \"bench {suite}\": "));
+    lines.push(format!(
+        "rounds:  {}{} of all engines in turns, {} an engine",
+        suite.unwrap_or_default(),
+        settings.runs,
+        number::time(Duration::from_secs_f64(settings.min_time_seconds))
+    ));
     if settings.batched {
-        lines.push(
-            "batch:   the epochs of 10 ms, with the line kept on the device; the time is divided by their number"
-                .to_owned(),
-        );
+        lines.push("batch:   the epochs of 10 ms, with the line kept on the device".to_owned());
     }
     lines
 }
 
-/// Returns why a row has no time.
+/// Returns why a row has no time, or one that can't be true.
 pub fn trouble(row: &BenchRow) -> Option<String> {
     let label = row.label();
-    match (&row.disagreement, &row.failure) {
-        (Some(how), _) => Some(format!("{label} disagrees and is not timed: {how}")),
-        (None, Some(why)) => Some(format!("{label} failed: {why}")),
-        (None, None) => None,
+    match (&row.disagreement, &row.failure, &row.impossible) {
+        (Some(how), ..) => Some(format!("{label} disagrees and is not timed: {how}")),
+        (None, Some(why), _) => Some(format!("{label} failed: {why}")),
+        (None, None, Some(why)) => Some(format!("! {label}, measured again in vain: {why}")),
+        (None, None, None) => None,
     }
 }
 
@@ -73,82 +83,77 @@ pub fn phases_title(settings: &Settings) -> String {
     )
 }
 
-/// Returns `gpu 0 ran 12.5 ± 0.6 times faster than cpu`.
-pub fn speedup(speedup: &Speedup) -> String {
-    format!(
-        "{} ran {} ± {:.*} times faster than {}",
-        speedup.faster,
-        number::short(speedup.ratio),
-        number::decimals(speedup.ratio),
-        speedup.plus_minus,
-        speedup.slower
-    )
+/// Returns the speed-ups of all sizes, below the engine that is the fastest of each.
+pub fn speedups(speedups: &[Speedup]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for size in speedups.chunk_by(|a, b| a.samples == b.samples) {
+        let (samples, faster) = (number::count(size[0].samples), &size[0].faster);
+        lines.push(format!("{samples} samples: {faster} ran"));
+        lines.extend(size.iter().map(|one| match ratio(one) {
+            Some(ratio) => format!("  {ratio:>12} times faster than {}", one.slower),
+            None => {
+                let why = one.withheld.as_deref().unwrap_or("it is not known");
+                format!("  faster than {} (withheld: {why})", one.slower)
+            }
+        }));
+    }
+    lines
 }
 
-/// Returns the speed-ups of all sizes, a line each.
-pub fn speedups(speedups: &[Speedup]) -> Vec<String> {
-    speedups
-        .iter()
-        .map(|one| format!("{}: {}", number::count(one.samples), speedup(one)))
-        .collect()
+/// Returns a ratio with its spread, to the same decimals: `12.5 ± 0.6`.
+pub fn ratio(speedup: &Speedup) -> Option<String> {
+    let (ratio, plus_minus) = (speedup.ratio?, speedup.plus_minus?);
+    let decimals = number::decimals(ratio);
+    Some(format!("{ratio:.decimals$} ± {plus_minus:.decimals$}"))
 }
 
 /// Returns the sizes, and the numbers of epochs, from which each GPU engine is worth it.
-pub fn break_even(break_even: &BreakEven, rows: &[BenchRow]) -> Vec<String> {
-    let mut sentences = Vec::new();
+pub fn break_even(break_even: &BreakEven) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut losers: Vec<String> = Vec::new();
     for per_epoch in &break_even.per_epoch {
         let engine = (per_epoch.engine, per_epoch.adapter);
-        let software = rows
-            .iter()
-            .any(|row| (row.engine, row.adapter) == engine && row.software);
-        let mark = if software {
-            format!(" ({SOFTWARE})")
-        } else {
-            String::new()
-        };
         let label = label(engine.0, engine.1);
-        sentences.push(format!("{label} against the fastest CPU engine{mark}:"));
-        sentences.push(format!("  {label} wins per epoch {}", spans(per_epoch)));
-        let (mut wins, mut never) = (Vec::new(), Vec::new());
-        for size in &break_even.to_answer {
-            if (size.engine, size.adapter) == engine {
-                let samples = number::count(size.samples);
-                match size.epochs {
-                    Some(epochs) => wins.push(format!("at {samples} from {epochs} epochs on")),
-                    None => never.push(samples),
-                }
-            }
+        if per_epoch.wins.is_empty() {
+            losers.push(label);
+            continue;
         }
-        sentences.push(if wins.is_empty() {
-            format!("  {label}, including its setup, never finishes first")
-        } else {
-            if !never.is_empty() {
-                wins.push(format!("never at {}", never.join(", ")));
-            }
-            let wins = wins.join("; ");
-            format!("  {label}, including its setup, finishes first {wins}")
-        });
+        lines.push(format!("{label} wins per epoch {}", spans(per_epoch)));
+        lines.push(format!("{label}, including its setup, finishes first"));
+        let sizes = break_even.to_answer.iter();
+        lines.extend(
+            sizes
+                .filter(|size| (size.engine, size.adapter) == engine)
+                .map(|size| {
+                    let samples = number::count(size.samples);
+                    match size.epochs {
+                        Some(epochs) => {
+                            format!("  at {samples} from {} on", counted(epochs, "epoch"))
+                        }
+                        None => format!("  never at {samples}"),
+                    }
+                }),
+        );
     }
-    sentences
+    if !losers.is_empty() {
+        let losers = losers.join(" and ");
+        lines.push(format!(
+            "the CPU is faster than {losers} at every size measured"
+        ));
+    }
+    lines
 }
 
-/// Returns the sizes at which an engine wins: `from about 1e4 samples on`.
+/// Returns the sizes at which an engine wins: `at sizes from about 1e4`.
 fn spans(engine: &PerEpoch) -> String {
-    let largest = number::count(engine.largest);
-    if engine.wins.is_empty() {
-        return format!("at no size up to {largest}");
-    }
     let spans: Vec<String> = engine
         .wins
         .iter()
         .map(|span| match (span.from.map(about), span.to.map(about)) {
-            (None, None) => {
-                let smallest = number::count(engine.smallest);
-                format!("at every size from {smallest} to {largest}")
-            }
-            (Some(from), None) => format!("from about {from} samples on"),
-            (None, Some(to)) => format!("up to about {to} samples"),
-            (Some(from), Some(to)) => format!("from about {from} to about {to} samples"),
+            (None, None) => "at every size measured".to_owned(),
+            (Some(from), None) => format!("at sizes from about {from}"),
+            (None, Some(to)) => format!("at sizes up to about {to}"),
+            (Some(from), Some(to)) => format!("at sizes from about {from} to {to}"),
         })
         .collect();
     spans.join(" and ")
@@ -160,17 +165,19 @@ fn about(samples: f64) -> String {
     number::count(rounded as u64)
 }
 
-/// Returns a warning that names the engines whose times spread widely.
+/// Returns a warning that names the engines whose rounds are far apart.
 pub fn wide(rows: &[BenchRow]) -> Option<String> {
     let wide: Vec<String> = rows
         .iter()
-        .filter(|row| row.epoch_seconds.is_some_and(|times| times.spread() > WIDE))
+        .filter(|row| {
+            let rounds = row.epoch_seconds.map(|times| times.rounds);
+            rounds.is_some_and(|rounds| rounds.plus_minus() > WIDE * rounds.median)
+        })
         .map(|row| format!("{} at {}", row.label(), number::count(row.samples)))
         .collect();
     (!wide.is_empty()).then(|| {
         format!(
-            "the quartiles are more than {} % of the median apart: {}; end other programs, or take a longer \
-             --min-time",
+            "rounds are more than {} % of the median apart: {}; end other programs, or take a longer --min-time",
             100.0 * WIDE,
             wide.join(", ")
         )
@@ -184,49 +191,73 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_speed_up_and_its_spread_have_the_same_decimals() {
-        let one = Speedup {
+    fn one(slower: &str, ratio: Option<f64>) -> Speedup {
+        Speedup {
             samples: 1000,
             faster: "gpu 0".to_owned(),
-            slower: "cpu".to_owned(),
-            ratio: 12.5,
-            plus_minus: 0.625,
-        };
+            slower: slower.to_owned(),
+            ratio,
+            plus_minus: ratio.map(|ratio| 0.05 * ratio),
+            withheld: ratio.is_none().then(|| "it was a noisy day".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_size_has_one_summary_and_a_withheld_ratio_its_reason() {
+        let size = [
+            one("cpu", Some(12.5)),
+            one("cpu-1", Some(1864.0)),
+            one("gpu 1", None),
+        ];
         assert_eq!(
-            speedups(&[one]),
-            ["1e3: gpu 0 ran 12.5 ± 0.6 times faster than cpu"]
+            speedups(&size),
+            [
+                "1e3 samples: gpu 0 ran",
+                "    12.5 ± 0.6 times faster than cpu",
+                "     1864 ± 93 times faster than cpu-1",
+                "  faster than gpu 1 (withheld: it was a noisy day)",
+            ]
         );
     }
 
     #[test]
-    fn spans_of_wins_read_as_text() {
+    fn spans_of_wins_read_as_text_and_losers_share_a_line() {
         let span = |from, to| Span { from, to };
+        let engine = |engine, wins| PerEpoch {
+            engine,
+            adapter: Some(0),
+            smallest: 1000,
+            largest: 10_000_000,
+            wins,
+        };
         for (wins, text) in [
-            (vec![], "at no size up to 1e7"),
-            (vec![span(None, None)], "at every size from 1e3 to 1e7"),
-            (vec![span(Some(1e4), None)], "from about 1e4 samples on"),
+            (vec![span(None, None)], "at every size measured"),
+            (vec![span(Some(1e4), None)], "at sizes from about 1e4"),
             (
                 vec![span(None, Some(12_345.0))],
-                "up to about 1.2e4 samples",
+                "at sizes up to about 1.2e4",
             ),
             (
                 vec![span(Some(150.2), Some(1e6))],
-                "from about 150 to about 1e6 samples",
+                "at sizes from about 150 to 1e6",
             ),
             (
                 vec![span(None, Some(1e4)), span(Some(1e6), None)],
-                "up to about 1e4 samples and from about 1e6 samples on",
+                "at sizes up to about 1e4 and at sizes from about 1e6",
             ),
         ] {
-            let engine = PerEpoch {
-                engine: Contestant::Gpu,
-                adapter: Some(0),
-                smallest: 1000,
-                largest: 10_000_000,
-                wins,
-            };
-            assert_eq!(spans(&engine), text);
+            assert_eq!(spans(&engine(Contestant::Gpu, wins)), text);
         }
+        let found = BreakEven {
+            per_epoch: vec![
+                engine(Contestant::Gpu, vec![]),
+                engine(Contestant::GpuBatched, vec![]),
+            ],
+            to_answer: vec![],
+        };
+        assert_eq!(
+            break_even(&found),
+            ["the CPU is faster than gpu 0 and gpu-batched 0 at every size measured"]
+        );
     }
 }

@@ -10,6 +10,8 @@ use crate::cli::Bench;
 /// Settings of the run.
 #[derive(Debug, Serialize)]
 pub struct Settings {
+    /// Number of the fixed suite, if one was asked for.
+    pub suite: Option<u8>,
     pub samples: Vec<u64>,
     pub loss: &'static str,
     /// δ of huber, or τ of quantile.
@@ -22,6 +24,8 @@ pub struct Settings {
     pub seed: u64,
     pub generator: &'static str,
     pub storage: Storage,
+    /// Number of rounds.
+    pub runs: usize,
     pub min_time_seconds: f64,
     /// Number of epochs of `phases.answer`.
     pub epochs_to_answer: u64,
@@ -32,6 +36,7 @@ pub struct Settings {
 impl Settings {
     pub fn new(args: &Bench, plan: &BenchPlan) -> Self {
         Settings {
+            suite: args.suite,
             samples: plan.samples.clone(),
             loss: plan.loss.name(),
             loss_parameter: plan.loss.parameter(),
@@ -40,6 +45,7 @@ impl Settings {
             seed: args.seed,
             generator: args.generator.name(),
             storage: plan.storage,
+            runs: plan.runs,
             min_time_seconds: plan.min_time.as_secs_f64(),
             epochs_to_answer: plan.epochs_to_answer,
             model: MODEL,

@@ -131,6 +131,12 @@ impl Epochs {
         self.shards.iter().map(|bound| bound.shard.bytes()).sum()
     }
 
+    /// Returns the number of epochs of the next submit of a batch.
+    pub fn epochs_per_submit(&self) -> u32 {
+        let most = UNIFORMS / (2 * self.shards.len() as u32);
+        self.epochs_per_submit.min(RECORDS).min(most).max(1)
+    }
+
     /// Runs `epochs` epochs that start with `dispatch`, and hands each record to `take`, in order.
     pub fn run(
         &mut self,
@@ -140,15 +146,12 @@ impl Epochs {
         epochs: u64,
         mut take: impl FnMut(&Record),
     ) -> Result<(), Error> {
-        let most = RECORDS
-            .min(UNIFORMS / (2 * self.shards.len() as u32))
-            .max(1);
         let mut left = epochs;
         let mut slot = 0;
         let mut pending: Option<Submitted> = None;
         while left > 0 || pending.is_some() {
             let submitted = (left > 0).then(|| {
-                let epochs = u64::from(self.epochs_per_submit.min(most)).min(left) as u32;
+                let epochs = u64::from(self.epochs_per_submit()).min(left) as u32;
                 let submitted = self.submit(device, kernels, dispatch, slot, epochs);
                 dispatch.starts = 0;
                 left -= u64::from(epochs);

@@ -31,16 +31,21 @@ const MOST: u32 = 4096;
 const READ_SHAPES: [(u32, u32); 4] = [(64, 8), (256, 1024), (256, 4096), (512, 2048)];
 
 impl GpuEngine<'_> {
-    /// Measures the time of an epoch's dispatches on the device, in a submit of `epochs` epochs, by timestamp queries.
-    /// Returns `None` if the adapter has none.
+    /// Measures the time of an epoch's dispatches on the device, by timestamp queries. Returns `None` if the adapter has
+    /// none. A batch is one submit of as many epochs as [`Engine::descend`] has come to.
     ///
     /// # Errors
     /// [`Error::Gpu`] if the adapter fails.
-    pub fn kernel_time(&mut self, model: Model, epochs: u32) -> Result<Option<Duration>, Error> {
+    pub fn kernel_time(&mut self, model: Model, batched: bool) -> Result<Option<Duration>, Error> {
         let (device, queue) = (&self.device.device, &self.device.queue);
         if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             return Ok(None);
         }
+        let epochs = if batched {
+            self.epochs.epochs_per_submit()
+        } else {
+            1
+        };
         let query_set = device.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("kernel time"),
             ty: wgpu::QueryType::Timestamp,

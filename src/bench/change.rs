@@ -1,0 +1,163 @@
+//! What got slower or faster since an earlier bench.
+
+use serde::Deserialize;
+
+use super::compare::BUSY;
+use super::{BenchRow, Contestant, EpochTimes, Figure};
+use crate::engine::Storage;
+
+/// A row of an earlier bench, as far as a comparison needs it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PastRow {
+    /// Number of samples.
+    pub samples: u64,
+    /// The engine.
+    pub engine: Contestant,
+    /// Index of its adapter.
+    pub adapter: Option<usize>,
+    /// Storage format of the samples.
+    pub storage: Storage,
+    /// Time of an epoch.
+    pub epoch_seconds: Option<EpochTimes>,
+    /// Share of the cores that other programs kept busy.
+    pub others: Option<f64>,
+}
+
+/// Two figures of one engine at one size, in seconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Number of samples.
+    pub samples: u64,
+    /// Label of the engine.
+    pub label: String,
+    /// The earlier time of an epoch.
+    pub before: Figure,
+    /// The present one.
+    pub now: Figure,
+    /// True if other programs kept the cores so busy that the two can't be compared.
+    pub is_busy: bool,
+}
+
+impl Change {
+    /// Returns whether it got slower beyond both spreads, on a machine that was quiet both times.
+    pub fn is_slower(&self) -> bool {
+        !self.is_busy && self.now.median - self.before.median > self.spreads()
+    }
+
+    /// Returns whether it got faster beyond both spreads, on a machine that was quiet both times.
+    pub fn is_faster(&self) -> bool {
+        !self.is_busy && self.before.median - self.now.median > self.spreads()
+    }
+
+    fn spreads(&self) -> f64 {
+        self.before.plus_minus() + self.now.plus_minus()
+    }
+}
+
+/// Pairs the rows that have a time with the earlier ones of the same size and engine. `is_same` tells whether two adapters
+/// of an earlier and a present index are one.
+pub fn changes(
+    past: &[PastRow],
+    rows: &[BenchRow],
+    is_same: impl Fn(usize, usize) -> bool,
+) -> Vec<Change> {
+    let pair = |row: &BenchRow| {
+        let past = past.iter().find(|past| {
+            let adapter = match (past.adapter, row.adapter) {
+                (Some(before), Some(now)) => is_same(before, now),
+                (before, now) => before == now,
+            };
+            let of = (past.samples, past.engine, past.storage);
+            adapter && of == (row.samples, row.engine, row.storage)
+        })?;
+        let busy = |others: Option<f64>| others.is_some_and(|others| others > BUSY);
+        Some(Change {
+            samples: row.samples,
+            label: row.label(),
+            before: past.epoch_seconds?.rounds,
+            now: row.epoch_seconds?.rounds,
+            is_busy: busy(past.others) || busy(row.others),
+        })
+    };
+    rows.iter().filter_map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(median: f64, plus_minus: f64) -> Figure {
+        Figure {
+            median,
+            low: median - plus_minus,
+            high: median + plus_minus,
+        }
+    }
+
+    fn row(engine: Contestant, adapter: Option<usize>, median: f64) -> BenchRow {
+        let mut row = BenchRow::new(1000, engine);
+        row.adapter = adapter;
+        row.epoch_seconds = Some(EpochTimes {
+            rounds: figure(median, 1.0),
+            ..EpochTimes::default()
+        });
+        row
+    }
+
+    fn past(engine: Contestant, adapter: Option<usize>, median: f64) -> PastRow {
+        let row = row(engine, adapter, median);
+        PastRow {
+            samples: row.samples,
+            engine,
+            adapter,
+            storage: row.storage,
+            epoch_seconds: row.epoch_seconds,
+            others: None,
+        }
+    }
+
+    #[test]
+    fn slower_is_beyond_both_spreads_on_a_quiet_machine() {
+        let mut before = [past(Contestant::Cpu, None, 10.0)];
+        let change = |before: &[PastRow], median| {
+            let rows = [row(Contestant::Cpu, None, median)];
+            changes(before, &rows, |_, _| true).remove(0)
+        };
+        for (median, slower, faster) in [
+            (11.9, false, false),
+            (12.1, true, false),
+            (8.1, false, false),
+            (7.9, false, true),
+        ] {
+            let change = change(&before, median);
+            assert_eq!((change.is_slower(), change.is_faster()), (slower, faster));
+        }
+        before[0].others = Some(0.5);
+        let change = change(&before, 100.0);
+        assert!(change.is_busy && !change.is_slower());
+    }
+
+    #[test]
+    fn rows_of_another_adapter_size_or_storage_are_not_compared() {
+        let before = [
+            past(Contestant::Cpu, None, 1.0),
+            past(Contestant::Gpu, Some(1), 2.0),
+        ];
+        let mut rows = [
+            row(Contestant::Cpu, None, 1.0),
+            row(Contestant::Gpu, Some(0), 2.0),
+        ];
+        let labels = |rows: &[BenchRow], is_same: fn(usize, usize) -> bool| -> Vec<String> {
+            let changes = changes(&before, rows, is_same);
+            changes.into_iter().map(|change| change.label).collect()
+        };
+        assert_eq!(labels(&rows, |_, _| false), ["cpu"]);
+        assert_eq!(
+            labels(&rows, |before, now| (before, now) == (1, 0)),
+            ["cpu", "gpu 0"]
+        );
+        rows[0].samples = 2000;
+        rows[1].storage = Storage::F16;
+        assert!(labels(&rows, |_, _| true).is_empty());
+    }
+}
