@@ -2,6 +2,7 @@
 """Measures what one would pick instead of fall-line: one epoch of the same descent in each library.
 
     python3 benches/peers.py --samples 1e5,1e7 --fall-line target/release/fall-line
+    python3 benches/peers.py --robust --samples 1e6,1e7 --fall-line target/release/fall-line
 
 An epoch is one pass over all samples in f32 (prediction, residual, mse loss and both gradients)
 and the update of w and b. Its time runs from the call until the device is idle. A copy of the loss
@@ -12,6 +13,8 @@ Only NumPy is required, and Linux or macOS. A library that is not installed, or 
 device, is listed as absent. SIGTERM ends the measuring, and what was measured until then is
 written. Each library runs in a process of its own: its idle threads can't slow another
 one down, its GPU memory is given back, and if it runs out of memory only its own figure is lost.
+
+--robust times whole fits of median, quantile and Huber lines instead; see robust.py.
 
 Exit codes: 0 done, 1 a peer or fall-line failed, 2 usage, 7 one disagrees with the reference.
 """
@@ -36,6 +39,7 @@ sys.dont_write_bytecode = True  # or the next lines leave a __pycache__ in the r
 from libraries import NOTES, PEERS, RATE, brief, no_cuda
 from reference import ROOF_TOLERANCE, SEED, START, STOCHASTIC_TOLERANCE, TOLERANCE
 from reference import Data, control, disagreement, draw, errors, line_after, moments
+import robust
 from summary import Missing, digits, duration, machine, plain, read, rows_of, table
 
 LEAST_CALLS, MOST_CALLS, MOST_SECONDS = 5, 5000, 30.0
@@ -308,9 +312,14 @@ def arguments():
     add(
         "--fall-line-engines", default="cpu-1,cpu", metavar="LIST", help="its engines [%(default)s]"
     )
+    add("--robust", action="store_true", help="time fits of robust lines instead of epochs")
+    add("--time-out", type=float, default=300, help="seconds of a robust fit at most [%(default)s]")
     add("--json", metavar="FILE", help="write everything to FILE")
     add("--markdown", metavar="FILE", help="write the table to FILE")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.robust and not args.fall_line:
+        parser.error("--robust compares with fall-line: --fall-line says where it is")
+    return args
 
 
 def prepare(sizes):
@@ -349,11 +358,42 @@ def measure_all(args, sets, rows, absent, versions):
     return failed
 
 
+def robust_lines(args, load):
+    """What --robust does."""
+    with tempfile.TemporaryDirectory() as folder:
+        say = lambda text: print(text, file=sys.stderr)
+        try:
+            rows, versions = robust.compare(
+                args.fall_line, args.samples, args.time_out, folder, say
+            )
+        except Missing as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+    settings = {"load_average": load, "seed": SEED, "delta": robust.DELTA}
+    settings |= {"agreement": robust.AGREEMENT, "time_out": args.time_out}
+    versions |= {"python": platform.python_version(), "numpy": np.__version__}
+    report = {"schema": "fall-line robust 1", "machine": machine(), "versions": versions}
+    finish(args, robust.overview(rows), report | {"settings": settings, "rows": rows})
+    wrong = [row for row in rows if (row["note"] or "").startswith("DISAGREES")]
+    return 7 if wrong else 0
+
+
+def finish(args, text, report):
+    """Prints the table, and writes the files that were asked for."""
+    print(text)
+    if args.markdown:
+        Path(args.markdown).write_text(text + "\n")
+    if args.json:
+        Path(args.json).write_text(json.dumps(plain(report), indent=1) + "\n")
+
+
 def main():
     args = arguments()
     load = os.getloadavg()[0]
     if load > 0.2 * (os.cpu_count() or 1):
         print(f"warning: this machine is busy (load average {load:.1f})", file=sys.stderr)
+    if args.robust:
+        return robust_lines(args, load)
     bench, own, own_wrong, failed = None, [], [], False
     problems = []
     if args.fall_line:
@@ -381,7 +421,6 @@ def main():
     for row in wrong:
         said = f"{place(row)} at {row['samples']:,} samples: {row['note']}"
         text += f"\n\nDISAGREES, and has no figure: {said}"
-    print(text)
     if wrong:
         problems.append(f"{len(wrong)} figures are missing, see DISAGREES")
     for problem in problems:
@@ -403,10 +442,7 @@ def main():
         "absent": absent,
         "fall_line": bench,
     }
-    if args.markdown:
-        Path(args.markdown).write_text(text + "\n")
-    if args.json:
-        Path(args.json).write_text(json.dumps(plain(report), indent=1) + "\n")
+    finish(args, text, report)
     return 7 if wrong else 1 if failed or problems else 0
 
 
