@@ -20,7 +20,7 @@ steps:
   web            run the tests of the page under web/ in headless Chromium, or Chrome
   examples       run every program under examples/
   benches        run every benchmark once, without timing
-  scripts        check the syntax of the shell and Python scripts and of the workflows
+  scripts        check the syntax of scripts and workflows, and the tables made from benches/results
   documentation  build rustdoc without warnings, and check the links in the Markdown files
 
 options:
@@ -188,6 +188,7 @@ step_scripts() {
         else
             echo "Python's yaml is not installed: the workflows are not checked."
         fi
+        python3 benches/readme.py --check
     else
         echo "python3 is not installed: the Python scripts are not checked."
     fi
