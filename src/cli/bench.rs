@@ -28,9 +28,9 @@ Examples:
     allow_negative_numbers = true
 )]
 pub struct Bench {
-    /// Fixed suite, so that two people's figures compare: 1
+    /// Fixed suite: 1
     ///
-    /// Suite 1 is mse at 1e3, 1e5 and 1e7 samples on all engines: ten rounds and a second each.
+    /// The figures of two people compare. Suite 1 is mse at 1e3, 1e5 and 1e7 samples on all engines: ten rounds and a second each.
     #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=1), conflicts_with_all = ["samples", "named", "engines", "storage", "generator", "seed", "runs", "min_time", "epochs"])]
     pub suite: Option<u8>,
     /// Samples
@@ -80,9 +80,9 @@ pub struct Bench {
     /// In each round every engine has a turn, on samples drawn and loaded anew. ± is the range between the rounds.
     #[arg(long, value_name = "N", default_value = "10", value_parser = value_parser!(u16).range(2..=1000))]
     pub runs: u16,
-    /// Time for each engine and size, in all rounds
+    /// Time for each engine and size
     ///
-    /// At least so long, such as 500ms, 2s or 1m. Each is timed at least five times.
+    /// At least so long in all rounds together, such as 500ms, 2s or 1m. Each is timed at least five times.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub min_time: Duration,
     /// Epochs of the time to an answer
@@ -118,12 +118,14 @@ pub struct Files {
     /// Format on stdout: text, json
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
-    /// Say what got slower than in FILE.json, and exit with 8 then
+    /// Say what got slower since FILE.json
     ///
-    /// The file is one of --export-json. A figure is slower if it is so beyond both spreads.
+    /// Something that did ends the program with exit code 8. The file is one of --export-json. A figure is slower if it is so beyond both spreads.
     #[arg(long, value_name = "FILE")]
     pub compare: Option<PathBuf>,
-    /// End with a sentence to quote, with the checksum of the JSON
+    /// End with a sentence to quote
+    ///
+    /// It names the fastest engine, its speed-up, the machine, and the SHA-256 of the JSON.
     #[arg(long, requires = "export_json", conflicts_with = "format")]
     pub cite: bool,
     /// Write everything to FILE.json

@@ -92,7 +92,8 @@ fn series(document: &Document) -> Vec<Series> {
                 && rows.iter().any(|other| {
                     other.adapter == row.adapter
                         && other.roof.is_some()
-                        && matches!(other.engine, Contestant::Cpu | Contestant::Gpu)
+                        && (other.also.is_some()
+                            || matches!(other.engine, Contestant::Cpu | Contestant::Gpu))
                 });
             if let Some(roof) = row.roof.filter(|_| !has_another) {
                 let seconds = row.bytes() as f64 / roof.read_bytes_per_second;
