@@ -2,7 +2,8 @@
 
 Each program fits the same lines to the same samples, a twentieth of which lie 20 too high. A fit has a time only if
 its loss, in f64 over all samples, is that of fall-line to 1e-6. fall-line's time is that of its whole process, with
-the reading of two NPY files and the errors of the line; the others' is that of the call that fits, without reading.
+the reading of two NPY files and the errors of the line; the others' is that of the call that fits, without reading
+or preparing the arrays.
 """
 
 import importlib
@@ -43,49 +44,60 @@ LINES = [
 ]
 
 
+# A maker takes x and y, prepares them as the library wants them, and returns the call that is timed.
+
+
 def quant_reg(tau):
-    def fit(x, y):
+    def make(x, y):
         from statsmodels.regression.quantile_regression import QuantReg
 
-        b, w = QuantReg(y, np.column_stack([np.ones_like(x), x])).fit(q=tau).params
-        return w, b
+        exog = np.column_stack([np.ones_like(x), x])
+        return lambda: QuantReg(y, exog).fit(q=tau).params[::-1]
 
-    return fit
+    return make
 
 
 def rlm(x, y):
     from statsmodels.robust.norms import HuberT
     from statsmodels.robust.robust_linear_model import RLM
 
-    model = RLM(y, np.column_stack([np.ones_like(x), x]), M=HuberT(t=DELTA))
-    b, w = model.fit(start_scale=1.0, update_scale=False, tol=1e-6).params
-    return w, b
+    exog = np.column_stack([np.ones_like(x), x])
+    fit = lambda: RLM(y, exog, M=HuberT(t=DELTA)).fit(start_scale=1.0, update_scale=False)
+    return lambda: fit().params[::-1]
 
 
 def quantile_regressor(tau):
-    def fit(x, y):
+    def make(x, y):
         from sklearn.linear_model import QuantileRegressor
 
-        model = QuantileRegressor(quantile=tau, alpha=0).fit(x[:, None], y)
-        return model.coef_[0], model.intercept_
+        def fit():
+            model = QuantileRegressor(quantile=tau, alpha=0).fit(x[:, None], y)
+            return model.coef_[0], model.intercept_
+
+        return fit
+
+    return make
+
+
+def huber_regressor(x, y):
+    """Its δ is epsilon times a scale that it fits too: the first samples show which epsilon makes that DELTA."""
+    from sklearn.linear_model import HuberRegressor
+
+    def model(epsilon, x, y):
+        return HuberRegressor(epsilon=epsilon, alpha=0, max_iter=1000).fit(x[:, None], y)
+
+    epsilon = DELTA
+    for _ in range(10):
+        epsilon = max(DELTA / model(epsilon, x[:20_000], y[:20_000]).scale_, 1.0)
+
+    def fit():
+        found = model(epsilon, x, y)
+        return found.coef_[0], found.intercept_
 
     return fit
 
 
-def huber_regressor(x, y):
-    """Its δ is epsilon times a scale that it fits too: epsilon is chosen for a δ of DELTA."""
-    from sklearn.linear_model import HuberRegressor
-
-    epsilon, column = DELTA, x[:, None]
-    for _ in range(8):
-        model = HuberRegressor(epsilon=epsilon, alpha=0, tol=1e-8, max_iter=1000).fit(column, y)
-        if abs(epsilon * model.scale_ - DELTA) < 1e-5:
-            break
-        epsilon = max(DELTA / model.scale_, 1.0)
-    return model.coef_[0], model.intercept_
-
-
-# The program, its library, and its fit of a line.
+# The program, its library, and its maker for each line.
 PEERS = [
     ("statsmodels QuantReg", "statsmodels", {"median": quant_reg(0.5), "0.9 quantile": quant_reg(0.9)}),
     ("statsmodels RLM", "statsmodels", {"Huber": rlm}),
@@ -123,21 +135,22 @@ def own_fit(path, folder, line):
     return answer["w"], answer["b"], seconds
 
 
-def work(results, fit, x, y):
+def work(results, make, x, y):
     try:
+        timed = make(x, y)
         while True:
             start = time.perf_counter()
-            w, b = map(float, fit(x, y))
+            w, b = map(float, timed())
             results.put((w, b, time.perf_counter() - start))
     except Exception as error:
         results.put(f"{type(error).__name__}: {error}"[:200])
 
 
-def peer_fit(fit, x, y, limit):
+def peer_fit(make, x, y, limit):
     """Returns the line and the seconds of each run, or why there is none."""
     context = multiprocessing.get_context("fork")  # which shares the data without a copy
     results = context.Queue()
-    process = context.Process(target=work, args=(results, fit, x, y))
+    process = context.Process(target=work, args=(results, make, x, y))
     process.start()
     seconds, end = [], time.monotonic() + limit
     try:
