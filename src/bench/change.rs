@@ -1,4 +1,4 @@
-//! What got slower or faster since an earlier bench.
+//! Changes of the times since an earlier bench.
 
 use serde::Deserialize;
 

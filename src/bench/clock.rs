@@ -85,29 +85,38 @@ impl Timed for Batched<'_> {
     }
 }
 
-/// A figure over all rounds: the median of the rounds' values, and the range between them.
+/// A figure over all rounds: the median of the rounds' values, and the range that they cover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// Median of the rounds' values.
     pub median: f64,
-    /// Least value of a round.
+    /// Least value of a round; of epochs the least lower quartile.
     pub low: f64,
-    /// Greatest value of a round.
+    /// Greatest value of a round; of epochs the greatest upper quartile.
     pub high: f64,
 }
 
 impl Figure {
     /// Returns the figure of these rounds' values, or `None` if there are none.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let values: Vec<f64> = values.into_iter().collect();
+        Self::over(values.into_iter().map(|value| [value; 3]))
+    }
+
+    /// Returns the figure of rounds with a lower end, a median and an upper end each, or `None` if there are none.
+    ///
+    /// A machine changes its speed within a round as it does between rounds, and a second run may be all in one of its
+    /// states. So the range goes from the least lower end to the greatest upper one.
+    pub fn over(rounds: impl Iterator<Item = [f64; 3]>) -> Option<Self> {
+        let rounds: Vec<[f64; 3]> = rounds.collect();
+        let medians: Vec<f64> = rounds.iter().map(|round| round[1]).collect();
         Some(Figure {
-            low: values.iter().copied().reduce(f64::min)?,
-            high: values.iter().copied().reduce(f64::max)?,
-            median: Data::new(values).median(),
+            low: rounds.iter().map(|round| round[0]).reduce(f64::min)?,
+            high: rounds.iter().map(|round| round[2]).reduce(f64::max)?,
+            median: Data::new(medians).median(),
         })
     }
 
-    /// Returns the distance of the median to the round that is furthest from it.
+    /// Returns the distance of the median to the further end of the range.
     pub fn plus_minus(&self) -> f64 {
         (self.high - self.median).max(self.median - self.low)
     }
@@ -117,7 +126,7 @@ impl Figure {
 /// quartiles are those of batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochTimes {
-    /// The rounds' medians.
+    /// The median of the rounds' medians, and the range of their quartiles.
     #[serde(flatten)]
     pub rounds: Figure,
     /// Median of the rounds' lower quartiles.
@@ -135,7 +144,11 @@ impl EpochTimes {
     pub fn of<'r>(rounds: impl Iterator<Item = &'r Clocked> + Clone) -> Option<Self> {
         let median = |value: fn(&Clocked) -> f64| Figure::of(rounds.clone().map(value));
         Some(EpochTimes {
-            rounds: median(|round| round.median)?,
+            rounds: Figure::over(
+                rounds
+                    .clone()
+                    .map(|round| [round.q1, round.median, round.q3]),
+            )?,
             q1: median(|round| round.q1)?.median,
             q3: median(|round| round.q3)?.median,
             min: median(|round| round.min)?.low,
@@ -260,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_range_between_the_rounds_is_that_of_their_medians() {
+    fn the_range_of_the_rounds_is_that_of_their_quartiles() {
         let round = |median: f64, min: f64| Clocked {
             median,
             q1: median - 1.0,
@@ -275,8 +288,8 @@ mod tests {
             times.rounds,
             Figure {
                 median: 11.0,
-                low: 10.0,
-                high: 12.0
+                low: 9.0,
+                high: 14.0
             }
         );
         let rest = (times.q1, times.q3, times.min, times.epochs);

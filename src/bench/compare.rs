@@ -20,7 +20,7 @@ pub struct Speedup {
     pub slower: String,
     /// The other's time divided by the fastest one's: the median of the rounds' ratios; `None` if it is withheld.
     pub ratio: Option<f64>,
-    /// Distance of the ratio to that of the round that is furthest from it.
+    /// Distance of the ratio to the further end of the range that the rounds' quartiles cover.
     pub plus_minus: Option<f64>,
     /// Reason why the ratio is withheld.
     pub withheld: Option<String>,
@@ -41,7 +41,9 @@ pub fn speedups(rows: &[BenchRow]) -> Vec<Speedup> {
         .filter_map(|(row, _)| {
             // Both had their turn in a round within moments: what slowed the machine down slowed both.
             let rounds = row.rounds.iter().zip(&fastest.rounds);
-            let ratio = Figure::of(rounds.map(|(a, b)| a.epochs.median / b.epochs.median))?;
+            let rounds = rounds.map(|(a, b)| (&a.epochs, &b.epochs));
+            let ratio =
+                Figure::over(rounds.map(|(a, b)| [a.q1 / b.q3, a.median / b.median, a.q3 / b.q1]))?;
             let withheld = withheld(row.others, ratio);
             let known = withheld.is_none();
             Some(Speedup {
@@ -66,7 +68,7 @@ fn withheld(others: Option<f64>, ratio: Figure) -> Option<String> {
     }
     (ratio.plus_minus() > VAGUE * ratio.median).then(|| {
         format!(
-            "{:.1} in one round, {:.1} in another",
+            "from {:.1} to {:.1} within the rounds",
             ratio.low, ratio.high
         )
     })
@@ -224,6 +226,7 @@ mod tests {
             .map(|&median| {
                 let mut round = Round::default();
                 round.epochs.median = median;
+                (round.epochs.q1, round.epochs.q3) = (median, median);
                 round.setup = Some(Setup {
                     load: setup,
                     ..Setup::default()
@@ -258,6 +261,9 @@ mod tests {
             );
             assert_eq!(found.withheld, None);
         }
+        // The quartiles of a round count too: 40 / 1.6 is 25.
+        rows[1].rounds[0].epochs.q1 = 1.6;
+        assert_eq!(speedups(&rows)[1].plus_minus, Some(5.0));
         // An engine without a time is left out.
         rows[1].rounds.clear();
         rows[1].conclude(50);
@@ -277,7 +283,7 @@ mod tests {
             assert_eq!(found.ratio.is_none(), found.withheld.is_some());
             found.withheld
         };
-        let apart = "16.0 in one round, 89.0 in another";
+        let apart = "from 16.0 to 89.0 within the rounds";
         assert_eq!(reason(&rows).as_deref(), Some(apart));
         rows[1] = timed(1000, Contestant::Gpu, &[16.0, 18.0, 17.0], 0.0);
         assert_eq!(reason(&rows), None);

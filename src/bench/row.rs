@@ -98,7 +98,7 @@ pub struct BenchRow {
     pub impossible: Option<String>,
     /// Share of the machine's cores that other programs kept busy meanwhile; `None` for less than 0.2 s.
     pub others: Option<f64>,
-    /// What each round measured.
+    /// Measurements of each round.
     pub rounds: Vec<Round>,
 }
 
@@ -140,7 +140,7 @@ pub struct Phases {
     pub answer: Option<Figure>,
 }
 
-/// What one round measured of one engine, in seconds.
+/// Measurements of one engine in one round, in seconds.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Round {
     /// Times of its epochs.

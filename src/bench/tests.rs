@@ -185,6 +185,7 @@ fn figures_that_cannot_be_true_are_named() {
                 ..Round::default()
             };
             round.epochs.median = median;
+            (round.epochs.q1, round.epochs.q3) = (median, median);
             row.rounds.push(round);
         }
         row.conclude(50);

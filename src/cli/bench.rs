@@ -77,7 +77,7 @@ pub struct Bench {
     pub seed: u64,
     /// Rounds of each size
     ///
-    /// In each round every engine has a turn, on samples drawn and loaded anew. ± is the range between the rounds.
+    /// In each round every engine has a turn, on samples drawn and loaded anew. ± covers the quartiles of all rounds.
     #[arg(long, value_name = "N", default_value = "10", value_parser = value_parser!(u16).range(2..=1000))]
     pub runs: u16,
     /// Time for each engine and size

@@ -112,7 +112,7 @@ pub fn time(time: Duration) -> String {
     }
 }
 
-/// Returns a time in seconds with the range between its rounds: `12.3ms ± 5 %`.
+/// Returns a time in seconds with the range of its rounds: `12.3ms ± 5 %`.
 pub fn ranged(figure: Figure) -> String {
     let spread = 100.0 * figure.plus_minus() / figure.median;
     let median = time(Duration::from_secs_f64(figure.median));

@@ -41,8 +41,8 @@ pub fn sentence(document: &Document, json: &str) -> String {
         ),
     };
     format!(
-        "fall-line {}{} {measured}; on {} ({}, {}) on {}, in {} interleaved rounds (±: the furthest round from their \
-         median), by `{}`, with JSON of SHA-256 {checksum}",
+        "fall-line {}{} {measured}; on {} ({}, {}) on {}, in {} interleaved rounds (±: the furthest quartile of a \
+         round), by `{}`, with JSON of SHA-256 {checksum}",
         head.version,
         head.commit
             .map(|commit| format!(" ({commit})"))

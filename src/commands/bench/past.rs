@@ -37,7 +37,7 @@ struct Adapter {
     backend: String,
 }
 
-/// What an epoch computes.
+/// The work of an epoch.
 #[derive(Deserialize)]
 struct Work {
     loss: String,

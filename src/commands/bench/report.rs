@@ -19,7 +19,7 @@ pub fn progress(what: &str, length: u64) -> Box<dyn Fn(u64) + Sync> {
     Box::new(move |done| bar.advance(done))
 }
 
-/// How much of the figures is printed.
+/// The amount that is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// Nothing: stdout is for JSON.
@@ -41,13 +41,11 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Prints what will run on what, and the titles of the table.
+    /// Prints what will run on what, a warning of a busy machine, and the titles of the table.
     pub fn begin(plan: &'a BenchPlan, settings: Settings, detail: Detail) -> Result<Self, Error> {
         let machine = Machine::here();
         if detail != Detail::None {
             lines(sentences::headline(&machine, &infos(plan), &settings))?;
-            line("")?;
-            line(table::titles(&table::EPOCHS, detail == Detail::Wide))?;
         }
         let mut report = Report {
             plan,
@@ -59,6 +57,10 @@ impl<'a> Report<'a> {
         };
         let busy = report.machine.busy();
         report.warn(busy);
+        if detail != Detail::None {
+            line("")?;
+            line(table::titles(&table::EPOCHS, detail == Detail::Wide))?;
+        }
         Ok(report)
     }
 

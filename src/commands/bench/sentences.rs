@@ -12,13 +12,13 @@ use indicatif::DecimalBytes;
 use super::settings::Settings;
 use crate::output::number;
 
-/// Rounds further apart than this share of the median cause a warning.
+/// A ± above this share of the median causes a warning.
 const WIDE: f64 = 0.1;
 /// Text beside every figure of a software adapter.
 const SOFTWARE: &str = "software adapter; says nothing about GPU speed";
 /// Explanation of every ±.
 pub const PLUS_MINUS: &str =
-    "±          distance of the median of all rounds to the round furthest from it";
+    "±          distance of the median to the furthest quartile of a round";
 
 /// Returns the lines that say what runs on what.
 pub fn headline(machine: &Machine, adapters: &[&Info], settings: &Settings) -> Vec<String> {
@@ -165,7 +165,7 @@ fn about(samples: f64) -> String {
     number::count(rounded as u64)
 }
 
-/// Returns a warning that names the engines whose rounds are far apart.
+/// Returns a warning that names the engines whose times vary.
 pub fn wide(rows: &[BenchRow]) -> Option<String> {
     let wide: Vec<String> = rows
         .iter()
@@ -177,7 +177,7 @@ pub fn wide(rows: &[BenchRow]) -> Option<String> {
         .collect();
     (!wide.is_empty()).then(|| {
         format!(
-            "rounds are more than {} % of the median apart: {}; end other programs, or take a longer --min-time",
+            "± is more than {} % of the median: {}; end other programs, or take a longer --min-time",
             100.0 * WIDE,
             wide.join(", ")
         )

@@ -12,7 +12,7 @@ use crate::output::number;
 /// A column of a table.
 pub struct Column {
     title: &'static str,
-    /// What it shows, for the legend; empty if the title says it.
+    /// Text for the legend; empty if the title says it.
     meaning: &'static str,
     /// True if only a wide terminal has room for it.
     wide: bool,
@@ -24,7 +24,7 @@ pub struct Column {
 /// The cell that a column makes of a row.
 enum Cell {
     Text(fn(&BenchRow) -> Option<String>),
-    /// Seconds, with the range between the rounds.
+    /// Seconds, with the range of the rounds.
     Time(fn(&BenchRow) -> Option<Figure>),
 }
 
