@@ -136,8 +136,8 @@ else
 fi
 
 step bench 200 "$fall_line" bench --samples "$sizes" --engines cpu,gpu,gpu-batched \
-    --export-json bench.json --export-csv bench.csv --export-markdown bench.md --plot bench.svg
-step bench-f16 70 "$fall_line" bench --samples "$f16_sizes" --engines cpu,gpu --storage f16 \
+    --runs 3 --export-json bench.json --export-csv bench.csv --export-markdown bench.md --plot bench.svg
+step bench-f16 70 "$fall_line" bench --samples "$f16_sizes" --engines cpu,gpu --storage f16 --runs 3 \
     --export-json bench-f16.json
 repeat device-drawn 10 "$fall_line" train --generator device --samples "$drawn" --epochs 50 \
     --engine gpu --format json

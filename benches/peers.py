@@ -313,7 +313,8 @@ def arguments():
         "--fall-line-engines", default="cpu-1,cpu", metavar="LIST", help="its engines [%(default)s]"
     )
     add("--robust", action="store_true", help="time fits of robust lines instead of epochs")
-    add("--time-out", type=float, default=300, help="seconds of a robust fit at most [%(default)s]")
+    timed_out = "seconds of a robust fit at most, for each million samples [%(default)s]"
+    add("--time-out", type=float, default=60, help=timed_out)
     add("--json", metavar="FILE", help="write everything to FILE")
     add("--markdown", metavar="FILE", help="write the table to FILE")
     args = parser.parse_args()

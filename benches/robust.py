@@ -174,8 +174,8 @@ def peer_fit(make, x, y, limit):
 
 def compare(path, sizes, limit, folder, say):
     """Returns the rows of all lines, sizes and programs, and the versions of the libraries."""
-    rows, versions = [], {}
-    for count in sizes:
+    rows, versions, late = [], {}, set()
+    for count in sorted(sizes):
         x, y = samples_of(count)
         for name, values in (("x", x), ("y", y)):
             np.save(Path(folder, f"{name}.npy"), values)
@@ -201,9 +201,13 @@ def compare(path, sizes, limit, folder, say):
                 except ImportError:
                     entry["note"] = "not installed"
                     continue
-                found = peer_fit(fits[line.name], x, y, limit)
+                if (program, line.name) in late:
+                    entry["note"] = "not tried: too slow for fewer samples"
+                    continue
+                found = peer_fit(fits[line.name], x, y, limit * count / 1e6)
                 if isinstance(found, str):
                     entry["note"] = found
+                    late.add((program, line.name))
                 else:
                     w, b, seconds = found
                     loss = mean_loss(line, x, y, w, b)

@@ -22,6 +22,10 @@ const MIN_TIME = 500;
 const LEAST_TIMINGS = 5;
 const ROOF_TIMINGS = 5;
 const EPOCHS_TO_ANSWER = 50;
+// Single times of a row in the JSON.
+const EXPORTED = 20;
+// A share of the roof above this one can't be true.
+const MOST_OF_ROOF = 1.1;
 
 let result = null;
 let running = null;
@@ -60,11 +64,15 @@ async function timed(epochs, stopped) {
     await pause();
   }
   seconds.sort((a, b) => a - b);
+  const every = Math.ceil(seconds.length / EXPORTED);
   return {
     median: quantile(seconds, 0.5), q1: quantile(seconds, 0.25), q3: quantile(seconds, 0.75), min: seconds[0],
-    epochs: count * seconds.length,
+    epochs: count * seconds.length, times: seconds.filter((_, at) => at % every === 0),
   };
 }
+
+// The page has one round: a figure is its value, and that of an epoch covers its quartiles.
+const figure = (value) => (value === null ? null : { median: value, low: value, high: value });
 
 // Draws the samples into f32.
 function columns(samples) {
@@ -81,11 +89,13 @@ function columns(samples) {
 
 function newRow(samples, engine, draw, fields = {}) {
   return {
-    samples, engine, adapter: null, software: false, threads: null, storage: 'f32', evaluation: null, agrees: null,
+    samples, engine, also: null, adapter: null, software: false, threads: null, storage: 'f32', evaluation: null, agrees: null,
     disagreement: null, failure: null, epoch_seconds: null, kernel_seconds: null, samples_per_second: null,
     bytes_per_second: null, roof: null,
-    phases: { device_start: null, compile: null, draw, load: null, load_bytes_per_second: null, setup: null, readback: null, answer: null },
-    ...fields,
+    phases: {
+      draw: figure(draw), device_start: null, compile: null, load: null, load_bytes_per_second: null, setup: null, readback: null, answer: null,
+    },
+    impossible: null, others: null, rounds: [], ...fields,
   };
 }
 
@@ -107,11 +117,16 @@ async function measure(row, engine, known, epochs, stopped) {
   row.disagreement = compare(sums, known);
   row.agrees = row.disagreement === null;
   if (row.agrees) {
-    row.epoch_seconds = await timed(epochs, stopped);
+    const { times, ...epoch } = await timed(epochs, stopped);
+    const { median, q1, q3, ...rest } = epoch;
+    row.epoch_seconds = { median, low: q1, high: q3, q1, q3, ...rest };
+    const draw = row.phases.draw.median;
+    row.rounds = [{ ...epoch, times, kernel: null, draw, ...row.setup, readback: null }];
     row.samples_per_second = row.samples / row.epoch_seconds.median;
     row.bytes_per_second = 8 * row.samples_per_second;
-    row.phases.answer = row.phases.draw + (row.phases.setup ?? 0) + EPOCHS_TO_ANSWER * row.epoch_seconds.median;
+    row.phases.answer = figure(draw + (row.phases.setup?.median ?? 0) + EPOCHS_TO_ANSWER * median);
   }
+  delete row.setup;
   return row;
 }
 
@@ -141,18 +156,25 @@ async function measureSize(samples, gpu, take, stopped) {
       engine = await GpuEngine.create(gpu, x, y, loss);
       await engine.evaluate(MODEL);
     });
-    const phases = { device_start: gpu.seconds, compile, draw, load, load_bytes_per_second: (8 * samples) / load, setup: gpu.seconds + compile + load };
-    const single = await measure(Object.assign(row('gpu'), { phases: { ...row('gpu').phases, ...phases } }), engine, known, async (count) => {
+    const setup = { device_start: gpu.seconds, compile, load };
+    const phases = {
+      ...Object.fromEntries(Object.entries(setup).map(([name, seconds]) => [name, figure(seconds)])),
+      load_bytes_per_second: (8 * samples) / load, setup: figure(gpu.seconds + compile + load),
+    };
+    const single = await measure(Object.assign(row('gpu'), { setup, phases: { ...row('gpu').phases, ...phases } }), engine, known, async (count) => {
       for (let i = 0; i < count; i++) {
         await engine.evaluate(MODEL);
       }
     }, stopped);
-    const batched = await measure(Object.assign(row('gpu-batched'), { phases: { ...single.phases, answer: null } }), engine, known,
+    const batched = await measure(Object.assign(row('gpu-batched'), { setup, phases: { ...single.phases, answer: null } }), engine, known,
       (count) => engine.descend(MODEL, LEARNING_RATE, count), stopped);
     if (samples > ALONE) {
       const read = (8 * samples) / (await fastestRead(engine, stopped));
       for (const row of [single, batched].filter((row) => row.agrees)) {
         row.roof = { read_bytes_per_second: read, copy_bytes_per_second: null, share_of_read: row.bytes_per_second / read, share_of_copy: null };
+        if (row.roof.share_of_read > MOST_OF_ROOF) {
+          row.impossible = `an epoch reads at ${Math.round(100 * row.roof.share_of_read)} % of the bandwidth of reading alone`;
+        }
       }
     }
     take(single);
@@ -184,11 +206,14 @@ function speedups(rows) {
   return [...new Set(rows.map((row) => row.samples))].flatMap((samples) => {
     const [fastest, ...others] = rows.filter((row) => row.samples === samples && row.epoch_seconds)
       .sort((a, b) => a.epoch_seconds.median - b.epoch_seconds.median);
-    const doubt = ({ epoch_seconds: { q1, q3, median } }) => (q3 - q1) / 2 / median;
     return others.map((row) => {
-      const ratio = row.epoch_seconds.median / fastest.epoch_seconds.median;
+      const [a, b] = [row.epoch_seconds, fastest.epoch_seconds];
+      const ratio = a.median / b.median;
+      const doubt = Math.max(a.q3 / b.q1 - ratio, ratio - a.q1 / b.q3);
+      const known = doubt <= 0.5 * ratio;
       return {
-        samples, faster: labelOf(fastest), slower: labelOf(row), ratio, plus_minus: ratio * Math.hypot(doubt(fastest), doubt(row)),
+        samples, faster: labelOf(fastest), slower: labelOf(row), ratio: known ? ratio : null, plus_minus: known ? doubt : null,
+        withheld: known ? null : `from ${(a.q1 / b.q3).toFixed(1)} to ${(a.q3 / b.q1).toFixed(1)} within the rounds`,
       };
     });
   });
@@ -197,11 +222,16 @@ function speedups(rows) {
 function documentOf(sizes, gpu, rows) {
   const wide = rows.filter(({ epoch_seconds: time }) => time && time.q3 - time.q1 > 0.1 * time.median);
   return {
-    schema: 'fall-line bench 1',
+    schema: 'fall-line bench 2',
     version: 'web',
+    commit: null,
+    date: `${new Date().toISOString().slice(0, 19)}Z`,
+    command: location.href,
     machine: {
       cpu: navigator.userAgent,
       cores: navigator.hardwareConcurrency,
+      frequency_mhz: null,
+      load_average: null,
       memory_bytes: navigator.deviceMemory ? navigator.deviceMemory * 2 ** 30 : null,
       os: navigator.userAgentData?.platform ?? navigator.platform,
     },
@@ -210,8 +240,8 @@ function documentOf(sizes, gpu, rows) {
       driver: [gpu.info.vendor, gpu.info.architecture].join(' ').trim(), binding_bytes: gpu.device.limits.maxStorageBufferBindingSize,
     }] : [],
     settings: {
-      samples: sizes, loss: 'mse', loss_parameter: null, seed: SEED, generator: 'numpy', storage: 'f32',
-      min_time_seconds: MIN_TIME / 1000, epochs_to_answer: EPOCHS_TO_ANSWER, model: MODEL,
+      suite: null, samples: sizes, loss: 'mse', loss_parameter: null, seed: SEED, generator: 'numpy', storage: 'f32',
+      runs: 1, min_time_seconds: MIN_TIME / 1000, epochs_to_answer: EPOCHS_TO_ANSWER, model: MODEL,
     },
     rows,
     speedups: speedups(rows),

@@ -108,3 +108,21 @@ fn own_seconds(system: &mut System) -> f64 {
     let process = system.process(own);
     process.map_or(0.0, |process| process.accumulated_cpu_time() as f64 / 1e3)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_work_of_this_program_is_not_that_of_others() {
+        let others = Others::watch();
+        let own = others.own_seconds;
+        let mut system = System::new();
+        while others.start.elapsed() < 2 * MINIMUM_CPU_UPDATE_INTERVAL {
+            std::hint::black_box(own.sqrt());
+        }
+        assert!(own_seconds(&mut system) > own);
+        assert!((0.0..=1.0).contains(&others.share().unwrap()));
+        assert_eq!(Others::watch().share(), None);
+    }
+}

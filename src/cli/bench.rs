@@ -112,7 +112,7 @@ impl Bench {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Files {
-    /// Print all columns, for a terminal of 160
+    /// Print all columns, for a terminal of 180
     #[arg(long)]
     pub wide: bool,
     /// Format on stdout: text, json

@@ -73,8 +73,11 @@ pub fn read(path: &Path, settings: &Settings) -> Result<Past, Error> {
 }
 
 impl Past {
-    /// Prints what changed, and returns the error that names what got slower.
-    pub fn compare(&self, document: &Document, detail: Detail) -> Result<Option<Error>, Error> {
+    /// Prints what changed.
+    ///
+    /// # Errors
+    /// [`Error::Slower`] names what got slower, and [`Error::Data`] says that there is nothing to compare.
+    pub fn compare(&self, document: &Document, detail: Detail) -> Result<(), Error> {
         let name = self.path.display();
         if self.machine.cpu != document.machine.cpu {
             output::warning(format!(
@@ -103,8 +106,11 @@ impl Past {
         }
         let slower = changes.iter().filter(|change| change.is_slower());
         let slower: Vec<String> = slower.map(text).collect();
-        Ok((!slower.is_empty())
-            .then(|| Error::Slower(format!("slower than in {name}: {}", slower.join(", ")))))
+        if slower.is_empty() {
+            return Ok(());
+        }
+        let slower = slower.join(", ");
+        Err(Error::Slower(format!("slower than in {name}: {slower}")))
     }
 
     /// Returns what changed, a line each.
