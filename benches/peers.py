@@ -361,22 +361,26 @@ def measure_all(args, sets, rows, absent, versions):
 
 def robust_lines(args, load):
     """What --robust does."""
+    rows, versions, problem = [], {}, None
     with tempfile.TemporaryDirectory() as folder:
         say = lambda text: print(text, file=sys.stderr)
+        work = args.fall_line, args.samples, args.time_out, folder, say
         try:
-            rows, versions = robust.compare(
-                args.fall_line, args.samples, args.time_out, folder, say
-            )
+            signal.signal(signal.SIGTERM, stop)
+            robust.compare(*work, rows, versions)
         except Missing as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
+            problem = str(error)
+        except Stopped:
+            problem = "stopped by SIGTERM before all was measured"
     settings = {"load_average": load, "seed": SEED, "delta": robust.DELTA}
     settings |= {"agreement": robust.AGREEMENT, "time_out": args.time_out}
     versions |= {"python": platform.python_version(), "numpy": np.__version__}
     report = {"schema": "fall-line robust 1", "machine": machine(), "versions": versions}
     finish(args, robust.overview(rows), report | {"settings": settings, "rows": rows})
     wrong = [row for row in rows if (row["note"] or "").startswith("DISAGREES")]
-    return 7 if wrong else 0
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
+    return 7 if wrong else 1 if problem else 0
 
 
 def finish(args, text, report):

@@ -69,14 +69,13 @@ def robust(report):
     programs = list(dict.fromkeys(row["program"] for row in report["rows"]))[1:]
     rows = []
     for (samples, line), fits in lines.items():
-        own = fits["fall-line"]["median"]
-        cells = [f"{line}, {count(samples)}", duration(own)]
+        cells = [f"{line}, {count(samples)}", duration(fits["fall-line"]["median"])]
         for program in programs:
             fit = fits.get(program)
             if not fit:
                 cells.append("–")
             elif fit["median"]:
-                cells.append(f"{duration(fit['median'])} (×{digits(fit['median'] / own)})")
+                cells.append(f"{duration(fit['median'])} (×{digits(fit['median'] / fit['own_median'])})")
             else:
                 cells.append(fit["note"])
         rows.append(cells)

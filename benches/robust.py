@@ -25,21 +25,27 @@ from summary import Missing, digits, duration, table
 AGREEMENT = 1e-6
 DELTA = 1.345  # of huber, in units of y
 OUTLIERS, FAR = 20, 20  # every how manieth sample, and how far off
-RUNS, LONG = 3, 20.0  # a fit that takes longer is timed once
+RUNS, LONG = 3, 10.0  # a fit that takes longer is timed once
 
 # The name, fall-line's flags, and the loss of residuals (target - prediction) by definition.
 Line = namedtuple("Line", "name flags losses")
+
+
+def huber(delta):
+    return Line(
+        "Huber",
+        ["--loss", "huber", "--delta", repr(float(delta))],
+        lambda r: np.where(abs(r) <= delta, r * r / 2, delta * (abs(r) - delta / 2)),
+    )
+
+
 LINES = [
+    huber(DELTA),
     Line("median", ["--loss", "mae"], np.abs),
     Line(
         "0.9 quantile",
         ["--loss", "quantile", "--quantile", "0.9"],
         lambda r: np.maximum(0.9 * r, -0.1 * r),
-    ),
-    Line(
-        "Huber",
-        ["--loss", "huber", "--delta", str(DELTA)],
-        lambda r: np.where(abs(r) <= DELTA, r * r / 2, DELTA * (abs(r) - DELTA / 2)),
     ),
 ]
 
@@ -80,19 +86,12 @@ def quantile_regressor(tau):
 
 
 def huber_regressor(x, y):
-    """Its δ is epsilon times a scale that it fits too: the first samples show which epsilon makes that DELTA."""
+    """Its δ is epsilon times a scale that it fits too: fall-line is asked for the line of that δ."""
     from sklearn.linear_model import HuberRegressor
 
-    def model(epsilon, x, y):
-        return HuberRegressor(epsilon=epsilon, alpha=0, max_iter=1000).fit(x[:, None], y)
-
-    epsilon = DELTA
-    for _ in range(10):
-        epsilon = max(DELTA / model(epsilon, x[:20_000], y[:20_000]).scale_, 1.0)
-
     def fit():
-        found = model(epsilon, x, y)
-        return found.coef_[0], found.intercept_
+        model = HuberRegressor(epsilon=1.35, alpha=0, max_iter=1000).fit(x[:, None], y)
+        return model.coef_[0], model.intercept_, model.epsilon * model.scale_
 
     return fit
 
@@ -140,14 +139,14 @@ def work(results, make, x, y):
         timed = make(x, y)
         while True:
             start = time.perf_counter()
-            w, b = map(float, timed())
-            results.put((w, b, time.perf_counter() - start))
+            line = tuple(map(float, timed()))
+            results.put((line, time.perf_counter() - start))
     except Exception as error:
         results.put(f"{type(error).__name__}: {error}"[:200])
 
 
 def peer_fit(make, x, y, limit):
-    """Returns the line and the seconds of each run, or why there is none."""
+    """Returns w, b and δ if it chose one, with the seconds of each run, or why there are none."""
     context = multiprocessing.get_context("fork")  # which shares the data without a copy
     results = context.Queue()
     process = context.Process(target=work, args=(results, make, x, y))
@@ -165,16 +164,16 @@ def peer_fit(make, x, y, limit):
                 continue
             if isinstance(found, str):
                 return found
-            seconds.append(found[2])
-        return found[0], found[1], seconds
+            seconds.append(found[1])
+        return found[0], seconds
     finally:
         process.kill()
         process.join()
 
 
-def compare(path, sizes, limit, folder, say):
-    """Returns the rows of all lines, sizes and programs, and the versions of the libraries."""
-    rows, versions, late = [], {}, set()
+def compare(path, sizes, limit, folder, say, rows, versions):
+    """Fills the last two: rows of all lines, sizes and programs, and the versions of the libraries."""
+    late = set()
     for count in sorted(sizes):
         x, y = samples_of(count)
         for name, values in (("x", x), ("y", y)):
@@ -182,8 +181,8 @@ def compare(path, sizes, limit, folder, say):
         for line in LINES:
             w, b, seconds = own_fit(path, folder, line)
             own = mean_loss(line, x, y, w, b)
-            row = {"samples": count, "line": line.name}
             median = statistics.median(seconds)
+            row = {"samples": count, "line": line.name, "own_median": median}
             rows.append(
                 row
                 | {"program": "fall-line", "seconds": seconds, "median": median}
@@ -193,43 +192,43 @@ def compare(path, sizes, limit, folder, say):
             for program, library, fits in PEERS:
                 if line.name not in fits:
                     continue
-                entry = row | {"program": program, "seconds": [], "median": None, "note": None}
-                entry |= {"w": None, "b": None, "loss": None, "excess": None}
+                entry = row | {"program": program, "seconds": [], "median": None}
+                entry |= {"w": None, "b": None, "loss": None, "excess": None, "note": "not done"}
                 rows.append(entry)
                 try:
                     versions[library] = importlib.import_module(library).__version__
                 except ImportError:
                     entry["note"] = "not installed"
                     continue
-                if (program, line.name) in late:
-                    entry["note"] = "not tried: too slow for fewer samples"
+                if program in late:
+                    entry["note"] = "not tried: too slow before"
                     continue
                 found = peer_fit(fits[line.name], x, y, limit * count / 1e6)
                 if isinstance(found, str):
                     entry["note"] = found
-                    late.add((program, line.name))
+                    late.add(program)
                 else:
-                    w, b, seconds = found
-                    loss = mean_loss(line, x, y, w, b)
-                    entry |= {"w": w, "b": b, "loss": loss, "excess": loss / own - 1}
+                    (w, b, *delta), seconds = found
+                    entry["note"] = None
+                    same, least = line, own
+                    if delta:
+                        same = huber(delta[0])
+                        own_w, own_b, own_seconds = own_fit(path, folder, same)
+                        least = mean_loss(same, x, y, own_w, own_b)
+                        entry |= {"delta": delta[0], "own_median": statistics.median(own_seconds)}
+                    loss = mean_loss(same, x, y, w, b)
+                    entry |= {"w": w, "b": b, "loss": loss, "excess": loss / least - 1}
                     if abs(entry["excess"]) <= AGREEMENT:
                         entry |= {"seconds": seconds, "median": statistics.median(seconds)}
                     else:
                         entry["note"] = f"DISAGREES: its loss is {entry['excess']:+.1e} of fall-line's"
                 said = entry["note"] or duration(entry["median"])
                 say(f"{line.name}, {count:,}, {program}: {said}")
-    return rows, versions
 
 
 def overview(rows):
     lines = []
     for row in rows:
-        own = next(
-            other["median"]
-            for other in rows
-            if (other["program"], other["samples"], other["line"])
-            == ("fall-line", row["samples"], row["line"])
-        )
         known = row["median"] is not None
         lines.append(
             [
@@ -237,7 +236,7 @@ def overview(rows):
                 row["line"],
                 row["program"],
                 duration(row["median"]) if known else "-",
-                f"{digits(row['median'] / own)}" if known else "-",
+                digits(row["median"] / row["own_median"]) if known else "-",
                 f"{row['excess']:+.0e}" if row["excess"] is not None else "-",
                 row["note"] or "",
             ]
