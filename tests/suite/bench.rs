@@ -325,14 +325,13 @@ fn every_engine_at_every_size_is_in_every_export() {
         assert!(text.contains("1e4 samples: cpu-1 ran"), "{text}");
         assert!(text.contains(" faster than gpu "), "{text}");
         for adapter in &adapters {
-            let loses = format!("gpu {}", adapter["index"]);
-            let conclusion = text
-                .lines()
-                .find(|line| line.contains("the CPU is faster than "));
-            assert!(
-                conclusion.is_some_and(|line| line.contains(&loses)),
-                "{text}"
-            );
+            let label = format!("gpu {}", adapter["index"]);
+            let wins = format!("{label} wins per epoch ");
+            let concluded = |line: &str| {
+                line.contains(&wins)
+                    || line.contains("the CPU is faster than ") && line.contains(&label)
+            };
+            assert!(text.lines().any(concluded), "{text}");
             assert!(text.contains(adapter["name"].as_str().unwrap()), "{text}");
             let mark = "software adapter; says nothing about GPU speed";
             assert!(
@@ -393,14 +392,14 @@ fn json_on_stdout_is_that_of_the_file() {
     );
 }
 
-/// Writes an export whose times are multiplied with a factor, and that was quiet.
+/// Writes an export whose times are multiplied with a factor, without spread, and that was quiet.
 fn scaled(json: &str, factor: f64, to: &std::path::Path) {
     let mut json: Value = serde_json::from_str(json).unwrap();
     for row in json["rows"].as_array_mut().unwrap() {
         row["others"] = Value::Null;
+        let time = row["epoch_seconds"]["median"].as_f64().unwrap() * factor;
         for name in ["median", "low", "high"] {
-            let time = &mut row["epoch_seconds"][name];
-            *time = (time.as_f64().unwrap() * factor).into();
+            row["epoch_seconds"][name] = time.into();
         }
     }
     fs::write(to, json.to_string()).unwrap();
@@ -414,15 +413,18 @@ fn a_comparison_names_what_got_slower_and_ends_with_8() {
     let bench = "bench --engines cpu --samples 100 --min-time 1ms --runs 2";
     let json = ran(&format!("{bench} --format json"));
     let compare = |flags: &str| {
-        let output = run(&format!(
-            "{bench} {flags} --compare {}",
-            at("old.json").display()
-        ));
-        (
-            output.status.code(),
-            text(&output.stdout),
-            text(&output.stderr),
-        )
+        let path = at("old.json");
+        let compared = || {
+            let output = run(&format!("{bench} {flags} --compare {}", path.display()));
+            let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| text(bytes));
+            (output.status.code(), stdout, stderr)
+        };
+        // A run that is held up may find the machine too busy, or its own ± too wide.
+        let held_up = ["not compared", "1 of 1 time the same"];
+        let mut tries = (0..50).map(|_| compared());
+        tries
+            .find(|(_, stdout, _)| !held_up.iter().any(|text| stdout.contains(text)))
+            .unwrap()
     };
     scaled(&json, 1e-4, &at("old.json"));
     let (code, stdout, stderr) = compare("");
