@@ -239,14 +239,13 @@ impl<'a> Probe<'a> {
         Ok(Verdict::Right(format!("counted to {counted}")))
     }
 
-    /// Compares the device's time of epochs over the samples of [`Check::ManyOnes`] with the host's.
+    /// Compares the device's time of an epoch over the samples of [`Check::ManyOnes`] with the host's.
     fn timestamps(&mut self) -> Result<Verdict, Error> {
-        let epochs = self.epochs_to_time()?;
         let start = Instant::now();
-        let Some(device) = self.engine.kernel_time(Model::ZERO, epochs)? else {
+        let Some(device) = self.engine.kernel_time(Model::ZERO, false)? else {
             return Ok(Verdict::Lacks("the adapter has no timestamp queries"));
         };
-        let host = start.elapsed() / epochs;
+        let host = start.elapsed();
         let detail = format!(
             "epoch {}, by the host {}",
             milliseconds(device),
