@@ -1,4 +1,4 @@
-//! Whether an adapter computes right: sums whose answers are known, through the shaders of the engine.
+//! Checks adapters by sums whose answers are known, through the shaders of the engine.
 //!
 //! A driver may crash or hang. So the program examines each adapter in a process of its own; this module runs in it.
 
@@ -98,7 +98,7 @@ pub struct Finding {
     pub seconds: Option<f64>,
 }
 
-/// What is told of an examination while it goes on.
+/// Events of an examination.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Event {
@@ -111,10 +111,10 @@ pub enum Event {
 /// An adapter as it is listed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Listed {
-    /// What it is.
+    /// The facts about it.
     #[serde(flatten)]
     pub info: Info,
-    /// What it can do.
+    /// Its abilities.
     pub abilities: Abilities,
 }
 

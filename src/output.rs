@@ -145,15 +145,20 @@ pub fn written<'a>(
 
 /// Returns text on one line without control characters, whatever a file's name or header holds.
 pub fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
+    shown(text, "")
+}
+
+/// Returns text with escapes in place of all characters that are neither harmless nor in `kept`.
+pub fn shown(text: &str, kept: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_harmless(c) {
-            printable.push(c);
+        if is_harmless(c) || kept.contains(c) {
+            shown.push(c);
         } else {
-            printable.extend(c.escape_default());
+            shown.extend(c.escape_default());
         }
     }
-    printable
+    shown
 }
 
 /// Returns whether a terminal and a picture show a character where it stands. Not so control characters, marks that turn the

@@ -11,8 +11,8 @@ install() {
     if ! ${may_install:?}; then
         fail "missing; this would install it: $*"
     fi
-    echo "installing: $*"
-    "$@"
+    echo "installing: $*" >&2
+    "$@" >&2
 }
 
 # Installs Debian packages, or fails and names them.

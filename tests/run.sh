@@ -73,7 +73,7 @@ step_adapters() {
         fi
         has_gl || echo "There is no GL adapter: the tests run on Vulkan alone."
     fi
-    tests/adapter.sh "${options[@]}" "$program"
+    tests/adapter.sh ${options[@]+"${options[@]}"} "$program"
 }
 
 has_gl() {

@@ -31,7 +31,7 @@ pub struct Doctor {
     /// Format of the result: text, json
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
-    /// The part of a child process. Events go to standard output, and the end of standard input ends it
+    /// Runs as a child process. Events go to standard output, and the end of standard input ends it
     #[arg(long, value_name = "TASK", hide = true)]
     pub child: Option<Task>,
 }

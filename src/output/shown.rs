@@ -2,8 +2,6 @@
 
 use std::io::{self, Write};
 
-use super::is_harmless;
-
 /// Writes text on, with escapes in place of characters that a terminal may take for commands.
 pub struct Shown<W: Write> {
     out: W,
@@ -33,15 +31,7 @@ impl<W: Write> Write for Shown<W> {
 
     /// Writes the line so far. Only at the end of a table is it not a whole one.
     fn flush(&mut self) -> io::Result<()> {
-        let line = String::from_utf8_lossy(&self.line);
-        let mut shown = String::with_capacity(line.len());
-        for c in line.chars() {
-            if matches!(c, '\n' | '\r' | '\t') || is_harmless(c) {
-                shown.push(c);
-            } else {
-                shown.extend(c.escape_default());
-            }
-        }
+        let shown = super::shown(&String::from_utf8_lossy(&self.line), "\n\r\t");
         self.line.clear();
         self.out.write_all(shown.as_bytes())?;
         self.out.flush()

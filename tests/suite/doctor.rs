@@ -328,6 +328,33 @@ mod faulty {
         assert_eq!(failed["problem"], "no answer within 1s");
     }
 
+    /// Also where it is only listed or opened, and where the shaders are compiled.
+    #[test]
+    fn training_ends_with_a_driver_that_hangs_or_crashes() {
+        for (fault, function, part) in [
+            (
+                "hang",
+                "vkCreateInstance",
+                "does not answer while adapters are listed",
+            ),
+            ("hang", "vkCreateDevice", "does not answer"),
+            ("hang", "vkCreateComputePipelines", "does not answer"),
+            ("hang", "vkQueueSubmit", "does not answer"),
+            ("crash", "vkCreateInstance", "the program crashed"),
+            ("crash", "vkQueueSubmit", "the program crashed"),
+        ] {
+            let output = command(fault, function)
+                .env("WGPU_BACKEND", "vulkan")
+                .env("FALL_LINE_GPU_TIMEOUT", "2")
+                .args(["train", "--samples", "50000", "--engine", "gpu"])
+                .output()
+                .unwrap();
+            let text = stderr(&output);
+            assert_eq!(output.status.code(), Some(4), "{fault} {function}: {text}");
+            assert!(text.contains(part), "{fault} {function}: {text}");
+        }
+    }
+
     #[test]
     fn a_driver_that_hangs_under_examination_is_ended() {
         let output = doctor("hang", "vkQueueSubmit", "--adapter vulkan --timeout 10s");
