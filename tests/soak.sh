@@ -77,6 +77,7 @@ train "$folder/gpu-again" --adapter "$adapter"
 sleep $((6 * minutes))
 for pid in "${pids[@]}"; do
     kill -KILL "$pid"
+    { wait "$pid" || true; } 2>/dev/null
 done
 for name in "${names[@]}"; do
     # The last line may be cut.

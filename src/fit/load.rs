@@ -91,6 +91,9 @@ impl Prepared<'_> {
     fn engine_of_bulk(&self, lost: Option<&Description>) -> Result<Box<dyn Engine + '_>, Error> {
         self.monitor.begin(Phase::Loading, self.samples.samples());
         let on_load = |samples| self.monitor.advance(samples);
+        // Only devices are lost.
+        #[cfg(not(feature = "gpu"))]
+        let _ = lost;
         match &self.chosen {
             Chosen::Cpu { reason } => {
                 if let Some(reason) = reason {
