@@ -13,6 +13,9 @@ pub struct PastRow {
     pub samples: u64,
     /// The engine.
     pub engine: Contestant,
+    /// Another engine that is the same, if there is one.
+    #[serde(default)]
+    pub also: Option<Contestant>,
     /// Index of its adapter.
     pub adapter: Option<usize>,
     /// Storage format of the samples.
@@ -67,8 +70,12 @@ pub fn changes(
                 (Some(before), Some(now)) => is_same(before, now),
                 (before, now) => before == now,
             };
-            let of = (past.samples, past.engine, past.storage);
-            adapter && of == (row.samples, row.engine, row.storage)
+            let now = [Some(row.engine), row.also];
+            let engine = [Some(past.engine), past.also]
+                .iter()
+                .any(|engine| engine.is_some() && now.contains(engine));
+            let of = (past.samples, past.storage);
+            adapter && engine && of == (row.samples, row.storage)
         })?;
         let busy = |others: Option<f64>| others.is_some_and(|others| others > BUSY);
         Some(Change {
@@ -109,6 +116,7 @@ mod tests {
         PastRow {
             samples: row.samples,
             engine,
+            also: row.also,
             adapter,
             storage: row.storage,
             epoch_seconds: row.epoch_seconds,
@@ -132,6 +140,10 @@ mod tests {
             let change = change(&before, median);
             assert_eq!((change.is_slower(), change.is_faster()), (slower, faster));
         }
+        // On one thread cpu is cpu-1.
+        before[0].engine = Contestant::Cpu1;
+        before[0].also = Some(Contestant::Cpu);
+        assert!(change(&before, 12.1).is_slower());
         before[0].others = Some(0.5);
         let change = change(&before, 100.0);
         assert!(change.is_busy && !change.is_slower());

@@ -44,7 +44,9 @@ pub fn speedups(rows: &[BenchRow]) -> Vec<Speedup> {
             let rounds = rounds.map(|(a, b)| (&a.epochs, &b.epochs));
             let ratio =
                 Figure::over(rounds.map(|(a, b)| [a.q1 / b.q3, a.median / b.median, a.q3 / b.q1]))?;
-            let withheld = withheld(row.others, ratio);
+            let impossible = row.impossible.is_some() || fastest.impossible.is_some();
+            let withheld = withheld(row.others, ratio)
+                .or_else(|| impossible.then(|| "a figure of it can't be true".to_owned()));
             let known = withheld.is_none();
             Some(Speedup {
                 samples: row.samples,
@@ -123,7 +125,7 @@ pub struct ToAnswer {
     pub epochs: Option<u64>,
 }
 
-/// Finds the break-even points in all rows of a run, with sizes ascending.
+/// Finds the break-even points in all rows of a run, with sizes ascending. Rows that are not sound are left out.
 pub fn break_even(rows: &[BenchRow]) -> BreakEven {
     let mut found = BreakEven::default();
     let mut engines: Vec<(Contestant, Option<usize>)> = Vec::new();
@@ -138,8 +140,9 @@ pub fn break_even(rows: &[BenchRow]) -> BreakEven {
             .iter()
             .filter(|row| (row.engine, row.adapter) == (engine, adapter))
         {
-            let (Some(gpu), Some((against, cpu))) = (row.seconds(), fastest_cpu(rows, row.samples))
-            else {
+            // A ratio of figures that can't be trusted is no ratio either.
+            let gpu = row.seconds().filter(|_| row.is_sound());
+            let (Some(gpu), Some((against, cpu))) = (gpu, fastest_cpu(rows, row.samples)) else {
                 continue;
             };
             points.push((row.samples, gpu, cpu));
@@ -170,7 +173,7 @@ pub fn break_even(rows: &[BenchRow]) -> BreakEven {
 /// Returns the label and the time of the fastest CPU engine at one size.
 fn fastest_cpu(rows: &[BenchRow], samples: u64) -> Option<(String, f64)> {
     rows.iter()
-        .filter(|row| row.samples == samples && !row.engine.on_adapter())
+        .filter(|row| row.samples == samples && !row.engine.on_adapter() && row.is_sound())
         .filter_map(|row| Some((row.label(), row.seconds()?)))
         .min_by(|a, b| a.1.total_cmp(&b.1))
 }

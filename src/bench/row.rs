@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Clocked, EpochTimes, Figure};
+use super::compare::BUSY;
 use crate::engine::Storage;
 use crate::engine::gpu::Timings;
 use crate::engine::gpu::measure::Roofs;
@@ -330,6 +331,11 @@ impl BenchRow {
     /// Returns the bytes of all samples.
     pub fn bytes(&self) -> u64 {
         self.storage.bytes_per_sample() * self.samples
+    }
+
+    /// Returns whether its time can be compared: no other program kept the cores busy, and no figure of it is impossible.
+    pub fn is_sound(&self) -> bool {
+        self.impossible.is_none() && !self.others.is_some_and(|others| others > BUSY)
     }
 
     /// Returns the median time of an epoch, in seconds.

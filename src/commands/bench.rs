@@ -68,14 +68,14 @@ pub fn bench(args: Bench) -> Result<ExitCode, Error> {
     }
     let written = interrupts.deferred(|| document.write_files(&args.files, &json));
     let failed = output::written(written, false);
-    if args.files.cite {
-        output::result(cite::sentence(&document, &json))?;
-    }
     outcome?;
     bench::verdict(&document.rows)?;
-    if let Some(past) = past {
-        past.compare(&document, detail)?;
+    let compared = past.map_or(Ok(()), |past| past.compare(&document, detail));
+    // The sentence names the file that was written.
+    if args.files.cite && failed.is_none() {
+        output::result(cite::sentence(&document, &json))?;
     }
+    compared?;
     Ok(failed.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 

@@ -37,6 +37,13 @@ pub fn sentence(document: &Document, json: &str) -> String {
             row.impossible
                 .as_ref()
                 .map(|why| format!(", a figure that can't be true ({why})"))
+                .or_else(|| {
+                    let others = row.others.filter(|_| !row.is_sound())?;
+                    let share = 100.0 * others;
+                    Some(format!(
+                        ", while other programs took {share:.0} % of the cores"
+                    ))
+                })
                 .unwrap_or_default()
         ),
     };
@@ -51,7 +58,7 @@ pub fn sentence(document: &Document, json: &str) -> String {
         counted(machine.cores as u64, "core"),
         machine.os,
         head.date.split('T').next().unwrap_or_default(),
-        document.settings.runs,
+        fastest.map_or(0, |row| row.rounds.len()),
         head.command
     )
 }
@@ -88,7 +95,12 @@ fn named(document: &Document, label: &str) -> String {
         .iter()
         .find(|adapter| label.split(' ').nth(1) == Some(&adapter.index.to_string()));
     match adapter {
-        Some(adapter) => format!("{label} ({}, {})", adapter.name, adapter.backend),
+        Some(adapter) => format!(
+            "{label} ({}, {}, {})",
+            adapter.name,
+            adapter.backend,
+            adapter.kind.name()
+        ),
         None => label.to_owned(),
     }
 }

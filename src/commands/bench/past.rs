@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use fall_line::bench::Figure;
 use fall_line::bench::change::{Change, PastRow, changes};
 use fall_line::error::{Error, counted};
 use fall_line::saved;
@@ -68,6 +69,13 @@ pub fn read(path: &Path, settings: &Settings) -> Result<Past, Error> {
             "is of another {what}; compare runs of the same work"
         )));
     }
+    let times = past.rows.iter().filter_map(|row| row.epoch_seconds);
+    let is_time = |time: f64| time > 0.0 && time < 1e9;
+    for Figure { median, low, high } in times.map(|times| times.rounds) {
+        if ![low, median, high].into_iter().all(is_time) || !(low <= median && median <= high) {
+            return Err(wrong(format!("is damaged: no epoch takes {median:?} s")));
+        }
+    }
     path.clone_into(&mut past.path);
     Ok(past)
 }
@@ -103,6 +111,26 @@ impl Past {
         }
         if detail != Detail::None {
             lines(self.text(&changes))?;
+        }
+        let timed = self.rows.iter().filter(|row| row.epoch_seconds.is_some());
+        let missing = timed.count().saturating_sub(changes.len());
+        if missing > 0 {
+            output::warning(format!(
+                "{name} has {} that this run has not",
+                counted(missing as u64, "time")
+            ));
+        }
+        let busy = changes.iter().filter(|change| change.is_busy).count();
+        if busy == changes.len() {
+            return Err(Error::Data(
+                "nothing was compared: other programs kept the cores busy; end them and run it again".to_owned(),
+            ));
+        }
+        if busy > 0 {
+            output::warning(format!(
+                "{} not compared: other programs kept the cores busy",
+                counted(busy as u64, "time")
+            ));
         }
         let slower = changes.iter().filter(|change| change.is_slower());
         let slower: Vec<String> = slower.map(text).collect();

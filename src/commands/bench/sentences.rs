@@ -93,7 +93,7 @@ pub fn speedups(speedups: &[Speedup]) -> Vec<String> {
             Some(ratio) => format!("  {ratio:>12} times faster than {}", one.slower),
             None => {
                 let why = one.withheld.as_deref().unwrap_or("it is not known");
-                format!("  faster than {} (withheld: {why})", one.slower)
+                format!("  not compared with {}: {why}", one.slower)
             }
         }));
     }
@@ -138,7 +138,7 @@ pub fn break_even(break_even: &BreakEven) -> Vec<String> {
     if !losers.is_empty() {
         let losers = losers.join(" and ");
         lines.push(format!(
-            "the CPU is faster than {losers} at every size measured"
+            "the CPU is faster than {losers} at every size that was compared"
         ));
     }
     lines
@@ -150,7 +150,7 @@ fn spans(engine: &PerEpoch) -> String {
         .wins
         .iter()
         .map(|span| match (span.from.map(about), span.to.map(about)) {
-            (None, None) => "at every size measured".to_owned(),
+            (None, None) => "at every size that was compared".to_owned(),
             (Some(from), None) => format!("at sizes from about {from}"),
             (None, Some(to)) => format!("at sizes up to about {to}"),
             (Some(from), Some(to)) => format!("at sizes from about {from} to {to}"),
@@ -231,7 +231,7 @@ mod tests {
             wins,
         };
         for (wins, text) in [
-            (vec![span(None, None)], "at every size measured"),
+            (vec![span(None, None)], "at every size that was compared"),
             (vec![span(Some(1e4), None)], "at sizes from about 1e4"),
             (
                 vec![span(None, Some(12_345.0))],
@@ -257,7 +257,7 @@ mod tests {
         };
         assert_eq!(
             break_even(&found),
-            ["the CPU is faster than gpu 0 and gpu-batched 0 at every size measured"]
+            ["the CPU is faster than gpu 0 and gpu-batched 0 at every size that was compared"]
         );
     }
 }
