@@ -194,7 +194,8 @@ impl Loss {
     }
 
     /// Returns the area under the second derivative as a function of the residual, and its standard deviation. A corner
-    /// between slopes of τ − 1 and τ has an area of 1 and no deviation. Returns `None` for mse, whose is not bounded.
+    /// between slopes of τ − 1 and τ has an area of 1 and no deviation; mae counts as the quantile of 0.5. Returns `None` for
+    /// mse, whose is not bounded.
     pub fn bend(self) -> Option<(f64, f64)> {
         match self {
             Loss::Mse => None,

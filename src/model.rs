@@ -208,3 +208,54 @@ pub struct Seen {
     /// The loss and its gradient at the line.
     pub at: Evaluation,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_centered_line_is_the_line_by_its_w_and_b() {
+        let line = Centered {
+            w: 3.0,
+            x_center: 10.0,
+            y_center: 7.0,
+        };
+        assert_eq!(line.model(), Model { w: 3.0, b: -23.0 });
+        for x in [-4.0, 10.0, 12.0] {
+            assert_eq!(line.predict(x), line.model().predict(x));
+            assert_eq!(
+                line.predict_lanes(f64x4::splat(x)).to_array(),
+                [line.predict(x); 4]
+            );
+            assert_eq!(Centered::from(line.model()).predict(x), line.predict(x));
+        }
+        let other = Centered {
+            w: 5.0,
+            x_center: 2.0,
+            y_center: 1.0,
+        };
+        // At 10, the other line is at 41.
+        assert_eq!(line.step_to(other), Model { w: 2.0, b: 34.0 });
+    }
+
+    #[test]
+    fn lines_and_sums_add_up_by_their_parts() {
+        let (one, other) = (Model { w: 2.0, b: 3.0 }, Model { w: 5.0, b: 11.0 });
+        assert_eq!(one + other, Model { w: 7.0, b: 14.0 });
+        assert_eq!(one - other, Model { w: -3.0, b: -8.0 });
+        assert_eq!(one * 4.0, Model { w: 8.0, b: 12.0 });
+        assert_eq!(one.dot(other), 43.0);
+        assert_eq!(Model { w: 0.1, b: 0.5 }.rounded().w, f64::from(0.1_f32));
+        let nan = f64::NAN;
+        assert!(one.is_finite());
+        assert!(!Model { w: nan, b: 0.0 }.is_finite() && !Model { w: 0.0, b: nan }.is_finite());
+        let sums = [2.0, 4.0].map(|n| Sums {
+            loss: n,
+            dw: 2.0 * n,
+            db: 3.0 * n,
+        });
+        let means = sums.into_iter().sum::<Sums>().means(4);
+        assert_eq!([means.loss, means.dw, means.db], [1.5, 3.0, 4.5]);
+        assert_eq!(means.gradient(), Model { w: 3.0, b: 4.5 });
+    }
+}

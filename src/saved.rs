@@ -200,7 +200,7 @@ pub fn read<T: DeserializeOwned>(
     path: &Path,
     schema: &str,
     none: &str,
-) -> Result<Result<T, serde_json::Error>, Error> {
+) -> Result<Result<T, String>, Error> {
     #[derive(Deserialize)]
     struct Head {
         schema: String,
@@ -216,14 +216,19 @@ pub fn read<T: DeserializeOwned>(
     }
     let text = object(&text);
     match serde_json::from_slice::<Head>(text) {
-        Ok(head) if head.schema == schema => Ok(serde_json::from_slice(text)),
+        Ok(head) if head.schema == schema => Ok(serde_json::from_slice(text).map_err(one_line)),
         Ok(head) => Err(Error::Data(format!(
             "{name} has the schema {:?}, and this version of fall-line reads {schema:?}",
             head.schema,
         ))),
-        Err(error) if contains(text, schema.as_bytes()) => Ok(Err(error)),
+        Err(error) if contains(text, schema.as_bytes()) => Ok(Err(one_line(error))),
         Err(_) => Err(Error::Data(format!("{name} {none}"))),
     }
+}
+
+/// Returns an error as one line. serde quotes the names in a file as they are.
+fn one_line(error: serde_json::Error) -> String {
+    error.to_string().replace(char::is_control, " ")
 }
 
 /// Returns a text without a byte-order mark and blanks before it, as some editors save it.

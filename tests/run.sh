@@ -22,6 +22,7 @@ steps:
   benches        run every benchmark once, without timing
   scripts        check the syntax of scripts and workflows, and the tables made from benches/results
   documentation  build rustdoc without warnings, and check the links in the Markdown files
+  deny           check licences, versions and sources of all crates with cargo-deny, if it is installed
 
 options:
   --no-install   change nothing on this system: if something is missing, say what and fail
@@ -40,7 +41,7 @@ END
 # Every step builds with the development dependencies, because they switch on features of other crates: a
 # `cargo run` or `cargo check` without them would compile nearly all crates a second time.
 program=${CARGO_TARGET_DIR:-target}/debug/fall-line
-steps=(tools format build adapters lints features tests web examples benches scripts documentation)
+steps=(tools format build adapters lints features tests web examples benches scripts documentation deny)
 may_install=true
 
 # shellcheck source=tests/install.sh
@@ -211,6 +212,16 @@ check_links() {
 step_documentation() {
     RUSTDOCFLAGS="-D warnings" cargo doc --lib --examples --no-deps --locked --document-private-items
     check_links
+}
+
+# To build cargo-deny takes longer than most steps, so nobody has to. The hosted workflow runs all its checks.
+step_deny() {
+    if ! cargo deny --version 2>/dev/null; then
+        echo "cargo-deny is not installed: the crates are not checked. \`cargo install --locked cargo-deny\` brings it."
+        return
+    fi
+    # Advisories need the network.
+    cargo deny --locked --all-features check bans licenses sources
 }
 
 chosen=()

@@ -155,3 +155,28 @@ fn a_parameter_out_of_range_is_refused() {
     assert!(Loss::Quantile { tau: 1.0 }.check().is_err());
     assert!(Loss::Huber { delta: 2.0 }.check().is_ok());
 }
+
+/// Adds up the growth of the derivative over small steps. Beyond 40 its last part is below 1e-30.
+#[test]
+fn the_bend_is_the_area_and_deviation_under_the_second_derivative() {
+    const STEPS: i32 = 1 << 18;
+    for loss in losses() {
+        let Some((area, deviation)) = loss.bend() else {
+            assert!(loss.is_least_squares());
+            continue;
+        };
+        // Half of mae: its errors are estimated as those of the quantile 0.5.
+        let loss = loss.tau().map_or(loss, |tau| Loss::Quantile { tau });
+        let step = 40.0 / f64::from(STEPS);
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for at in -STEPS..STEPS {
+            let [from, to] = [at, at + 1].map(|at| f64::from(at) * step);
+            let growth = loss.terms(to).1 - loss.terms(from).1;
+            sum += growth;
+            squares += growth * (0.5 * (from + to)).powi(2);
+        }
+        assert!((sum - area).abs() < 1e-9, "{loss}: {sum}, {area}");
+        let off = (squares / sum).sqrt() - deviation;
+        assert!(off.abs() < step, "{loss}: {off:e}");
+    }
+}

@@ -24,6 +24,7 @@ mod copy;
 mod numbers;
 mod pages;
 mod reader;
+mod shapes;
 mod table;
 mod thrift;
 

@@ -22,6 +22,16 @@ fn assert_digits(what: &str, value: f64, right: f64, digits: i32) {
     assert!(near, "{what} is {value:?}, not {right:?}: off by {off:e}");
 }
 
+/// Both columns have the mean 2/3, which f64 rounds by a third of its last digit.
+#[test]
+fn the_line_keeps_what_rounding_takes_from_the_means() {
+    let values = [0.0, 1.0, 1.0];
+    let statistics = statistics(&values, &values);
+    let line = statistics.centered_line().unwrap();
+    assert_eq!(line.y_center, line.x_center);
+    assert_eq!(statistics.line().unwrap(), Model { w: 1.0, b: 0.0 });
+}
+
 #[test]
 fn the_closed_form_has_twelve_digits_on_every_set() {
     for case in golden() {

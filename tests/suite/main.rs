@@ -22,6 +22,7 @@ mod errors;
 mod faults;
 mod files;
 mod fit;
+mod fuzzed;
 mod hostile;
 mod library;
 mod lines;

@@ -106,6 +106,19 @@ fn a_driver_without_memory_ends_the_program_with_a_line() {
     }
 }
 
+/// In CI and in containers, Mesa's device-select layer asks for a desktop that is not there.
+#[test]
+fn no_driver_complains_where_nobody_is_logged_in() {
+    let output = fall_line()
+        .arg("adapters")
+        .env_remove("XDG_RUNTIME_DIR")
+        .env_remove("NODEVICE_SELECT")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert_eq!(stderr(&output), "");
+}
+
 #[test]
 fn columns_without_end_are_refused() {
     let folder = TempDir::new().unwrap();

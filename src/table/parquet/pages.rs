@@ -10,6 +10,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
+use super::shapes::{FILE, PAGE};
 use super::thrift::{self, Fault};
 use crate::error::Error;
 use crate::table::shared::SharedFile;
@@ -110,7 +111,7 @@ impl Chunk {
         loop {
             let mut bytes = vec![0; length.min(rest) as usize];
             self.file.read_exact_at(&mut bytes, start)?;
-            match thrift::measure(&bytes) {
+            match thrift::measure(&bytes, PAGE) {
                 Ok(found) => {
                     bytes.truncate(found.length);
                     let header = PageHeader::new(bytes.into(), &found.fields);
@@ -246,7 +247,7 @@ pub fn footer(file: &SharedFile) -> io::Result<Vec<u8>> {
     }
     let mut bytes = vec![0; length as usize];
     file.read_exact_at(&mut bytes, start)?;
-    match thrift::measure(&bytes) {
+    match thrift::measure(&bytes, FILE) {
         Ok(_) => Ok(bytes),
         Err(Fault::Short) => Err(damaged("its footer is incomplete")),
         Err(Fault::Invalid) => Err(damaged("its footer is invalid")),
