@@ -72,7 +72,8 @@ pub fn read(path: &Path, settings: &Settings) -> Result<Past, Error> {
     let times = past.rows.iter().filter_map(|row| row.epoch_seconds);
     let is_time = |time: f64| time > 0.0 && time < 1e9;
     for Figure { median, low, high } in times.map(|times| times.rounds) {
-        if ![low, median, high].into_iter().all(is_time) || !(low <= median && median <= high) {
+        let is_ordered = low <= median && median <= high;
+        if !(is_ordered && is_time(low) && is_time(high)) {
             return Err(wrong(format!("is damaged: no epoch takes {median:?} s")));
         }
     }
