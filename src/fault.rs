@@ -1,6 +1,7 @@
 //! Faults on demand: tests make the n-th operation of a kind fail, and look at what is left.
 //!
-//! `FALL_LINE_FAULT=write:3` makes the third write fail, and `write:3+` that and all later ones. A build without debug assertions has no faults.
+//! `FALL_LINE_FAULT=write:3` makes the third write fail, and `write:3+` that and all later ones. A build without debug
+//! assertions has no faults.
 
 use std::io;
 

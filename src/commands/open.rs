@@ -23,20 +23,15 @@ pub fn open_files(
     request: &Request,
     quiet: bool,
 ) -> Result<OpenedFile, Error> {
-    let files = files_of(flags, data)?;
-    let reading = Progress::new("reading", bytes_of(&files), quiet);
-    let waiting = Waiting::new(&files);
-    let on_load = |n| {
-        waiting.end();
-        reading.advance(n);
-    };
+    let reading = Reading::new(&files_of(flags, data)?, quiet);
+    let on_load = |n| reading.advance(n);
     let file = if data.is_empty() {
         let (x, y) = pair_of(flags, request)?;
         table::open_pair(&x, y.as_deref(), request, &on_load)?
     } else {
         table::open_all(data, request, &on_load)?
     };
-    drop((waiting, reading));
+    drop(reading);
     if !quiet {
         let samples = file.source.samples();
         told(&file.source.title(), &file.notes);
@@ -64,14 +59,30 @@ pub fn read_whole(
         return table::read_whole_pair(&x, y.as_deref(), request, each);
     }
     let quiet = args.quiet || args.output.is_none();
-    let files = files_of(&args.columns, &args.data)?;
-    let reading = Progress::new("reading", bytes_of(&files), quiet);
-    let waiting = Waiting::new(&files);
-    let on_load = |n| {
-        waiting.end();
-        reading.advance(n);
-    };
+    let reading = Reading::new(&files_of(&args.columns, &args.data)?, quiet);
+    let on_load = |n| reading.advance(n);
     table::read_whole(&args.data, request, typed, &on_load, each)
+}
+
+/// The progress of reading files, and the wait for the first bytes.
+struct Reading {
+    progress: Progress,
+    waiting: Waiting,
+}
+
+impl Reading {
+    fn new(files: &[PathBuf], quiet: bool) -> Self {
+        Reading {
+            progress: Progress::new("reading", bytes_of(files), quiet),
+            waiting: Waiting::new(files),
+        }
+    }
+
+    /// Ends the wait, and moves the bar by so many bytes.
+    fn advance(&self, bytes: u64) {
+        self.waiting.end();
+        self.progress.advance(bytes);
+    }
 }
 
 /// The wait for the first bytes of a pipe, which is told if it lasts: nobody may ever write to it.

@@ -345,17 +345,13 @@ fn names_do_no_harm_and_come_back_as_they_are() {
     let folder = TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     fs::write(at("d.csv"), format!("{x},y\n1,2\n2,4\n3,7\n4,9\n")).unwrap();
-    let output = fall_line()
-        .args([
-            "train",
-            &at("d.csv"),
-            "--engine",
-            "cpu",
-            "--x",
-            x,
-            "--y",
-            "y",
-        ])
+    let train = || {
+        let mut program = fall_line();
+        program.args(["train", &at("d.csv"), "--engine", "cpu"]);
+        program.args(["--x", x, "--y", "y"]);
+        program
+    };
+    let output = train()
         .args([
             "--save",
             &at("m.json"),
@@ -374,21 +370,7 @@ fn names_do_no_harm_and_come_back_as_they_are() {
     let svg = fs::read_to_string(at("p.svg")).unwrap();
     assert!(harmless(&svg) && !svg.contains("<b>"));
     assert!(!fs::read_to_string(at("r.html")).unwrap().contains("<b>]]>"));
-    let json = fall_line()
-        .args([
-            "train",
-            &at("d.csv"),
-            "--engine",
-            "cpu",
-            "--x",
-            x,
-            "--y",
-            "y",
-            "--format",
-            "json",
-        ])
-        .output()
-        .unwrap();
+    let json = train().args(["--format", "json"]).output().unwrap();
     let text = stdout(&json);
     assert!(harmless(&text), "{text}");
     let result: Value = serde_json::from_str(&text).unwrap();
