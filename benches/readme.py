@@ -5,7 +5,7 @@
     python3 benches/readme.py --check    # changes nothing; exits with 1 if a table is not what its JSON gives
 
 A table stands between `<!-- table: KIND FILE.json ... -->` and `<!-- end -->`. After the file, `epochs` takes sample
-counts and programs, separated by commas, and `robust` nothing. Needs Python 3.9 and nothing else.
+counts and programs, separated by commas, and `robust` and `suite` nothing. Needs Python 3.9 and nothing else.
 """
 
 import re
@@ -75,14 +75,39 @@ def robust(report):
             if not fit:
                 cells.append("–")
             elif fit["median"]:
-                cells.append(f"{duration(fit['median'])} (×{digits(fit['median'] / fit['own_median'])})")
+                own = fit["own_median"]
+                # HuberRegressor chooses a δ of its own, and fall-line is timed again with that.
+                of = f" of {duration(own)}" if "delta" in fit else ""
+                cells.append(f"{duration(fit['median'])} (×{digits(fit['median'] / own)}{of})")
             else:
                 cells.append(fit["note"])
         rows.append(cells)
     return table(["line, samples", "fall-line", *programs], rows)
 
 
-KINDS = {"epochs": ("fall-line peers 1", epochs), "robust": ("fall-line robust 1", robust)}
+def suite(report):
+    """The time of an epoch of each engine, with its ± as a share."""
+    engines = {}
+    for row in report["rows"]:
+        label = row["engine"] if row["adapter"] is None else f"{row['engine']} {row['adapter']}"
+        times = row["epoch_seconds"]
+        if not times:
+            continue
+        spread = max(times["high"] - times["median"], times["median"] - times["low"]) / times["median"]
+        of_size = {row["samples"]: f"{duration(times['median'])} ± {spread:.0%}".replace("%", " %")}
+        for engine in [label, row["also"]]:
+            if engine:
+                engines.setdefault(engine, {}).update(of_size)
+    sizes = report["settings"]["samples"]
+    rows = [[f"`{engine}`", *(times.get(size, "–") for size in sizes)] for engine, times in engines.items()]
+    return table(["samples", *map(count, sizes)], rows)
+
+
+KINDS = {
+    "epochs": ("fall-line peers 1", epochs),
+    "robust": ("fall-line robust 1", robust),
+    "suite": ("fall-line bench 2", suite),
+}
 
 
 def made(found):

@@ -3,9 +3,10 @@
 
     python3 benches/repeat.py target/release/fall-line 20 /tmp/runs --samples 1e4,1e6
 
-The export of each run goes into the folder; those that are there already are counted and not run again. What comes after
-the folder goes to `bench`. Printed is, over all pairs of runs: how many times of an epoch lie within the ± of the other
-run, how many ratios do so, and in how many pairs `--compare` would exit with 8. Needs Python 3.9 and nothing else.
+The export of each run goes into the folder, which must not exist. What comes after the folder goes to `bench`.
+The script prints, over all pairs of runs, how many times of an epoch and how many ratios lie within the ± of the other
+run. Each run is compared with the one before it, and the exit codes of `--compare` are counted: 0 is no slower time, 8 a
+slower one, and 3 that nothing could be compared. The script needs Python 3.9 and nothing else.
 """
 
 import itertools
@@ -14,8 +15,6 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-
-BUSY = 0.2  # share of the cores, taken by other programs, above which bench compares nothing
 
 
 def epoch(row):
@@ -45,21 +44,17 @@ def within(first, second):
     return sum(abs(second[key][0] - first[key][0]) <= first[key][1] for key in both), len(both)
 
 
-def is_slower(first, second):
-    for key in first.keys() & second.keys():
-        ((before, spread), busy), ((now, other), busy_now) = first[key], second[key]
-        if max(busy, busy_now) <= BUSY and now - before > spread + other:
-            return True
-    return False
-
-
 def main():
     program, runs, folder, *flags = sys.argv[1:]
+    Path(folder).mkdir()
     paths = [Path(folder, f"{run:03}.json") for run in range(int(runs))]
-    for path in paths:
+    codes = []
+    for path, before in zip(paths, [None, *paths]):
+        compare = ["--compare", before] if before else []
+        command = [program, "bench", *flags, *compare, "--export-json", path]
+        codes += [subprocess.run(command, capture_output=True).returncode]
         if not path.exists():
-            command = [program, "bench", *flags, "--export-json", path]
-            subprocess.run(command, check=True, capture_output=True)
+            sys.exit(f"{path} was not written: bench ended with exit code {codes[-1]}")
     reports = [json.loads(path.read_text()) for path in paths]
     found = [times(report) for report in reports]
     loads = [load for rows in found for _, load in rows.values()]
@@ -72,8 +67,10 @@ def main():
         counts = [within(*pair) for pair in itertools.permutations(figures, 2)]
         inside, of = (sum(count) for count in zip(*counts))
         print(f"{what} within the ± of another run: {inside} of {of} ({inside / max(of, 1):.1%})")
-    slower = [is_slower(*pair) for pair in itertools.permutations(found, 2)]
-    print(f"pairs in which --compare exits with 8: {sum(slower)} of {len(slower)}")
+    counted = ", ".join(f"{codes[1:].count(code)} times {code}" for code in sorted(set(codes[1:])))
+    print(f"exit codes of --compare with the run before: {counted}; of the first run: {codes[0]}")
+    withheld = [one["withheld"] for report in reports for one in report["speedups"]]
+    print(f"ratios withheld: {sum(map(bool, withheld))} of {len(withheld)}")
 
 
 if __name__ == "__main__":

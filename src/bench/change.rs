@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::compare::BUSY;
+use super::compare::VAGUE;
+use super::machine::is_busy;
 use super::{BenchRow, Contestant, EpochTimes, Figure};
 use crate::engine::Storage;
 
@@ -22,6 +23,8 @@ pub struct PastRow {
     pub storage: Storage,
     /// Time of an epoch.
     pub epoch_seconds: Option<EpochTimes>,
+    /// The figure that can't be true.
+    pub impossible: Option<String>,
     /// Share of the cores that other programs kept busy.
     pub others: Option<f64>,
 }
@@ -37,19 +40,19 @@ pub struct Change {
     pub before: Figure,
     /// The present one.
     pub now: Figure,
-    /// True if other programs kept the cores so busy that the two can't be compared.
-    pub is_busy: bool,
+    /// Reason why the two can't be compared.
+    pub doubt: Option<&'static str>,
 }
 
 impl Change {
-    /// Returns whether it got slower beyond both spreads, on a machine that was quiet both times.
+    /// Returns whether it got slower beyond both spreads, if the two can be compared.
     pub fn is_slower(&self) -> bool {
-        !self.is_busy && self.now.median - self.before.median > self.spreads()
+        self.doubt.is_none() && self.now.median - self.before.median > self.spreads()
     }
 
-    /// Returns whether it got faster beyond both spreads, on a machine that was quiet both times.
+    /// Returns whether it got faster beyond both spreads, if the two can be compared.
     pub fn is_faster(&self) -> bool {
-        !self.is_busy && self.before.median - self.now.median > self.spreads()
+        self.doubt.is_none() && self.before.median - self.now.median > self.spreads()
     }
 
     fn spreads(&self) -> f64 {
@@ -77,14 +80,26 @@ pub fn changes(
             let of = (past.samples, past.storage);
             adapter && engine && of == (row.samples, row.storage)
         })?;
-        let busy = |others: Option<f64>| others.is_some_and(|others| others > BUSY);
-        Some(Change {
+        let mut change = Change {
             samples: row.samples,
             label: row.label(),
             before: past.epoch_seconds?.rounds,
             now: row.epoch_seconds?.rounds,
-            is_busy: busy(past.others) || busy(row.others),
-        })
+            doubt: None,
+        };
+        let is_vague = |figure: Figure| figure.plus_minus() > VAGUE * figure.median;
+        change.doubt = if is_busy(past.others) || is_busy(row.others) {
+            Some("other programs kept the cores busy")
+        } else if past.impossible.is_some() || row.impossible.is_some() {
+            Some("a time can't be true")
+        } else if (is_vague(change.before) || is_vague(change.now))
+            && !(change.is_slower() || change.is_faster())
+        {
+            Some("± is more than half of a time")
+        } else {
+            None
+        };
+        Some(change)
     };
     rows.iter().filter_map(pair).collect()
 }
@@ -120,6 +135,7 @@ mod tests {
             adapter,
             storage: row.storage,
             epoch_seconds: row.epoch_seconds,
+            impossible: None,
             others: None,
         }
     }
@@ -144,9 +160,18 @@ mod tests {
         before[0].engine = Contestant::Cpu1;
         before[0].also = Some(Contestant::Cpu);
         assert!(change(&before, 12.1).is_slower());
+        // A spread that hides everything is no sameness.
+        before[0].epoch_seconds = row(Contestant::Cpu, None, 1.5).epoch_seconds;
+        let vague = change(&before, 2.0);
+        assert_eq!(vague.doubt, Some("± is more than half of a time"));
+        assert!(change(&before, 12.1).is_slower());
+        before[0].impossible = Some("it is too fast".to_owned());
+        let doubtful = change(&before, 12.1);
+        assert!(doubtful.doubt == Some("a time can't be true") && !doubtful.is_slower());
         before[0].others = Some(0.5);
-        let change = change(&before, 100.0);
-        assert!(change.is_busy && !change.is_slower());
+        let busy = change(&before, 100.0);
+        assert_eq!(busy.doubt, Some("other programs kept the cores busy"));
+        assert!(!busy.is_slower());
     }
 
     #[test]

@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
+use super::machine::is_busy;
 use super::{BenchRow, Contestant, Figure};
 
-/// A share of the cores above this one, kept busy by other programs, makes a ratio worthless.
-pub(super) const BUSY: f64 = 0.2;
-/// A ratio whose ± is above this share of it says nothing.
-const VAGUE: f64 = 0.5;
+/// A figure whose ± is above this share of it says nothing.
+pub(super) const VAGUE: f64 = 0.5;
 
 /// The speed of two engines at one size.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,7 +19,7 @@ pub struct Speedup {
     pub slower: String,
     /// The other's time divided by the fastest one's: the median of the rounds' ratios; `None` if it is withheld.
     pub ratio: Option<f64>,
-    /// Distance of the ratio to the further end of the range that the rounds' quartiles cover.
+    /// Distance of the ratio to the furthest one of a round.
     pub plus_minus: Option<f64>,
     /// Reason why the ratio is withheld.
     pub withheld: Option<String>,
@@ -41,12 +40,10 @@ pub fn speedups(rows: &[BenchRow]) -> Vec<Speedup> {
         .filter_map(|(row, _)| {
             // Both had their turn in a round within moments: what slowed the machine down slowed both.
             let rounds = row.rounds.iter().zip(&fastest.rounds);
-            let rounds = rounds.map(|(a, b)| (&a.epochs, &b.epochs));
-            let ratio =
-                Figure::over(rounds.map(|(a, b)| [a.q1 / b.q3, a.median / b.median, a.q3 / b.q1]))?;
+            let ratio = Figure::of(rounds.map(|(a, b)| a.epochs.median / b.epochs.median))?;
             let impossible = row.impossible.is_some() || fastest.impossible.is_some();
             let withheld = withheld(row.others, ratio)
-                .or_else(|| impossible.then(|| "a figure of it can't be true".to_owned()));
+                .or_else(|| impossible.then(|| "one of its times can't be true".to_owned()));
             let known = withheld.is_none();
             Some(Speedup {
                 samples: row.samples,
@@ -62,7 +59,7 @@ pub fn speedups(rows: &[BenchRow]) -> Vec<Speedup> {
 
 /// Returns why a ratio can't be trusted.
 fn withheld(others: Option<f64>, ratio: Figure) -> Option<String> {
-    if let Some(others) = others.filter(|&others| others > BUSY) {
+    if let Some(others) = others.filter(|_| is_busy(others)) {
         return Some(format!(
             "other programs took {:.0} % of the cores",
             100.0 * others
@@ -264,9 +261,6 @@ mod tests {
             );
             assert_eq!(found.withheld, None);
         }
-        // The quartiles of a round count too: 40 / 1.6 is 25.
-        rows[1].rounds[0].epochs.q1 = 1.6;
-        assert_eq!(speedups(&rows)[1].plus_minus, Some(5.0));
         // An engine without a time is left out.
         rows[1].rounds.clear();
         rows[1].conclude(50);

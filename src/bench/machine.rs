@@ -10,6 +10,14 @@ use sysinfo::{
     ProcessesToUpdate, RefreshKind, System,
 };
 
+/// A share of the cores above this one, kept busy by other programs, makes a time worthless.
+const BUSY: f64 = 0.2;
+
+/// Returns whether other programs took so much of the cores that a time can't be compared. An unknown share is no reason.
+pub fn is_busy(others: Option<f64>) -> bool {
+    others.is_some_and(|others| others > BUSY)
+}
+
 /// The machine, as its operating system describes it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
@@ -96,8 +104,14 @@ impl Others {
         let all = f64::from(self.system.global_cpu_usage()) / 100.0;
         let own = own_seconds(&mut self.system) - self.own_seconds;
         let cores = self.system.cpus().len().max(1) as f64;
-        Some((all - own / (seconds.as_secs_f64() * cores)).max(0.0))
+        Some(others(all, own, seconds.as_secs_f64() * cores))
     }
+}
+
+/// Returns the share of the cores that others took, of the share that all took and this program's seconds of a number of
+/// core seconds.
+fn others(all: f64, own_seconds: f64, core_seconds: f64) -> f64 {
+    (all - own_seconds / core_seconds).max(0.0)
 }
 
 /// Returns the seconds that this program has computed on all cores together.
@@ -115,14 +129,20 @@ mod tests {
 
     #[test]
     fn the_work_of_this_program_is_not_that_of_others() {
-        let others = Others::watch();
-        let own = others.own_seconds;
+        // Two cores for 5 s, of which this program computed for 4 s: others did so for 3.5 s.
+        assert_eq!(others(0.75, 4.0, 10.0), 0.35);
+        // The two clocks differ a little.
+        assert_eq!(others(0.39, 4.0, 10.0), 0.0);
+
+        let watch = Others::watch();
+        let own = watch.own_seconds;
         let mut system = System::new();
-        while others.start.elapsed() < 2 * MINIMUM_CPU_UPDATE_INTERVAL {
-            std::hint::black_box(own.sqrt());
+        while watch.start.elapsed() < MINIMUM_CPU_UPDATE_INTERVAL
+            || own_seconds(&mut system) < own + 0.1
+        {
+            std::hint::black_box((0..1_000_000).fold(own, |sum, at| sum + f64::from(at).sqrt()));
         }
-        assert!(own_seconds(&mut system) > own);
-        assert!((0.0..=1.0).contains(&others.share().unwrap()));
-        assert_eq!(Others::watch().share(), None);
+        let all = watch.share().unwrap();
+        assert!((0.0..=1.0).contains(&all), "{all}");
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Clocked, EpochTimes, Figure};
-use super::compare::BUSY;
+use super::machine::is_busy;
 use crate::engine::Storage;
 use crate::engine::gpu::Timings;
 use crate::engine::gpu::measure::Roofs;
@@ -335,7 +335,7 @@ impl BenchRow {
 
     /// Returns whether its time can be compared: no other program kept the cores busy, and no figure of it is impossible.
     pub fn is_sound(&self) -> bool {
-        self.impossible.is_none() && !self.others.is_some_and(|others| others > BUSY)
+        self.impossible.is_none() && !is_busy(self.others)
     }
 
     /// Returns the median time of an epoch, in seconds.

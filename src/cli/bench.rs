@@ -30,8 +30,8 @@ Examples:
 pub struct Bench {
     /// Fixed suite: 1
     ///
-    /// The figures of two people compare. Suite 1 is mse at 1e3, 1e5 and 1e7 samples on all engines: ten rounds and a second each.
-    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=1), conflicts_with_all = ["samples", "named", "engines", "storage", "generator", "seed", "runs", "min_time", "epochs"])]
+    /// The figures of two people compare. Suite 1 is mse at 1e3, 1e5 and 1e7 samples on all engines: 20 rounds and a second each.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u8).range(1..=1), conflicts_with_all = ["samples", "named", "engines", "storage", "generator", "seed", "runs", "min_time", "epochs", "threads", "no_tune"])]
     pub suite: Option<u8>,
     /// Samples
     ///
@@ -78,7 +78,7 @@ pub struct Bench {
     /// Rounds of each size
     ///
     /// In each round every engine has a turn, on samples drawn and loaded anew. ± covers the quartiles of all rounds.
-    #[arg(long, value_name = "N", default_value = "10", value_parser = value_parser!(u16).range(2..=1000))]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = value_parser!(u16).range(2..=1000))]
     pub runs: u16,
     /// Time for each engine and size
     ///
@@ -101,7 +101,7 @@ impl Bench {
             self.on_gpu.storage = Storage::F32;
             self.generator = Generator::Chacha;
             self.seed = 20;
-            self.runs = 10;
+            self.runs = 20;
             self.min_time = Duration::from_secs(1);
             self.epochs = 50;
         }

@@ -112,11 +112,23 @@ pub fn time(time: Duration) -> String {
     }
 }
 
-/// Returns a time in seconds with the range of its rounds: `12.3ms ± 5 %`.
+/// Returns a share in up to five characters: `95 %`, or `12 ×` from ten on.
+pub fn short_share(share: f64) -> String {
+    if share < 9.995 {
+        format!("{:.0} %", 100.0 * share)
+    } else {
+        format!("{share:.0} ×")
+    }
+}
+
+/// Returns a time in seconds with the range of its rounds: `12.3ms ± 5 %`, or `12.3ms ± 12 ×` from ten times the median on.
 pub fn ranged(figure: Figure) -> String {
-    let spread = 100.0 * figure.plus_minus() / figure.median;
+    let spread = figure.plus_minus() / figure.median;
     let median = time(Duration::from_secs_f64(figure.median));
-    format!("{median} ± {spread:.0} %")
+    if spread.is_nan() {
+        return median;
+    }
+    format!("{median} ± {}", short_share(spread))
 }
 
 /// Returns a date, or a moment to the second, as ISO 8601 has it: `2024-03-01`, `2024-03-01 12:00:00`. One beyond the calendar

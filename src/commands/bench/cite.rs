@@ -80,7 +80,7 @@ fn compared(document: &Document, row: &BenchRow) -> String {
             match sentences::ratio(one) {
                 Some(ratio) => format!(", {ratio} times faster than {slower}"),
                 None => format!(
-                    ", faster than {slower} (ratio withheld: {})",
+                    ", not compared with {slower}: {}",
                     one.withheld.as_deref().unwrap_or_default()
                 ),
             }

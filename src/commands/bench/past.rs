@@ -1,5 +1,6 @@
 //! The comparison with an earlier bench.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fall_line::bench::Figure;
@@ -38,9 +39,11 @@ struct Adapter {
     backend: String,
 }
 
-/// The work of an epoch.
+/// The work of an epoch, and how it was timed.
 #[derive(Deserialize)]
 struct Work {
+    runs: usize,
+    min_time_seconds: f64,
     loss: String,
     loss_parameter: Option<f64>,
     generator: String,
@@ -94,15 +97,31 @@ impl Past {
                 self.machine.cpu
             ));
         }
-        let is_same = |before, now| {
-            let before = self.adapters.iter().find(|adapter| adapter.index == before);
-            let now = document
+        let Work {
+            runs,
+            min_time_seconds,
+            ..
+        } = self.settings;
+        let now = &document.settings;
+        if (runs, min_time_seconds) != (now.runs, now.min_time_seconds) {
+            output::warning(format!(
+                "{name} has {runs} rounds and {min_time_seconds} s an engine: the ± of the two runs don't compare"
+            ));
+        }
+        let before = places(
+            self.adapters
+                .iter()
+                .map(|a| (a.index, &*a.name, &*a.backend)),
+        );
+        let now = places(
+            document
                 .adapters
                 .iter()
-                .find(|adapter| adapter.index == now);
-            before.zip(now).is_some_and(|(before, now)| {
-                (&*before.name, &*before.backend) == (&*now.name, &*now.backend)
-            })
+                .map(|a| (a.index, &*a.name, &*a.backend)),
+        );
+        let is_same = |before_index, now_index| {
+            let place = before.get(&before_index);
+            place.is_some() && place == now.get(&now_index)
         };
         let changes = changes(&self.rows, &document.rows, is_same);
         if changes.is_empty() {
@@ -121,16 +140,19 @@ impl Past {
                 counted(missing as u64, "time")
             ));
         }
-        let busy = changes.iter().filter(|change| change.is_busy).count();
-        if busy == changes.len() {
-            return Err(Error::Data(
-                "nothing was compared: other programs kept the cores busy; end them and run it again".to_owned(),
-            ));
-        }
-        if busy > 0 {
+        let doubts: Vec<&Change> = changes.iter().filter(|one| one.doubt.is_some()).collect();
+        if let Some(&Change {
+            doubt: Some(why), ..
+        }) = doubts.first().copied()
+        {
+            if doubts.len() == changes.len() {
+                return Err(Error::Data(format!(
+                    "nothing was compared: {why}; end other programs and run it again"
+                )));
+            }
             output::warning(format!(
-                "{} not compared: other programs kept the cores busy",
-                counted(busy as u64, "time")
+                "{} not compared: {why}",
+                counted(doubts.len() as u64, "time")
             ));
         }
         let slower = changes.iter().filter(|change| change.is_slower());
@@ -152,17 +174,18 @@ impl Past {
         for (what, is) in [
             ("slower", Change::is_slower as fn(&Change) -> bool),
             ("faster", Change::is_faster),
-            (
-                "not compared, other programs kept the cores busy",
-                |change| change.is_busy,
-            ),
         ] {
             let of_kind = changes.iter().filter(|change| is(change));
             lines.extend(of_kind.map(|change| format!("  {what}: {}", text(change))));
         }
+        let doubtful = changes.iter().filter_map(|change| {
+            let why = change.doubt?;
+            Some(format!("  not compared, {why}: {}", text(change)))
+        });
+        lines.extend(doubtful);
         let same = changes
             .iter()
-            .filter(|change| !change.is_busy && !change.is_slower() && !change.is_faster());
+            .filter(|one| one.doubt.is_none() && !one.is_slower() && !one.is_faster());
         lines.push(format!(
             "  {} of {} the same within both spreads",
             same.count(),
@@ -170,6 +193,21 @@ impl Past {
         ));
         lines
     }
+}
+
+/// Returns the name, API and place among adapters of the same name and API of each adapter, by its index.
+fn places<'a>(
+    adapters: impl Iterator<Item = (usize, &'a str, &'a str)>,
+) -> BTreeMap<usize, (&'a str, &'a str, usize)> {
+    let mut seen = BTreeMap::new();
+    let place = |(index, (name, backend))| {
+        let equal: &mut usize = seen.entry((name, backend)).or_default();
+        *equal += 1;
+        (index, (name, backend, *equal))
+    };
+    // In the order of the indices, whatever that of the flags.
+    let adapters: BTreeMap<_, _> = adapters.map(|(at, name, api)| (at, (name, api))).collect();
+    adapters.into_iter().map(place).collect()
 }
 
 /// Returns `gpu 0 at 1e3: 1.30µs ± 2 %, was 1.18µs ± 1 %`.
@@ -181,4 +219,18 @@ fn text(change: &Change) -> String {
         number::ranged(change.now),
         number::ranged(change.before)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_adapters_are_told_apart_by_their_order() {
+        let before = places([(0, "A", "vulkan"), (1, "B", "gl"), (2, "A", "vulkan")].into_iter());
+        let now = places([(3, "A", "vulkan"), (1, "A", "vulkan"), (4, "A", "gl")].into_iter());
+        let same = |index| now.iter().find(|(_, place)| **place == before[&index]);
+        let same = [0, 1, 2].map(|index| same(index).map(|(index, _)| *index));
+        assert_eq!(same, [Some(1), None, Some(3)]);
+    }
 }

@@ -97,8 +97,8 @@ impl<'a> Report<'a> {
                 software.index
             ));
         }
-        let wide = sentences::wide(&self.rows);
-        self.warn(wide);
+        let vague = sentences::vague(&self.rows);
+        self.warn(vague);
         let sizes = self.rows.chunk_by(|a, b| a.samples == b.samples);
         let document = Document {
             head: Head::now(),

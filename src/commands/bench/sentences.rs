@@ -13,7 +13,7 @@ use super::settings::Settings;
 use crate::output::number;
 
 /// A ± above this share of the median causes a warning.
-const WIDE: f64 = 0.1;
+const NOTABLE: f64 = 0.1;
 /// Text beside every figure of a software adapter.
 const SOFTWARE: &str = "software adapter; says nothing about GPU speed";
 /// Explanation of every ±.
@@ -166,20 +166,20 @@ fn about(samples: f64) -> String {
 }
 
 /// Returns a warning that names the engines whose times vary.
-pub fn wide(rows: &[BenchRow]) -> Option<String> {
-    let wide: Vec<String> = rows
+pub fn vague(rows: &[BenchRow]) -> Option<String> {
+    let vague: Vec<String> = rows
         .iter()
         .filter(|row| {
             let rounds = row.epoch_seconds.map(|times| times.rounds);
-            rounds.is_some_and(|rounds| rounds.plus_minus() > WIDE * rounds.median)
+            rounds.is_some_and(|rounds| rounds.plus_minus() > NOTABLE * rounds.median)
         })
         .map(|row| format!("{} at {}", row.label(), number::count(row.samples)))
         .collect();
-    (!wide.is_empty()).then(|| {
+    (!vague.is_empty()).then(|| {
         format!(
             "± is more than {} % of the median: {}; end other programs, or take a longer --min-time",
-            100.0 * WIDE,
-            wide.join(", ")
+            100.0 * NOTABLE,
+            vague.join(", ")
         )
     })
 }
@@ -215,7 +215,7 @@ mod tests {
                 "1e3 samples: gpu 0 ran",
                 "    12.5 ± 0.6 times faster than cpu",
                 "     1864 ± 93 times faster than cpu-1",
-                "  faster than gpu 1 (withheld: it was a noisy day)",
+                "  not compared with gpu 1: it was a noisy day",
             ]
         );
     }

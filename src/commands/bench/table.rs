@@ -18,136 +18,126 @@ pub struct Column {
     wide: bool,
     /// Width on a terminal, where rows come one by one.
     width: u16,
-    cell: Cell,
+    /// Text of a row; `None` if it is not known.
+    text: fn(&BenchRow) -> Option<String>,
 }
 
-/// The cell that a column makes of a row.
-enum Cell {
-    Text(fn(&BenchRow) -> Option<String>),
-    /// Seconds, with the range of the rounds.
-    Time(fn(&BenchRow) -> Option<Figure>),
+impl Column {
+    const fn new(
+        title: &'static str,
+        meaning: &'static str,
+        width: u16,
+        text: fn(&BenchRow) -> Option<String>,
+    ) -> Self {
+        Column {
+            title,
+            meaning,
+            wide: false,
+            width,
+            text,
+        }
+    }
+
+    const fn wide(mut self) -> Self {
+        self.wide = true;
+        self
+    }
 }
+
+const SAMPLES: Column = Column::new("samples", "", 7, |row| Some(number::count(row.samples)));
+const ENGINE: Column = Column::new("engine", "", 28, |row| Some(engine(row)));
 
 /// The table of epochs: 80 characters wide on a terminal without its wide columns.
 pub const EPOCHS: [Column; 8] = [
     SAMPLES,
     ENGINE,
-    time_column(
+    Column::new(
         "epoch",
         "time from the model to the sums on the host",
-        |row| Some(row.epoch_seconds?.rounds),
+        14,
+        |row| Some(number::ranged(row.epoch_seconds?.rounds)),
     ),
-    text_column("quartiles", "of the epochs within a round", 16, |row| {
+    Column::new("quartiles", "of the epochs within a round", 16, |row| {
         let times = row.epoch_seconds?;
         Some(format!("{} to {}", time(times.q1), time(times.q3)))
-    }),
-    text_column("min", "shortest epoch", 6, |row| {
+    })
+    .wide(),
+    Column::new("min", "shortest epoch", 6, |row| {
         Some(time(row.epoch_seconds?.min))
+    })
+    .wide(),
+    Column::new("samples/s", "samples divided by the epoch", 9, |row| {
+        Some(format!("{:.2e}", row.samples_per_second?))
     }),
-    Column {
-        wide: false,
-        ..text_column("samples/s", "samples divided by the epoch", 9, |row| {
-            Some(format!("{:.2e}", row.samples_per_second?))
-        })
-    },
-    Column {
-        wide: false,
-        ..text_column(
-            "GB/s",
-            "bytes of the samples divided by the epoch",
-            6,
-            |row| Some(gigabytes(row.bytes_per_second?)),
-        )
-    },
-    Column {
-        wide: false,
-        ..text_column(
-            "of roof",
-            "GB/s as a share of only reading the samples",
-            7,
-            |row| Some(percent(row.roof?.share_of_read)),
-        )
-    },
+    Column::new(
+        "GB/s",
+        "bytes of the samples divided by the epoch",
+        5,
+        |row| Some(gigabytes(row.bytes_per_second?)),
+    ),
+    Column::new(
+        "of roof",
+        "GB/s as a share of only reading the samples",
+        7,
+        |row| {
+            let share = row.roof.map(|roof| number::short_share(roof.share_of_read));
+            if row.impossible.is_none() {
+                return share;
+            }
+            Some(format!("{} !", share.as_deref().unwrap_or(NONE)))
+        },
+    ),
 ];
 
-/// The table of everything but the epochs.
+/// The table of everything but the epochs, which is as wide as it has to be.
 pub const PHASES: [Column; 11] = [
     SAMPLES,
     ENGINE,
-    time_column("draw", "time to draw the samples", |row| row.phases.draw),
-    time_column("start", "time to open the device", |row| {
-        row.phases.device_start
+    phase("draw", "time to draw the samples", |row| {
+        ranged(row.phases.draw)
     }),
-    time_column("compile", "time to compile the shaders", |row| {
-        row.phases.compile
+    phase("start", "time to open the device", |row| {
+        ranged(row.phases.device_start)
     }),
-    time_column("load", "time to load the samples into the device", |row| {
-        row.phases.load
+    phase("compile", "time to compile the shaders", |row| {
+        ranged(row.phases.compile)
     }),
-    text_column(
-        "load GB/s",
-        "bytes of the samples divided by load",
-        9,
-        |row| row.phases.load_bytes_per_second.map(gigabytes),
-    ),
-    time_column("kernel", "time of an epoch by the adapter's clock", |row| {
-        row.kernel_seconds
+    phase("load", "time to load the samples into the device", |row| {
+        ranged(row.phases.load)
     }),
-    text_column(
+    phase("load GB/s", "bytes of the samples divided by load", |row| {
+        row.phases.load_bytes_per_second.map(gigabytes)
+    }),
+    phase("kernel", "time of an epoch by the adapter's clock", |row| {
+        ranged(row.kernel_seconds)
+    }),
+    phase(
         "of copy",
         "GB/s as a share of a copy within the device",
-        7,
-        |row| Some(percent(row.roof?.share_of_copy?)),
+        |row| Some(number::short_share(row.roof?.share_of_copy?)),
     ),
-    time_column(
+    phase(
         "read-back",
         "time of a submit that only copies a record",
-        |row| row.phases.readback,
+        |row| ranged(row.phases.readback),
     ),
-    time_column(
+    phase(
         "answer",
         "draw, start, compile, load and the epochs",
-        |row| row.phases.answer,
+        |row| ranged(row.phases.answer),
     ),
 ];
 
-const SAMPLES: Column = Column {
-    wide: false,
-    ..text_column("samples", "", 7, |row| Some(number::count(row.samples)))
-};
-
-const ENGINE: Column = Column {
-    wide: false,
-    ..text_column("engine", "", 24, |row| Some(engine(row)))
-};
-
-const fn text_column(
+const fn phase(
     title: &'static str,
     meaning: &'static str,
-    width: u16,
-    cell: fn(&BenchRow) -> Option<String>,
+    text: fn(&BenchRow) -> Option<String>,
 ) -> Column {
-    Column {
-        title,
-        meaning,
-        wide: true,
-        width,
-        cell: Cell::Text(cell),
-    }
+    Column::new(title, meaning, 0, text)
 }
 
-const fn time_column(
-    title: &'static str,
-    meaning: &'static str,
-    cell: fn(&BenchRow) -> Option<Figure>,
-) -> Column {
-    Column {
-        title,
-        meaning,
-        wide: false,
-        width: 13,
-        cell: Cell::Time(cell),
-    }
+fn ranged(figure: Option<Figure>) -> Option<String> {
+    figure.map(number::ranged)
 }
 
 /// Returns the engine of a row with what there is to know of it: `cpu (2 threads)`, `gpu 0 (software)`.
@@ -166,8 +156,6 @@ fn engine(row: &BenchRow) -> String {
 
 /// Text of an unknown value.
 const NONE: &str = "–";
-/// Mark of a row with a figure that can't be true.
-const IMPOSSIBLE: &str = " !";
 
 /// Returns the titles, on one line of a terminal.
 pub fn titles(columns: &[Column], wide: bool) -> String {
@@ -176,7 +164,7 @@ pub fn titles(columns: &[Column], wide: bool) -> String {
 
 /// Returns one row, on one line of a terminal.
 pub fn line(columns: &[Column], wide: bool, row: &BenchRow) -> String {
-    on_one_line(columns, wide, |column| column.text(row))
+    on_one_line(columns, wide, |column| text(column, row))
 }
 
 fn on_one_line(columns: &[Column], wide: bool, text: impl Fn(&Column) -> String) -> String {
@@ -217,13 +205,16 @@ pub fn plain(columns: &[Column], rows: &[BenchRow]) -> String {
 }
 
 fn whole(columns: &[Column], rows: &[BenchRow], style: TableStyle) -> Table {
-    let known = |column: &&Column| rows.iter().any(|row| column.known(row).is_some());
+    let known = |column: &&Column| rows.iter().any(|row| (column.text)(row).is_some());
     let columns: Vec<&Column> = columns.iter().filter(known).collect();
     let mut table = Table::new();
     table
         .load_style(style)
         .set_header(columns.iter().map(|column| column.title))
-        .add_rows(rows.iter().map(|row| columns.iter().map(|c| c.text(row))));
+        .add_rows(
+            rows.iter()
+                .map(|row| columns.iter().map(|column| text(column, row))),
+        );
     align(&mut table);
     table
 }
@@ -238,27 +229,12 @@ fn align(table: &mut Table) {
     }
 }
 
-impl Column {
-    fn known(&self, row: &BenchRow) -> Option<String> {
-        match self.cell {
-            Cell::Text(cell) => cell(row),
-            Cell::Time(cell) => cell(row).map(number::ranged),
-        }
-    }
-
-    fn text(&self, row: &BenchRow) -> String {
-        let text = self.known(row).unwrap_or_else(|| NONE.to_owned());
-        let marked = row.impossible.is_some() && self.title == ENGINE.title;
-        text + if marked { IMPOSSIBLE } else { "" }
-    }
+fn text(column: &Column, row: &BenchRow) -> String {
+    (column.text)(row).unwrap_or_else(|| NONE.to_owned())
 }
 
 fn time(seconds: f64) -> String {
     number::time(Duration::from_secs_f64(seconds))
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
 }
 
 fn gigabytes(bytes: f64) -> String {
@@ -267,6 +243,9 @@ fn gigabytes(bytes: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use fall_line::bench::EpochTimes;
+    use fall_line::engine::Storage;
+
     use super::*;
 
     #[test]
@@ -276,11 +255,27 @@ mod tests {
         row.engine = Contestant::GpuBatched;
         row.adapter = Some(0);
         row.software = true;
+        row.storage = Storage::F16;
+        for (high, spread) in [(0.1251, "± 901 %"), (1.25, "± 99 ×")] {
+            row.epoch_seconds = Some(EpochTimes {
+                rounds: Figure {
+                    low: 0.0125,
+                    median: 0.0125,
+                    high,
+                },
+                ..EpochTimes::default()
+            });
+            let text = line(&EPOCHS, false, &row);
+            assert!(
+                text.chars().count() <= 80 && text.contains(spread),
+                "{text}"
+            );
+        }
         let fits = |text: &str| text.chars().count() <= 80;
         assert!(fits(&titles(&EPOCHS, false)));
         let text = line(&EPOCHS, false, &row);
         assert!(
-            fits(&text) && text.contains("gpu-batched 0 (software)"),
+            fits(&text) && text.contains("gpu-batched 0 f16 (software)"),
             "{text}"
         );
         assert!(!fits(&line(&EPOCHS, true, &row)));
@@ -290,6 +285,7 @@ mod tests {
         // Only a figure that can't be true is marked.
         assert!(!text.contains('!'));
         row.impossible = Some("it is".to_owned());
-        assert!(line(&EPOCHS, false, &row).contains("(software) !"));
+        let text = line(&EPOCHS, false, &row);
+        assert!(fits(&text) && text.ends_with(" % !"), "{text}");
     }
 }
