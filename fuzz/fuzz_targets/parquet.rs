@@ -1,5 +1,5 @@
 #![no_main]
 
-use fall_line_fuzz::{checks, with_file};
+use fall_line_fuzz::{checks::PARQUET, samples};
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| with_file(bytes, checks::table));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| samples(PARQUET, bytes));

@@ -18,6 +18,12 @@ thread_local! {
 
 static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
+/// Reads a file of samples of a kind. Its length chooses the way.
+pub fn samples(kind: checks::Frame, bytes: &[u8]) {
+    let bytes = checks::framed(kind, bytes.to_vec());
+    with_file(&bytes, checks::READINGS[bytes.len() % checks::READINGS.len()]);
+}
+
 /// Calls `check` with the path of a file that holds these bytes. Aborts if it panics.
 ///
 /// The fuzzer's own hook aborts at every panic, and the reader of Parquet files turns those of its decoders into errors.

@@ -14,7 +14,7 @@ use fall_line::table::{self, Request};
 const BLOCKS: u64 = 4;
 
 /// Checks an error: it is one line, and of input or data.
-fn told(error: &Error) {
+fn check_error(error: &Error) {
     let text = error.to_string();
     assert!(!text.is_empty() && !text.contains('\n'), "{text:?}");
     assert!(matches!(error.exit_code(), 1..=3), "{error:?}");
@@ -24,13 +24,13 @@ fn told(error: &Error) {
 fn samples(path: &Path, request: &Request) {
     let opened = match table::open(path, request, &|_| {}) {
         Ok(opened) => opened,
-        Err(error) => return told(&error),
+        Err(error) => return check_error(&error),
     };
     let samples = opened.samples();
     let mut block = Block::default();
     for index in 0..samples.div_ceil(BLOCK as u64).min(BLOCKS) {
         if let Err(error) = opened.read(index, &mut block) {
-            return told(&error);
+            return check_error(&error);
         }
         let expected = positions(index, samples);
         let expected = (expected.end - expected.start) as usize;
@@ -50,7 +50,7 @@ fn rows(path: &Path, request: &Request, typed: bool) {
         let written = table.write(&rows.columns);
         written.map_err(|error| Error::Data(error.to_string()))
     });
-    let _ = read.map_err(|error| told(&error));
+    let _ = read.map_err(|error| check_error(&error));
 }
 
 /// The ways in which the program reads a file of samples. The last one contradicts what would be detected of a text.
@@ -93,6 +93,24 @@ fn contrary() -> Request<'static> {
     }
 }
 
+/// The first and last bytes of a kind of file.
+pub type Frame = (&'static [u8], &'static [u8]);
+
+/// A file of any kind.
+pub const ANY: Frame = (b"", b"");
+/// A byte of a text may not follow Parquet's letters.
+pub const PARQUET: Frame = (b"PAR1\x15", b"PAR1");
+pub const NPY: Frame = (b"\x93NUMPY", b"");
+
+/// Sets the first and last bytes of a file. Without them it would be taken for a text.
+pub fn framed((first, last): Frame, mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.resize(bytes.len().max(first.len() + last.len()), 0);
+    let end = bytes.len() - last.len();
+    bytes[..first.len()].copy_from_slice(first);
+    bytes[end..].copy_from_slice(last);
+    bytes
+}
+
 /// Reads a file of samples in all ways.
 pub fn table(path: &Path) {
     for read in READINGS {
@@ -109,11 +127,11 @@ pub fn model(path: &Path) {
             assert_eq!(again, saved);
             assert!(saved.line().w.is_finite());
         }
-        Err(error) => told(&error),
+        Err(error) => check_error(&error),
     }
 }
 
 /// Reads a checkpoint.
 pub fn checkpoint(path: &Path) {
-    let _ = Checkpoint::read(path).map_err(|error| told(&error));
+    let _ = Checkpoint::read(path).map_err(|error| check_error(&error));
 }
