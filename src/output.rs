@@ -88,7 +88,7 @@ pub fn cannot_print(source: io::Error) -> Error {
 
 /// Writes one line to stderr. A reader who is gone is no reason to stop.
 pub fn notice(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{}", told(text));
+    let _ = writeln!(io::stderr(), "{}", message(text));
 }
 
 /// Writes a warning to stderr, on one line.
@@ -110,12 +110,12 @@ fn labelled(style: Style, label: &str, text: impl Display) {
     let _ = writeln!(
         anstream::stderr(),
         "{style}{label}:{style:#} {}",
-        told(text)
+        message(text)
     );
 }
 
 /// Returns a message as one line of bounded length: a name in it may be as long as a file.
-fn told(text: impl Display) -> String {
+fn message(text: impl Display) -> String {
     shortened(printable(&text.to_string()), 4000)
 }
 

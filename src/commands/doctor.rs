@@ -36,7 +36,7 @@ struct Examined {
     checks: Vec<Finding>,
 }
 
-/// An API whose adapters can't be listed.
+/// An API whose adapters can't be listed, or that crashes after that.
 #[derive(Serialize)]
 struct FailedBackend {
     backend: &'static str,
@@ -62,16 +62,12 @@ pub fn doctor(args: &Doctor) -> Result<ExitCode, Error> {
         match adapter::find(&infos, wanted) {
             Ok(at) => {
                 listed = vec![listed.swap_remove(at)];
-                // It is none of theirs.
-                failed_backends.clear();
+                failed_backends.retain(|failed| failed.backend == listed[0].listed.info.backend);
             }
             Err(not_found) if failed_backends.is_empty() => return Err(not_found),
             // It may be one of theirs.
             Err(_) => listed.clear(),
         }
-    }
-    if listed.is_empty() && failed_backends.is_empty() {
-        return Err(adapter::none());
     }
     let adapters = listed
         .into_iter()
@@ -90,7 +86,7 @@ pub fn doctor(args: &Doctor) -> Result<ExitCode, Error> {
     }
     match problem {
         None => Ok(ExitCode::SUCCESS),
-        Some(problem) => Err(Error::Failed(problem)),
+        Some(problem) => Err(problem),
     }
 }
 
@@ -103,13 +99,12 @@ fn list(timeout: Duration) -> Result<(Vec<Found>, Vec<FailedBackend>), Error> {
     let (mut all, mut failed) = (Vec::new(), Vec::new());
     for (backend, child) in children {
         let (listed, problem) = child.wait::<Listed>(timeout)?;
-        match problem {
-            None => all.extend(listed.into_iter().map(|listed| Found {
-                of_backend: listed.info.index,
-                listed,
-            })),
-            Some(problem) => failed.push(FailedBackend { backend, problem }),
-        }
+        // A driver may list its adapters, and crash at the exit.
+        all.extend(listed.into_iter().map(|listed| Found {
+            of_backend: listed.info.index,
+            listed,
+        }));
+        failed.extend(problem.map(|problem| FailedBackend { backend, problem }));
     }
     all.sort_by_key(|Found { listed, .. }| adapter::order(listed.info.kind, &listed.info.backend));
     for (index, found) in all.iter_mut().enumerate() {
@@ -154,12 +149,15 @@ fn examine(found: Found, timeout: Duration) -> Result<Examined, Error> {
     })
 }
 
-/// Returns the error's text if an adapter failed, or none of the required kind is there.
+/// Returns the error if an adapter failed, there is none, or none of the required kind.
 fn problem(
     adapters: &[Examined],
     failed_backends: &[FailedBackend],
     required: Option<Required>,
-) -> Option<String> {
+) -> Option<Error> {
+    if adapters.is_empty() && failed_backends.is_empty() {
+        return Some(adapter::none());
+    }
     let failed: Vec<String> = adapters
         .iter()
         .filter(|adapter| !adapter.passed)
@@ -171,10 +169,10 @@ fn problem(
         )
         .collect();
     if !failed.is_empty() {
-        return Some(format!(
+        return Some(Error::Failed(format!(
             "checks failed on {}; use another adapter or driver",
             failed.join(", ")
-        ));
+        )));
     }
     let (software, kind) = match required? {
         Required::Hardware => (false, "hardware"),
@@ -185,6 +183,8 @@ fn problem(
         .any(|adapter| adapter.listed.info.software == software);
     (!there).then(|| {
         let checked = counted(adapters.len() as u64, "adapter");
-        format!("{checked} passed, but there is no {kind} adapter among them, which was required")
+        Error::Failed(format!(
+            "{checked} passed, but there is no {kind} adapter among them, which was required"
+        ))
     })
 }

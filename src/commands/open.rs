@@ -34,14 +34,14 @@ pub fn open_files(
     drop(reading);
     if !quiet {
         let samples = file.source.samples();
-        told(&file.source.title(), &file.notes);
+        tell_notes(&file.source.title(), &file.notes);
         output::tell_skipped("left out", &file.skipped, samples);
     }
     Ok(file)
 }
 
 /// Says what is not usual in files.
-pub fn told(title: &str, notes: &[String]) {
+pub fn tell_notes(title: &str, notes: &[String]) {
     if !notes.is_empty() {
         output::notice(format!("{title}: {}", notes.join("; ")));
     }

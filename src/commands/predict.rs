@@ -18,7 +18,7 @@ use serde::Serialize;
 use self::at::at;
 use self::beside::Predictions;
 use self::line::Line;
-use super::open::{files_of, read_whole, told};
+use super::open::{files_of, read_whole, tell_notes};
 use super::set_threads;
 use crate::cli::{Format, Predict};
 use crate::output;
@@ -132,7 +132,7 @@ fn summarize(
     read: &ReadText,
 ) -> Result<ExitCode, Error> {
     if !args.quiet {
-        told(&read.title, &read.notes);
+        tell_notes(&read.title, &read.notes);
         output::tell_skipped("no prediction for", &read.skipped, predictions.rows);
     }
     if predictions.overflowed > 0 {

@@ -11,7 +11,7 @@ use fall_line::error::Error;
 use fall_line::fit::{Checkpoint, Fit, Loaded, Outcome, Prepared};
 use fall_line::saved;
 use fall_line::table::rows::Skipped;
-use fall_line::train::{Ended, Trained};
+use fall_line::train::{Ended, Epoch, Trained};
 
 use self::log::Log;
 use self::terminal::Terminal;
@@ -166,9 +166,8 @@ fn conclude(
     trained: Result<Trained, Error>,
     interrupts: &Interrupts,
 ) -> Result<ExitCode, Error> {
-    let epochs = loaded.history().to_vec();
     let history = args.output.history.as_deref();
-    let history = history.map(|path| history::write(path, &epochs).map(|()| path));
+    let history = history.map(|path| history::write(path, loaded.history()).map(|()| path));
     let mut written: Vec<Result<&Path, Error>> = history.into_iter().collect();
     let surface = if args.panels().contains(&Panel::Surface) {
         let surface = loaded.surface(args.output.surface == SurfaceSamples::Exact);
@@ -181,12 +180,12 @@ fn conclude(
         None
     };
     let headline = job.headline(&loaded);
-    let draw = |ended: Result<&Outcome, &Error>| {
+    let draw = |epochs: &[Epoch], ended: Result<&Outcome, &Error>| {
         let run = plot::Run {
             name: "",
             source: job.prepared.source(),
             setup: job.prepared.setup(),
-            epochs: &epochs,
+            epochs,
             outcome: ended.ok(),
             surface: surface.as_ref(),
         };
@@ -202,12 +201,12 @@ fn conclude(
         plot.into_iter().chain(page)
     };
     if let Err(error) = &trained {
-        written.extend(draw(Err(error)));
+        written.extend(draw(loaded.history(), Err(error)));
     }
     let ended = trained.and_then(|trained| {
         let mut outcome = loaded.conclude(&trained);
         outcome.load += job.opening;
-        written.extend(draw(Ok(&outcome)));
+        written.extend(draw(&outcome.history, Ok(&outcome)));
         let checkpoint = args.checkpoints.checkpoint.as_deref();
         if outcome.errors.is_empty() {
             written.extend(checkpoint.map(Ok));

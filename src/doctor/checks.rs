@@ -158,10 +158,10 @@ impl<'a> Probe<'a> {
                     return Ok(Verdict::Wrong(format!(
                         "epoch {number} of {}: {}, to w {}, b {} on the device; {}, to w {}, b {} by the host",
                         counted(samples.into(), "sample"),
-                        told(step.sums),
+                        in_words(step.sums),
                         step.model.w,
                         step.model.b,
-                        told(epoch[0].sums),
+                        in_words(epoch[0].sums),
                         model.w,
                         model.b
                     )));
@@ -341,14 +341,14 @@ fn differs(engine: &mut GpuEngine, samples: u32, right: Sums) -> Result<Option<V
         Verdict::Wrong(format!(
             "{}: {}; right is {}",
             counted(samples.into(), "sample"),
-            told(sums),
-            told(right)
+            in_words(sums),
+            in_words(right)
         ))
     }))
 }
 
 /// Returns sums in words.
-fn told(Sums { loss, dw, db }: Sums) -> String {
+fn in_words(Sums { loss, dw, db }: Sums) -> String {
     format!("loss {loss}, dw {dw}, db {db}")
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -163,9 +163,13 @@ pub(super) struct Checkpoints {
     unwritten: Option<Walk>,
     /// Whether this run has written the file.
     is_ours: bool,
-    /// When the last checkpoint was written.
+    /// When the last checkpoint was written, and how long that took.
     at: Instant,
+    took: Duration,
 }
+
+/// Checkpoints by time take about one part in so many of a run, however long its history is.
+const SHARE: u32 = 20;
 
 impl Checkpoints {
     pub fn new(
@@ -185,6 +189,7 @@ impl Checkpoints {
             unwritten: Some(from.clone()),
             is_ours: false,
             at: Instant::now(),
+            took: Duration::ZERO,
         }
     }
 
@@ -201,7 +206,7 @@ impl Checkpoints {
             Every::Epochs(epochs) => {
                 walk.epochs() / epochs > (walk.epochs() - self.sync_every) / epochs
             }
-            Every::Time(time) => self.at.elapsed() >= time,
+            Every::Time(time) => self.at.elapsed() >= time.max(SHARE * self.took),
         };
         if due { self.finish(history) } else { Ok(()) }
     }
@@ -211,10 +216,18 @@ impl Checkpoints {
     /// # Errors
     /// [`Error::Io`] if it can't be written.
     pub fn finish(&mut self, history: &[Epoch]) -> Result<(), Error> {
+        let start = Instant::now();
+        let written = self.write(history);
+        // What can't be written is not tried again at once.
+        self.at = Instant::now();
+        self.took = start.elapsed();
+        written
+    }
+
+    fn write(&mut self, history: &[Epoch]) -> Result<(), Error> {
         let (Some(path), Some(walk)) = (&self.path, &self.unwritten) else {
             return Ok(());
         };
-        self.at = Instant::now();
         let content = Content {
             fingerprint: self.fingerprint.clone(),
             tuning: self.tuning,
@@ -262,5 +275,63 @@ impl Write for Checksum {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+    use crate::train::{Config, Descent};
+
+    fn checkpoints(path: &Path, every: Every) -> (Checkpoints, Walk) {
+        let walk = Walk::new(&Config {
+            epochs: 10,
+            start: Model { w: 0.1, b: -2.5 },
+            sync_every: 1,
+            descent: Descent::CuttingPlane {
+                reach: Model::both(4.0),
+                tolerance: Model::both(1e-6),
+                exact: false,
+            },
+            stop: None,
+        });
+        let fingerprint = Fingerprint::new([("loss", Value::from("mae"))]);
+        let path = Some(path.to_owned());
+        let checkpoints = Checkpoints::new(path, every, 1, &walk, fingerprint, None);
+        (checkpoints, walk)
+    }
+
+    #[test]
+    fn damage_of_any_byte_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.json");
+        checkpoints(&path, Every::Epochs(1)).0.finish(&[]).unwrap();
+        let good = std::fs::read(&path).unwrap();
+        let content = Checkpoint::read(&path).unwrap().content;
+        assert!(good.len() > 200);
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            std::fs::write(&path, bad).unwrap();
+            // A space is a space in two ways, and the last digit of a number may stand for the same one.
+            if let Ok(read) = Checkpoint::read(&path) {
+                let [read, content] = [&read.content, &content].map(|it| checksum(it).unwrap());
+                assert_eq!(read, content, "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn writing_by_time_waits_for_many_times_what_it_took() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.json");
+        let (mut checkpoints, walk) = checkpoints(&path, Every::Time(Duration::ZERO));
+        checkpoints.took = Duration::from_secs(3600);
+        checkpoints.tell(&walk, &[]).unwrap();
+        assert!(!path.exists());
+        checkpoints.took = Duration::ZERO;
+        checkpoints.tell(&walk, &[]).unwrap();
+        assert!(path.exists());
     }
 }

@@ -232,6 +232,45 @@ fn a_robust_start_of_samples_on_a_line_is_that_line() {
     assert_eq!((line, scale), (Model { w: 0.0, b: 0.1 }, 0.0));
 }
 
+/// The samples are the same in each unit, and their line is the least squares line of 3 - 2x with a wave on it.
+#[test]
+fn a_robust_start_does_not_depend_on_the_unit_of_x() {
+    let start = |unit: f64| {
+        let x: Vec<f64> = (0..500).map(|i| f64::from(i) / 250.0 - 1.0).collect();
+        let y: Vec<f64> = x.iter().map(|x| 3.0 - 2.0 * x + (9.0 * x).sin()).collect();
+        let x: Vec<f64> = x.iter().map(|x| unit * x).collect();
+        RobustStart::new(&Samples::new(&x, &y), Loss::Mae).unwrap()
+    };
+    let known = start(1.0);
+    assert!((known.line.b - 3.0).abs() < 0.2, "{known:?}");
+    for unit in [1e-12, 1e12] {
+        let found = start(unit);
+        for (found, known) in [
+            (found.line.w * unit, known.line.w),
+            (found.line.b, known.line.b),
+            (found.scale, known.scale),
+        ] {
+            // The tolerance of the fit is 2^-20 of the residuals.
+            assert!((found - known).abs() < 1e-5, "{unit}: {found} {known}");
+        }
+    }
+}
+
+/// y is 1 for three samples of five and -1 for the others, at any x. The mean is 0.2, so that residuals are -0.8 and 1.2: most
+/// are at their median, from which the distance is 0.
+#[test]
+fn the_scale_of_residuals_is_at_least_a_64th_of_the_median_residual() {
+    let x: Vec<f64> = (0..1000).map(|i| f64::from(i / 5)).collect();
+    let y: Vec<f64> = (0..1000).map(|i| [1.0, -1.0][i % 5 / 3]).collect();
+    let RobustStart { line, scale, .. } =
+        RobustStart::new(&Samples::new(&x, &y), Loss::Mse).unwrap();
+    assert!(
+        line.w.abs() < 1e-6 && (line.b - 0.2).abs() < 1e-5,
+        "{line:?}"
+    );
+    assert!((scale / (0.8 / 64.0) - 1.0).abs() < 1e-4, "{scale}");
+}
+
 /// The unit of y and the loss decide which y f32 can hold.
 #[test]
 fn sizes_beyond_f32_are_refused() {

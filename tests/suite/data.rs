@@ -2,6 +2,7 @@
 
 use crate::common;
 use common::{all, recipe, synthetic};
+use fall_line::data::statistics::ColumnStats;
 use fall_line::data::synthetic::{ChaCha, Recipe, start};
 use fall_line::data::{BLOCK, Block, Source};
 
@@ -116,4 +117,31 @@ fn recipes_that_cannot_be_followed_are_refused() {
         let error = ChaCha::new(bad).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{text}: {error:?}");
     }
+}
+
+/// At 1e9 the steps of f32 are 64 wide, and at 2^60 those of f64 are 256 wide.
+#[test]
+fn a_range_of_fewer_than_4096_steps_is_coarse() {
+    let column = |least: f64, greatest: f64| ColumnStats {
+        least,
+        greatest,
+        ..ColumnStats::default()
+    };
+    for (least, steps, coarse) in [
+        (1e9 - 64.0 * 4095.0, 64.0, true),
+        (1e9 - 64.0 * 4096.0, 64.0, false),
+        (1e9, 64.0, false),
+    ] {
+        let found = column(least, 1e9).coarse_in_f32();
+        assert_eq!(found, coarse.then_some(steps), "{least}");
+        let found = column(-1e9, -least).coarse_in_f32();
+        assert_eq!(found, coarse.then_some(steps), "-{least}");
+    }
+    let large = 2.0_f64.powi(60);
+    // Below 2^60 the steps are half as wide.
+    let found = column(large - 1000.0, large).coarse_in_f64();
+    assert_eq!(found, Some(128.0));
+    assert_eq!(column(0.0, large).coarse_in_f64(), None);
+    // Beyond f32 there are no steps.
+    assert_eq!(column(1e39, 1.001e39).coarse_in_f32(), None);
 }

@@ -110,6 +110,19 @@ fn an_adapter_that_is_not_there_is_an_error() {
         error.contains("no adapter matches \"nothing-like-it\""),
         "{error}"
     );
+    // A program that reads JSON gets a report, also of no adapter at all.
+    let output = fall_line()
+        .args(["doctor", "--format", "json"])
+        .env("WGPU_BACKEND", "vulkan")
+        .env("VK_DRIVER_FILES", "/nonexistent")
+        .env("VK_ICD_FILENAMES", "/nonexistent")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("no GPU adapter found"));
+    let none = report(&output);
+    assert_eq!(none["passed"], false);
+    assert_eq!(none["adapters"], Value::Array(vec![]));
     let error = refused(2, "doctor --timeout 0s");
     assert!(error.contains("must be above 0"), "{error}");
 }
@@ -320,6 +333,22 @@ mod faulty {
         );
     }
 
+    /// The listing is whole by then, and the adapter is examined.
+    #[test]
+    fn a_driver_that_crashes_at_the_end_of_its_listing_fails_and_loses_no_adapter() {
+        for adapter in ["vulkan", "0"] {
+            let output = doctor(
+                "crash",
+                "vkDestroyInstance",
+                &format!("--adapter {adapter}"),
+            );
+            assert_failed(&output, "adapter 0, vulkan");
+            let adapter = only_adapter(&output);
+            assert_eq!(outcomes(&adapter).len(), CHECKS.len());
+            assert!(adapter["problem"].as_str().unwrap().contains("signal: 6"));
+        }
+    }
+
     #[test]
     fn a_driver_that_hangs_while_it_is_listed_is_ended() {
         let output = doctor("hang", "vkCreateInstance", "--adapter vulkan --timeout 1s");
@@ -330,7 +359,7 @@ mod faulty {
 
     /// Also where it is only listed or opened, and where the shaders are compiled.
     #[test]
-    fn training_ends_with_a_driver_that_hangs_or_crashes() {
+    fn training_ends_with_a_driver_that_hangs_crashes_or_does_nothing() {
         for (fault, function, part) in [
             (
                 "hang",
@@ -342,6 +371,7 @@ mod faulty {
             ("hang", "vkQueueSubmit", "does not answer"),
             ("crash", "vkCreateInstance", "the program crashed"),
             ("crash", "vkQueueSubmit", "the program crashed"),
+            ("nothing", "vkCmdDispatch", "wrong sums"),
         ] {
             let output = command(fault, function)
                 .env("WGPU_BACKEND", "vulkan")

@@ -97,7 +97,7 @@ fn a_device_that_is_lost_again_ends_the_run_with_a_checkpoint() {
             checkpoint.display()
         ));
         assert_eq!(bits(&on), bits(&json(&format!("{args} --format json"))));
-        assert!(on["epochs_before"].as_u64().is_some_and(|n| n > 0) || on["epochs"] == 40);
+        assert!(on["epochs_before"].as_u64().is_some_and(|n| n > 0), "{on}");
     }
 }
 

@@ -59,7 +59,9 @@ fn a_run_that_goes_on_ends_in_the_same_bits() {
 #[test]
 fn a_run_that_was_killed_goes_on() {
     let folder = TempDir::new().unwrap();
-    let args = "train --engine cpu --samples 1e6 --epochs 400 --threads 1";
+    let args = "train --engine cpu --samples 1e6 --threads 1";
+    // More than the run has time for.
+    let endless = &format!("{args} --epochs 1e6");
     // How far the checkpoint was when the run was killed after so many epochs.
     let killed = |args: &str, every: &str, after: u64| {
         let checkpoint = folder.path().join(every);
@@ -79,19 +81,19 @@ fn a_run_that_was_killed_goes_on() {
         let written: Value = serde_json::from_str(&text).unwrap();
         written["content"]["walk"]["epochs"].as_u64()
     };
-    let reached = killed(args, "100", 150).unwrap();
-    assert!([100, 200, 300].contains(&reached), "{reached}");
-    let soon = killed(args, "1ms", 300).unwrap();
-    assert!((1..400).contains(&soon), "{soon}");
-    assert_eq!(killed(args, "1h", 20), None);
+    let reached = killed(endless, "100", 150).unwrap();
+    assert!(reached >= 100 && reached.is_multiple_of(100), "{reached}");
+    assert!(killed(endless, "1ms", 300).is_some_and(|soon| soon >= 1));
+    assert_eq!(killed(endless, "1h", 20), None);
     // Batches are written whole, after the one in which it was due.
     let batches = "train --engine gpu --samples 1000 --epochs 1e6 --sync-every 100";
-    let reached = killed(batches, "101", 350).unwrap();
+    let in_batches = killed(batches, "101", 350).unwrap();
     assert!(
-        (200..10_100).contains(&reached) && reached.is_multiple_of(100),
-        "{reached}"
+        in_batches >= 200 && in_batches.is_multiple_of(100),
+        "{in_batches}"
     );
     // With more threads: sums are the same.
+    let args = format!("{args} --epochs {}", reached + 50);
     let on = args.replace("--threads 1", "--threads 3");
     let on = json(&format!(
         "{on} --format json --resume {}",
@@ -111,7 +113,7 @@ fn what_can_not_be_written_in_the_end_is_an_error() {
         let (here, gone) = (folder.path().join("here"), folder.path().join("gone"));
         fs::create_dir(&here).unwrap();
         let mut child = fall_line()
-            .args("train --engine cpu --samples 1e6 --epochs 300 --log-every 1".split(' '))
+            .args("train --engine cpu --samples 1e6 --epochs 3000 --log-every 1".split(' '))
             .args(flags.split(' '))
             .arg(here.join("c.json"))
             .stdout(Stdio::piped())

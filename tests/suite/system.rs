@@ -4,13 +4,16 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::program::{bits, engines, fall_line, json, ran, refused, run, stderr, stdout};
+use crate::common::program::{
+    bits, engines, fall_line, interrupt, json, ran, refused, run, stderr, stdout,
+};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fall-line");
 
@@ -153,19 +156,26 @@ fn a_pipe_without_a_writer_is_told() {
             .unwrap()
             .success()
     );
-    let mut child = fall_line()
-        .args(["train", "--engine", "cpu"])
-        .arg(&pipe)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let told = lines.next().unwrap().unwrap();
-    assert!(
-        told.starts_with("waiting for data from ") && told.contains("pipe"),
-        "{told}"
-    );
+    let waiting = || {
+        let mut child = fall_line()
+            .args(["train", "--engine", "cpu"])
+            .arg(&pipe)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let told = lines.next().unwrap().unwrap();
+        assert!(
+            told.starts_with("waiting for data from ") && told.contains("pipe"),
+            "{told}"
+        );
+        child
+    };
+    let mut interrupted = waiting();
+    interrupt(&interrupted);
+    assert_eq!(interrupted.wait().unwrap().signal(), Some(2));
+    let child = waiting();
     let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
     writer.write_all(b"x,y\n1,2\n2,4\n3,7\n").unwrap();
     drop(writer);
@@ -586,6 +596,7 @@ fn every_promise_names_a_test_that_is_there() {
         "tests",
         "src/engine/gpu",
         "src/engine/gpu/draw",
+        "src/bench",
     ];
     let sources: Vec<String> = sources
         .iter()

@@ -77,20 +77,26 @@ pub fn compare(
             ControlFlow::Continue(())
         });
         terminal.end_phase();
-        let epochs = loaded.history().to_vec();
         let surface = match args.panels().contains(&Panel::Surface) && trained.is_ok() {
             true => loaded.surface(args.output.surface == SurfaceSamples::Exact)?,
             false => None,
         };
         terminal.end_phase();
-        let mut ended = trained.map(|trained| loaded.conclude(&trained));
+        let file = run.output.history.as_deref();
+        written.extend(file.map(|path| history::write(path, loaded.history()).map(|()| path)));
+        let (mut ended, epochs) = match trained {
+            Ok(trained) => {
+                let mut outcome = loaded.conclude(&trained);
+                let epochs = std::mem::take(&mut outcome.history);
+                (Ok(outcome), epochs)
+            }
+            Err(error) => (Err(error), loaded.history().to_vec()),
+        };
         // Without its engine, another run would end alike.
         let goes_on = !matches!(&ended, Err(error) if error.exit_code() < 5);
         if let Ok(outcome) = &mut ended {
             written.extend(outcome.errors.drain(..).map(Err));
         }
-        let file = run.output.history.as_deref();
-        written.extend(file.map(|path| history::write(path, &epochs).map(|()| path)));
         if let (Ok(outcome), Some(path)) = (&ended, run.output.save.as_deref()) {
             written.push(saved::write(path, &outcome.saved()).map(|()| path));
         }
