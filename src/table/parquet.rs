@@ -20,6 +20,7 @@ use super::whole::Whole;
 use crate::data::{Block, Time, positions};
 use crate::error::{Error, Row, RowError};
 
+mod claims;
 mod copy;
 mod numbers;
 mod pages;

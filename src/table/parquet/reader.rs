@@ -10,6 +10,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::claims::CheckedPages;
 use super::numbers::{self, Numbers};
 use super::pages::{Chunk, Failure, guarded};
 use crate::table::shared::SharedFile;
@@ -91,6 +92,7 @@ impl RowGroups for GroupPages<'_> {
         let metadata = self.group.column(column);
         let chunk = Chunk::new(self.file.clone(), metadata, self.failure.clone());
         let pages = SerializedPageReader::new(chunk.into(), metadata, self.num_rows(), None)?;
+        let pages = CheckedPages::new(pages, metadata.column_descr());
         Ok(Box::new(OnePageReader(Some(Box::new(pages)))))
     }
 

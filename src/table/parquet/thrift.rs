@@ -43,6 +43,16 @@ pub fn measure(bytes: &[u8], known: Fields) -> Result<Struct, Fault> {
     })
 }
 
+/// Returns the first integers, which have no sign and seven bits a byte, the lowest first.
+pub fn integers<const COUNT: usize>(bytes: &[u8]) -> Option<[u64; COUNT]> {
+    let mut rest = Rest(bytes);
+    let mut integers = [0; COUNT];
+    for integer in &mut integers {
+        *integer = rest.unsigned().ok()?;
+    }
+    Some(integers)
+}
+
 /// The bytes that are still to be read.
 struct Rest<'a>(&'a [u8]);
 
