@@ -114,7 +114,8 @@ impl Chunk {
             match thrift::measure(&bytes, PAGE) {
                 Ok(found) => {
                     bytes.truncate(found.length);
-                    let header = PageHeader::new(bytes.into(), &found.fields);
+                    let header = PageHeader::new(bytes.into(), &found.fields)
+                        .ok_or_else(|| damaged("a page's header is invalid"))?;
                     header.check(self)?;
                     return Ok(header);
                 }
@@ -127,17 +128,19 @@ impl Chunk {
 }
 
 impl PageHeader {
-    fn new(bytes: Bytes, fields: &[(i64, i64)]) -> Self {
+    /// Returns `None` for sizes that are negative or beyond 32 bits: the parquet crate takes their lowest 32.
+    fn new(bytes: Bytes, fields: &[(i64, i64)]) -> Option<Self> {
         let size = |wanted| {
             let field = fields.iter().rfind(|(field, _)| *field == wanted);
-            field.map_or(0, |(_, value)| u64::try_from(*value).unwrap_or(0))
+            let size = i32::try_from(field.map_or(0, |(_, value)| *value)).ok()?;
+            u64::try_from(size).ok()
         };
-        PageHeader {
+        Some(PageHeader {
             bytes,
             is_dictionary: fields.iter().any(|(field, _)| *field == 7),
-            unpacked: size(2),
-            packed: size(3),
-        }
+            unpacked: size(2)?,
+            packed: size(3)?,
+        })
     }
 
     /// Returns the bytes in memory while the page is loaded; a dictionary stands there a second time, decoded.
