@@ -51,7 +51,7 @@ pub struct Saved {
     pub errors: Option<Uncertainty>,
     /// Epochs that it took.
     pub epochs: u64,
-    /// `true` if nothing improved any more; `None` if the run was to take all its epochs.
+    /// `true` if nothing improved any more, `false` if it was interrupted before; `None` if the run was to take all its epochs.
     pub converged: Option<bool>,
 }
 

@@ -31,6 +31,10 @@ mod table;
 pub fn bench(args: Bench) -> Result<ExitCode, Error> {
     let args = args.with_suite();
     export::check_files(&args.files)?;
+    if let Some(path) = &args.files.export_json {
+        let earlier = args.files.compare.as_deref();
+        output::refuse_to_replace("--export-json", path, "the run of --compare", earlier)?;
+    }
     let plan = plan(&args)?;
     let settings = Settings::new(&args, &plan);
     let past = args

@@ -32,6 +32,13 @@ mod line;
 /// Writes the rows of files with a prediction for each, and a summary.
 pub fn predict(args: &Predict) -> Result<ExitCode, Error> {
     let saved = Saved::read(&args.model)?;
+    if saved.converged == Some(false) {
+        output::warning(format_args!(
+            "the line of {} had not converged after {}",
+            args.model.display(),
+            counted(saved.epochs, "epoch")
+        ));
+    }
     let line = Line::new(&saved, args.interval)?;
     if !args.at.is_empty() {
         return at(args, &saved, &line);

@@ -236,7 +236,15 @@ fn finish(
         Format::Json => output::json::print(&json::Result::new(args, &job.skipped, outcome)),
     }?;
     if let Some(code) = interrupts.exit_code() {
-        output::notice(format!("interrupted after epoch {}", outcome.epochs));
+        let checkpoints = &args.checkpoints;
+        let lost = match &checkpoints.resume {
+            Some(path) if checkpoints.checkpoint.is_none() => format!(
+                "; {} stays as it was: without --checkpoint, this run writes none",
+                path.display()
+            ),
+            _ => String::new(),
+        };
+        output::notice(format!("interrupted after epoch {}{lost}", outcome.epochs));
         return Ok(code);
     }
     let mut warnings = warnings(outcome);

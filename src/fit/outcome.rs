@@ -97,7 +97,11 @@ impl Outcome {
             },
             errors: self.quality.uncertainty.ok(),
             epochs: self.epochs,
-            converged: self.converged,
+            // A run that was interrupted is not where it was to end.
+            converged: match self.ended {
+                Ended::BrokenOff => Some(false),
+                _ => self.converged,
+            },
         }
     }
 }

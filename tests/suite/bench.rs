@@ -340,7 +340,7 @@ fn every_engine_at_every_size_is_in_every_export() {
         );
     }
     for text in [&stdout, &markdown] {
-        let ran = format!("1e4 samples: {} ran", fastest(10_000));
+        let ran = format!("1e4 samples: {}", fastest(10_000));
         assert!(text.contains(&ran), "{text}");
         let compared = [" faster than ", "not compared with "];
         assert!(compared.iter().any(|part| text.contains(part)), "{text}");
@@ -469,6 +469,14 @@ fn a_comparison_names_what_got_slower_and_ends_with_8() {
     let (code, stdout, stderr) = compare("");
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.contains("  faster: cpu at 100: "), "{stdout}");
+
+    let same_file = format!("--export-json {}", at("old.json").display());
+    let (code, _, stderr) = compare(&same_file);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(
+        stderr.contains("would replace the run of --compare"),
+        "{stderr}"
+    );
 
     // Other work, other rows and other files are refused.
     for (flags, code, part) in [

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::program::{
-    bits, fall_line, json, logged_epochs, ran, reach, send, stderr, stdout,
+    bits, fall_line, json, logged_epochs, ran, reach, run, send, stderr, stdout,
 };
 
 /// Runs that are killed where the environment names no other number.
@@ -72,6 +72,19 @@ fn a_signal_ends_training_after_its_epoch_with_all_files() {
         assert_eq!(content["walk"]["epochs"], epochs);
         assert_eq!(content["history"].as_array().unwrap().len(), epochs);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "{text}");
+
+        // The line is not where it was to end, and a run that goes on writes the checkpoint only if it is asked to.
+        assert_eq!(read("save.json")["converged"], false);
+        let predicted = run(&format!("predict {} --at 1", at("save.json").display()));
+        let warning = format!("had not converged after {epochs} epochs");
+        assert!(stderr(&predicted).contains(&warning), "{predicted:?}");
+        let mut command = with_default_signals();
+        command.args(args.split(' ')).arg("--resume");
+        command.arg(at("checkpoint.json"));
+        let child = in_epoch(&mut command, epochs as u64 + 3);
+        send(&child, signal);
+        let text = stderr(&child.wait_with_output().unwrap());
+        assert!(text.contains("checkpoint.json stays as it was"), "{text}");
     }
 }
 

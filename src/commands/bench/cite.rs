@@ -33,7 +33,11 @@ pub fn sentence(document: &Document, json: &str) -> String {
             document.settings.loss_text,
             number::count(row.samples),
             named(document, &row.label()),
-            compared(document, row),
+            if row.is_sound() {
+                compared(document, row)
+            } else {
+                String::new()
+            },
             row.impossible
                 .as_ref()
                 .map(|why| format!(", a figure that can't be true ({why})"))

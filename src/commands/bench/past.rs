@@ -186,11 +186,14 @@ impl Past {
         let same = changes
             .iter()
             .filter(|one| one.doubt.is_none() && !one.is_slower() && !one.is_faster());
-        lines.push(format!(
-            "  {} of {} the same within both spreads",
-            same.count(),
-            counted(changes.len() as u64, "time")
-        ));
+        let compared = changes.iter().filter(|one| one.doubt.is_none()).count();
+        if compared > 0 {
+            lines.push(format!(
+                "  {} of {} the same within both spreads",
+                same.count(),
+                counted(compared as u64, "time")
+            ));
+        }
         lines
     }
 }

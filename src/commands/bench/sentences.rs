@@ -88,7 +88,12 @@ pub fn speedups(speedups: &[Speedup]) -> Vec<String> {
     let mut lines = Vec::new();
     for size in speedups.chunk_by(|a, b| a.samples == b.samples) {
         let (samples, faster) = (number::count(size[0].samples), &size[0].faster);
-        lines.push(format!("{samples} samples: {faster} ran"));
+        let ran = if size.iter().any(|one| one.ratio.is_some()) {
+            " ran"
+        } else {
+            ""
+        };
+        lines.push(format!("{samples} samples: {faster}{ran}"));
         lines.extend(size.iter().map(|one| match ratio(one) {
             Some(ratio) => format!("  {ratio:>12} times faster than {}", one.slower),
             None => {
