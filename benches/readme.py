@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-from summary import digits, duration, read
+from summary import digits, duration, plus_minus, read
 
 HERE = Path(__file__).resolve().parent
 PAGES = [HERE.parent / "README.md", HERE.parent / "docs" / "bench.md"]
@@ -93,8 +93,8 @@ def suite(report):
         times = row["epoch_seconds"]
         if not times:
             continue
-        spread = max(times["high"] - times["median"], times["median"] - times["low"]) / times["median"]
-        of_size = {row["samples"]: f"{duration(times['median'])} ± {spread:.0%}".replace("%", " %")}
+        spread = 100 * plus_minus(times) / times["median"]
+        of_size = {row["samples"]: f"{duration(times['median'])} ± {spread:.0f} %"}
         for engine in [label, row["also"]]:
             if engine:
                 engines.setdefault(engine, {}).update(of_size)

@@ -16,17 +16,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-
-def epoch(row):
-    times = row["epoch_seconds"]
-    return times["median"], max(times["high"] - times["median"], times["median"] - times["low"])
+sys.dont_write_bytecode = True
+from summary import plus_minus
 
 
 def times(report):
     return {
-        (row["samples"], row["engine"], row["adapter"]): (epoch(row), row["others"] or 0)
+        (row["samples"], row["engine"], row["adapter"]): (times["median"], plus_minus(times))
         for row in report["rows"]
-        if row["epoch_seconds"]
+        if (times := row["epoch_seconds"])
     }
 
 
@@ -56,14 +54,12 @@ def main():
         if not path.exists():
             sys.exit(f"{path} was not written: bench ended with exit code {codes[-1]}")
     reports = [json.loads(path.read_text()) for path in paths]
-    found = [times(report) for report in reports]
-    loads = [load for rows in found for _, load in rows.values()]
+    loads = [row["others"] or 0 for report in reports for row in report["rows"] if row["epoch_seconds"]]
     print(f"other programs took {min(loads):.0%} to {max(loads):.0%} of the cores, in the median")
     print(f"{statistics.median(loads):.0%}, at load averages of", end=" ")
     averages = [report["machine"]["load_average"] for report in reports]
     print(f"{min(averages):.1f} to {max(averages):.1f}")
-    epochs = [{key: figure for key, (figure, _) in rows.items()} for rows in found]
-    for what, figures in (("times", epochs), ("ratios", list(map(ratios, reports)))):
+    for what, figures in (("times", map(times, reports)), ("ratios", map(ratios, reports))):
         counts = [within(*pair) for pair in itertools.permutations(figures, 2)]
         inside, of = (sum(count) for count in zip(*counts))
         print(f"{what} within the ± of another run: {inside} of {of} ({inside / max(of, 1):.1%})")

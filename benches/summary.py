@@ -51,6 +51,11 @@ def read(path, schema):
     return report
 
 
+def plus_minus(figure):
+    """The distance of a figure's median to the further end of its range."""
+    return max(figure["high"] - figure["median"], figure["median"] - figure["low"])
+
+
 def table(header, rows):
     """Markdown that reads well as plain text too: numbers to the right, words to the left."""
     rows = [header] + [[str(cell) for cell in row] for row in rows]

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-use super::compare::VAGUE;
 use super::machine::is_busy;
 use super::{BenchRow, Contestant, EpochTimes, Figure};
 use crate::engine::Storage;
@@ -87,12 +86,11 @@ pub fn changes(
             now: row.epoch_seconds?.rounds,
             doubt: None,
         };
-        let is_vague = |figure: Figure| figure.plus_minus() > VAGUE * figure.median;
         change.doubt = if is_busy(past.others) || is_busy(row.others) {
             Some("other programs kept the cores busy")
         } else if past.impossible.is_some() || row.impossible.is_some() {
             Some("a time can't be true")
-        } else if (is_vague(change.before) || is_vague(change.now))
+        } else if (change.before.is_vague() || change.now.is_vague())
             && !(change.is_slower() || change.is_faster())
         {
             Some("± is more than half of a time")

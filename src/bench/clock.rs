@@ -85,6 +85,9 @@ impl Timed for Batched<'_> {
     }
 }
 
+/// A figure whose ± is above this share of it says nothing.
+const VAGUE: f64 = 0.5;
+
 /// A figure over all rounds: the median of the rounds' values, and the range that they cover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
@@ -119,6 +122,16 @@ impl Figure {
     /// Returns the distance of the median to the further end of the range.
     pub fn plus_minus(&self) -> f64 {
         (self.high - self.median).max(self.median - self.low)
+    }
+
+    /// Returns that distance as a share of the median.
+    pub fn spread(&self) -> f64 {
+        self.plus_minus() / self.median
+    }
+
+    /// Returns whether the range is so wide that the figure says nothing.
+    pub fn is_vague(&self) -> bool {
+        self.spread() > VAGUE
     }
 }
 

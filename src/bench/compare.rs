@@ -5,9 +5,6 @@ use serde::Serialize;
 use super::machine::is_busy;
 use super::{BenchRow, Contestant, Figure};
 
-/// A figure whose ± is above this share of it says nothing.
-pub(super) const VAGUE: f64 = 0.5;
-
 /// The speed of two engines at one size.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Speedup {
@@ -65,7 +62,7 @@ fn withheld(others: Option<f64>, ratio: Figure) -> Option<String> {
             100.0 * others
         ));
     }
-    (ratio.plus_minus() > VAGUE * ratio.median).then(|| {
+    ratio.is_vague().then(|| {
         format!(
             "from {:.1} to {:.1} within the rounds",
             ratio.low, ratio.high

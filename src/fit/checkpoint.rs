@@ -314,7 +314,7 @@ mod tests {
             let mut bad = good.clone();
             bad[at] ^= 1;
             std::fs::write(&path, bad).unwrap();
-            // A space is a space in two ways, and the last digit of a number may stand for the same one.
+            // Damage to the name of a part that is empty loses nothing.
             if let Ok(read) = Checkpoint::read(&path) {
                 let [read, content] = [&read.content, &content].map(|it| checksum(it).unwrap());
                 assert_eq!(read, content, "byte {at}");

@@ -123,7 +123,7 @@ pub fn short_share(share: f64) -> String {
 
 /// Returns a time in seconds with the range of its rounds: `12.3ms ± 5 %`, or `12.3ms ± 12 ×` from ten times the median on.
 pub fn ranged(figure: Figure) -> String {
-    let spread = figure.plus_minus() / figure.median;
+    let spread = figure.spread();
     let median = time(Duration::from_secs_f64(figure.median));
     if spread.is_nan() {
         return median;

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use fall_line::loss::Loss;
-use program::{fall_line, interrupt, logged, refused, run};
+use program::{fall_line, interrupt, logged, refused, run, without_adapters};
 use serde_json::Value;
 use sha2::Digest;
 use tempfile::TempDir;
@@ -649,14 +649,11 @@ fn wrong_calls_end_before_anything_runs() {
 #[test]
 fn without_an_adapter_the_cpu_engines_are_timed_and_a_notice_says_so() {
     let run = |args: &str| {
-        let mut command = fall_line();
-        command
+        without_adapters()
             .args(["bench", "--samples", "100", "--min-time", "0s"])
             .args(args.split_whitespace())
-            .env("WGPU_BACKEND", "vulkan")
-            .env("VK_DRIVER_FILES", "/nonexistent")
-            .env("VK_ICD_FILENAMES", "/nonexistent");
-        command.output().unwrap()
+            .output()
+            .unwrap()
     };
     let output = run("");
     assert_eq!(output.status.code(), Some(0));

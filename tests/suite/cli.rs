@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use fall_line::loss::Loss;
 use program::{
     engines, fall_line, interrupt, json, logged, logged_epochs, ran, reach, refused, run, stderr,
-    stdout,
+    stdout, without_adapters,
 };
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 use serde_json::Value;
@@ -630,11 +630,8 @@ fn adapters_are_chosen_by_index_and_by_part_of_the_name() {
 #[test]
 fn where_there_is_no_adapter_it_says_how_to_get_one() {
     for args in ["train --samples 10 --engine gpu", "adapters"] {
-        let output = fall_line()
+        let output = without_adapters()
             .args(args.split_whitespace())
-            .env("WGPU_BACKEND", "vulkan")
-            .env("VK_DRIVER_FILES", "/nonexistent")
-            .env("VK_ICD_FILENAMES", "/nonexistent")
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(4));

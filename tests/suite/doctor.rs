@@ -2,7 +2,9 @@
 
 use std::process::Output;
 
-use crate::common::program::{fall_line, json, ran, refused, run, stderr, stdout};
+use crate::common::program::{
+    fall_line, json, ran, refused, run, stderr, stdout, without_adapters,
+};
 use serde_json::Value;
 
 /// The checks, in their order.
@@ -111,11 +113,8 @@ fn an_adapter_that_is_not_there_is_an_error() {
         "{error}"
     );
     // A program that reads JSON gets a report, also of no adapter at all.
-    let output = fall_line()
+    let output = without_adapters()
         .args(["doctor", "--format", "json"])
-        .env("WGPU_BACKEND", "vulkan")
-        .env("VK_DRIVER_FILES", "/nonexistent")
-        .env("VK_ICD_FILENAMES", "/nonexistent")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(4));

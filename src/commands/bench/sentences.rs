@@ -176,7 +176,7 @@ pub fn vague(rows: &[BenchRow]) -> Option<String> {
         .iter()
         .filter(|row| {
             let rounds = row.epoch_seconds.map(|times| times.rounds);
-            rounds.is_some_and(|rounds| rounds.plus_minus() > NOTABLE * rounds.median)
+            rounds.is_some_and(|rounds| rounds.spread() > NOTABLE)
         })
         .map(|row| format!("{} at {}", row.label(), number::count(row.samples)))
         .collect();

@@ -13,6 +13,16 @@ pub fn fall_line() -> Command {
     program
 }
 
+/// The same where Vulkan, the only API, has no driver.
+pub fn without_adapters() -> Command {
+    let mut program = fall_line();
+    program
+        .env("WGPU_BACKEND", "vulkan")
+        .env("VK_DRIVER_FILES", "/nonexistent")
+        .env("VK_ICD_FILENAMES", "/nonexistent");
+    program
+}
+
 pub fn run(args: &str) -> Output {
     fall_line().args(args.split_whitespace()).output().unwrap()
 }
