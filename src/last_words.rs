@@ -65,6 +65,27 @@ fn granted(memory: *mut u8, size: usize) -> *mut u8 {
     memory
 }
 
+/// Lets the threads of a process with a limit on its address space share their pools of memory.
+///
+/// glibc gives each thread a pool that takes 64 MB of addresses, however little is in use. A software adapter starts many
+/// threads: its address space ran out at a limit of 1 GB, and two pools do with half of that. At worst glibc itself then ended
+/// the process, where a thread of a driver got no thread-local data.
+pub fn share_memory_pools() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if address_space().is_some() {
+        // SAFETY: sets a number of the allocator. No other thread runs yet.
+        unsafe { nix::libc::mallopt(nix::libc::M_ARENA_MAX, 2) };
+    }
+}
+
+/// Returns the limit on the address space in bytes, if there is one.
+#[cfg(unix)]
+fn address_space() -> Option<u64> {
+    use nix::sys::resource::{Resource, getrlimit};
+    let (limit, _) = getrlimit(Resource::RLIMIT_AS).ok()?;
+    (limit != nix::libc::RLIM_INFINITY).then_some(limit)
+}
+
 /// Ends with one line and exit code 4 if a driver crashes from now on, or does not come back.
 ///
 /// # Errors
@@ -92,18 +113,15 @@ pub fn watch_drivers() -> Result<(), Error> {
 
 #[cfg(unix)]
 fn listen_for_crashes() {
-    use nix::sys::resource::{Resource, getrlimit};
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
     // In tight address spaces LLVM, of which software adapters are made, aborts.
-    let limit = getrlimit(Resource::RLIMIT_AS).map_or(u64::MAX, |(limit, _)| limit);
-    let within = match limit {
-        nix::libc::RLIM_INFINITY => String::new(),
-        limit => format!(
+    let within = address_space().map_or_else(String::new, |limit| {
+        format!(
             ", of which it had {} MB at most (ulimit -v)",
             limit / 1_000_000
-        ),
-    };
+        )
+    });
     let text = format!(
         "error: the program crashed, most likely in a GPU driver that lacks memory{within}: use --engine cpu, another \
          adapter or fewer samples\n"

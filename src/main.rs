@@ -33,6 +33,7 @@ static PANIC: Mutex<String> = Mutex::new(String::new());
 
 fn main() -> ExitCode {
     quiet_layer();
+    last_words::share_memory_pools();
     // A panic is kept, not printed. wgpu panics if a device is lost, which the GPU engine catches and returns as an error.
     // Any other panic is a fault of ours, and is one line like every error.
     panic::set_hook(Box::new(|panic| {
