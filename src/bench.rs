@@ -10,11 +10,13 @@ pub use self::agree::verdict;
 pub use self::clock::{EpochTimes, Figure};
 use self::contest::Contest;
 pub use self::row::{BenchRow, Contestant, Phases, Roof, label};
+pub use self::scaling::Scaling;
 use crate::data::Source;
 use crate::data::host::{Columns, Memory};
+use crate::engine::Storage;
 use crate::engine::gpu::adapter::Adapter;
+use crate::engine::gpu::tune::cache::Tuned;
 use crate::engine::gpu::{GpuEngine, Options};
-use crate::engine::{Storage, Tuning};
 use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::Model;
@@ -28,6 +30,7 @@ mod contest;
 pub mod machine;
 pub mod roof;
 mod row;
+mod scaling;
 
 /// The line at which every epoch is computed. It lies well below the samples of the default recipe, so that all but a
 /// few terms of each sum have the same sign.
@@ -47,7 +50,7 @@ pub struct BenchPlan {
     pub contestants: Vec<Contestant>,
     /// Adapters that GPU engines run on, one after the other, each with the tuning for large data sets if one was
     /// measured.
-    pub adapters: Vec<(Adapter, Option<Tuning>)>,
+    pub adapters: Vec<(Adapter, Option<Tuned>)>,
     /// Storage format of samples on adapters.
     pub storage: Storage,
     /// Number of rounds of each size; at least 1. More are run if a figure can't be true.
@@ -107,7 +110,7 @@ fn start_drivers(plan: &BenchPlan) {
     };
     for (adapter, _) in &plan.adapters {
         let _ = Columns::new(x, y).and_then(|columns| {
-            GpuEngine::new(adapter, &columns, plan.loss, &options, &|_| {}).map(drop)
+            GpuEngine::new(adapter, columns, plan.loss, &options, &|_| {}).map(drop)
         });
     }
 }

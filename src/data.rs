@@ -11,6 +11,7 @@ pub mod far;
 pub mod goodness;
 pub mod host;
 pub mod numpy;
+pub mod part;
 pub mod sandwich;
 pub mod scaling;
 pub mod shape;
@@ -63,6 +64,11 @@ impl Block {
 pub trait Source: Sync {
     /// Returns the number of samples; at least 1.
     fn samples(&self) -> u64;
+
+    /// Returns the position of the first sample in the data set that this is a [part](part::Part) of.
+    fn first(&self) -> u64 {
+        0
+    }
 
     /// Replaces the content of `block` with the samples at the [`positions`] that block `index` covers.
     ///
@@ -131,6 +137,10 @@ macro_rules! forward_source {
         impl<S: Source + ?Sized> Source for $pointer {
             fn samples(&self) -> u64 {
                 (**self).samples()
+            }
+
+            fn first(&self) -> u64 {
+                (**self).first()
             }
 
             fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
@@ -245,7 +255,7 @@ fn read_below(
             return Err(Error::Value {
                 title: source.title(),
                 axis,
-                position: positions.start + at as u64,
+                position: source.first() + positions.start + at as u64,
                 value: values[at],
             });
         }

@@ -119,6 +119,18 @@ pub struct Description {
     pub tuning: Option<Tuning>,
     /// Samples that stay in the engine's memory; the others are uploaded again each epoch.
     pub resident: u64,
+    /// The adapters with their shares, in order, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<Share>,
+}
+
+/// An adapter's share of the samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// The samples: those after the ones of the adapters before.
+    pub samples: u64,
+    /// The engine on this adapter.
+    pub engine: Description,
 }
 
 impl Description {
@@ -132,6 +144,30 @@ impl Description {
         self
     }
 
+    /// Describes an engine on several adapters, at least one.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn several(shares: impl IntoIterator<Item = Share>) -> Self {
+        let shares: Vec<Share> = shares.into_iter().collect();
+        let engines = || shares.iter().map(|share| &share.engine);
+        let joined = |text: fn(&Description) -> Option<&str>| {
+            let texts: Option<Vec<&str>> = engines().map(text).collect();
+            texts.map(|texts| texts.join(" + "))
+        };
+        Description {
+            kind: EngineKind::Gpu,
+            name: joined(|engine| Some(&engine.name)).unwrap_or_default(),
+            backend: joined(|engine| engine.backend.as_deref()),
+            driver: joined(|engine| engine.driver.as_deref()),
+            software: engines().all(|engine| engine.software),
+            storage: engines()
+                .next()
+                .map_or(Storage::F32, |engine| engine.storage),
+            tuning: None,
+            resident: engines().map(|engine| engine.resident).sum(),
+            shares,
+        }
+    }
+
     /// Describes an engine that holds all its samples in host memory.
     pub fn on_host(name: impl Into<String>, samples: u64) -> Self {
         Description {
@@ -143,6 +179,7 @@ impl Description {
             storage: Storage::F32,
             tuning: None,
             resident: samples,
+            shares: Vec::new(),
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::train::{Epoch, Optimizer};
 mod caution;
 mod checkpoint;
 mod every;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod load;
 mod monitor;
 mod options;

@@ -60,16 +60,18 @@ impl Change {
 }
 
 /// Pairs the rows that have a time with the earlier ones of the same size and engine. `is_same` tells whether two adapters
-/// of an earlier and a present index are one.
+/// of an earlier and a present index are one, and `all_same` whether all of them are.
 pub fn changes(
     past: &[PastRow],
     rows: &[BenchRow],
     is_same: impl Fn(usize, usize) -> bool,
+    all_same: bool,
 ) -> Vec<Change> {
     let pair = |row: &BenchRow| {
         let past = past.iter().find(|past| {
             let adapter = match (past.adapter, row.adapter) {
                 (Some(before), Some(now)) => is_same(before, now),
+                (None, None) if row.engine == Contestant::Gpus => all_same,
                 (before, now) => before == now,
             };
             let now = [Some(row.engine), row.also];
@@ -143,7 +145,7 @@ mod tests {
         let mut before = [past(Contestant::Cpu, None, 10.0)];
         let change = |before: &[PastRow], median| {
             let rows = [row(Contestant::Cpu, None, median)];
-            changes(before, &rows, |_, _| true).remove(0)
+            changes(before, &rows, |_, _| true, true).remove(0)
         };
         for (median, slower, faster) in [
             (11.9, false, false),
@@ -183,7 +185,7 @@ mod tests {
             row(Contestant::Gpu, Some(0), 2.0),
         ];
         let labels = |rows: &[BenchRow], is_same: fn(usize, usize) -> bool| -> Vec<String> {
-            let changes = changes(&before, rows, is_same);
+            let changes = changes(&before, rows, is_same, false);
             changes.into_iter().map(|change| change.label).collect()
         };
         assert_eq!(labels(&rows, |_, _| false), ["cpu"]);
@@ -194,5 +196,12 @@ mod tests {
         rows[0].samples = 2000;
         rows[1].storage = Storage::F16;
         assert!(labels(&rows, |_, _| true).is_empty());
+        // Together they are compared if all of them are the same.
+        let before = [past(Contestant::Gpus, None, 1.0)];
+        let rows = [row(Contestant::Gpus, None, 1.0)];
+        for all_same in [true, false] {
+            let changes = changes(&before, &rows, |_, _| true, all_same);
+            assert_eq!(changes.len(), usize::from(all_same));
+        }
     }
 }

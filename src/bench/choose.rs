@@ -16,11 +16,11 @@ pub struct Lineup {
 }
 
 /// Returns these contestants, or all that can run if `contestants` is empty, on adapters of these names or indices, or
-/// on the best.
+/// on the best. Each text may name several adapters, as for [`adapter::choose_some`].
 ///
 /// # Errors
-/// Returns [`Error::NoAdapter`] if an adapter is asked for and missing, and [`Error::NoGpuEngine`] if one is asked for
-/// and no engine needs it.
+/// Returns [`Error::NoAdapter`] if an adapter is asked for and missing, [`Error::NoGpuEngine`] if one is asked for and no
+/// engine needs it, and [`Error::Setting`] if several are needed.
 pub fn choose(contestants: &[Contestant], adapters: &[String]) -> Result<Lineup, Error> {
     let mut chosen = Lineup {
         contestants: Vec::new(),
@@ -46,11 +46,13 @@ pub fn choose(contestants: &[Contestant], adapters: &[String]) -> Result<Lineup,
     }
     let best = adapters.is_empty().then_some(None);
     for wanted in adapters.iter().map(|name| Some(name.as_str())).chain(best) {
-        match adapter::choose(wanted) {
-            Ok(adapter) => {
-                let index = adapter.info().index;
-                if chosen.adapters.iter().all(|a| a.info().index != index) {
-                    chosen.adapters.push(adapter);
+        match adapter::choose_some(wanted) {
+            Ok(adapters) => {
+                for adapter in adapters {
+                    let index = adapter.info().index;
+                    if chosen.adapters.iter().all(|a| a.info().index != index) {
+                        chosen.adapters.push(adapter);
+                    }
                 }
             }
             Err(none) if any => {
@@ -59,6 +61,14 @@ pub fn choose(contestants: &[Contestant], adapters: &[String]) -> Result<Lineup,
             }
             Err(none) => return Err(none),
         }
+    }
+    if chosen.adapters.len() < 2 {
+        if contestants.contains(&Contestant::Gpus) {
+            return Err(Setting::Adapter.error(
+                "must name at least two adapters for the engine gpus, which runs on several",
+            ));
+        }
+        chosen.contestants.retain(|one| *one != Contestant::Gpus);
     }
     Ok(chosen)
 }

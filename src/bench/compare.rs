@@ -55,7 +55,7 @@ pub fn speedups(rows: &[BenchRow]) -> Vec<Speedup> {
 }
 
 /// Returns why a ratio can't be trusted.
-fn withheld(others: Option<f64>, ratio: Figure) -> Option<String> {
+pub(super) fn withheld(others: Option<f64>, ratio: Figure) -> Option<String> {
     if let Some(others) = others.filter(|_| is_busy(others)) {
         return Some(format!(
             "other programs took {:.0} % of the cores",

@@ -8,12 +8,14 @@ use rayon::ThreadPool;
 
 use super::clock::{Batched, Evaluated, Figure, LEARNING_RATE, Timed, clock};
 use super::machine::Others;
-use super::row::{BenchRow, Contestant, Round};
+use super::row::{BenchRow, Contestant, Round, Setup};
 use super::{Begin, BenchPlan, Draw, MODEL, WALK, agree, roof};
+use crate::data;
 use crate::data::host::Columns;
+use crate::data::part::{Part, divide};
 use crate::engine::cpu::CpuEngine;
-use crate::engine::gpu::tune::cache;
-use crate::engine::gpu::{ALONE, GpuEngine, Options};
+use crate::engine::gpu::tune::cache::{self, Tuned};
+use crate::engine::gpu::{ALONE, GpuEngine, Options, Several};
 use crate::engine::{Engine, Step};
 use crate::error::Error;
 use crate::model::Sums;
@@ -75,7 +77,10 @@ impl Contest<'_> {
                     Contestant::Cpu1 => {
                         self.in_pool(false, || self.cpu(row, &mut cpu, false, &known))
                     }
-                    _ => self.gpu(row, &cpu.columns(), &known, with_roof),
+                    Contestant::Gpus => self.gpus(row, &cpu.columns(), &known),
+                    Contestant::Gpu | Contestant::GpuBatched => {
+                        self.gpu(row, &cpu.columns(), &known, with_roof)
+                    }
                 };
                 match measured {
                     Ok(measured) => row
@@ -128,6 +133,15 @@ impl Contest<'_> {
                         ..row
                     });
                 }
+                Contestant::Gpus => rows.push(BenchRow {
+                    software: self
+                        .plan
+                        .adapters
+                        .iter()
+                        .all(|(one, _)| one.info().software),
+                    storage: self.plan.storage,
+                    ..row
+                }),
                 Contestant::Gpu | Contestant::GpuBatched => {
                     rows.extend(self.plan.adapters.iter().map(|(adapter, _)| BenchRow {
                         adapter: Some(adapter.info().index),
@@ -173,16 +187,12 @@ impl Contest<'_> {
         with_roof: bool,
     ) -> Result<Option<Round>, Error> {
         let mut adapters = self.plan.adapters.iter();
-        let Some((adapter, tuning)) =
+        let Some((adapter, tuned)) =
             adapters.find(|(adapter, _)| Some(adapter.info().index) == row.adapter)
         else {
             return Ok(None);
         };
-        let options = Options {
-            storage: self.plan.storage,
-            tuning: tuning.filter(|_| self.samples >= cache::WORTH),
-            ..Options::default()
-        };
+        let options = self.options(*tuned);
         let mut engine = GpuEngine::new(adapter, columns, self.plan.loss, &options, &|_| {})?;
         let setup = Some(engine.timings().into());
         let batched = row.engine == Contestant::GpuBatched;
@@ -207,6 +217,47 @@ impl Contest<'_> {
             round.roofs = Some(engine.roofs()?);
         }
         Ok(Some(Round { setup, ..round }))
+    }
+
+    /// Loads the samples into engines on all adapters, and times them together in a round.
+    fn gpus(
+        &self,
+        row: &mut BenchRow,
+        columns: &Columns,
+        known: &Known,
+    ) -> Result<Option<Round>, Error> {
+        let (adapters, tuned): (Vec<_>, Vec<_>) = self.plan.adapters.iter().cloned().unzip();
+        let tuned: Vec<_> = tuned.into_iter().map(|one| self.worth(one)).collect();
+        let parts = divide(data::blocks(columns)?, &cache::weights(&tuned));
+        if parts.len() < adapters.len() {
+            row.failure = Some("there are fewer blocks of 65,536 samples than adapters".to_owned());
+            return Ok(None);
+        }
+        let tasks = adapters.iter().zip(tuned).zip(parts);
+        let engines = tasks.map(|((adapter, tuned), blocks)| {
+            let part = Part::new(columns, blocks);
+            let options = self.options(tuned);
+            GpuEngine::new(adapter, part, self.plan.loss, &options, &|_| {})
+        });
+        let mut engine = Several::new(engines.collect::<Result<_, _>>()?);
+        let setups = engine.engines().iter().map(|one| one.timings().into());
+        let setup = setups.reduce(Setup::and);
+        let timed = self.epochs(row, &mut Evaluated(&mut engine), known)?;
+        Ok(timed.map(|round| Round { setup, ..round }))
+    }
+
+    /// Returns a tuning if it shows at this size.
+    fn worth(&self, tuned: Option<Tuned>) -> Option<Tuned> {
+        tuned.filter(|_| self.samples >= cache::WORTH)
+    }
+
+    /// Returns the options of a GPU engine.
+    fn options(&self, tuned: Option<Tuned>) -> Options {
+        Options {
+            storage: self.plan.storage,
+            tuning: self.worth(tuned).map(|tuned| tuned.tuning),
+            ..Options::default()
+        }
     }
 
     /// Measures the kernel and the read-back: the medians of some times.

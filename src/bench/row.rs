@@ -27,22 +27,25 @@ pub enum Contestant {
     Gpu,
     /// The GPU engine, the line kept on the device for the epochs of 10 ms.
     GpuBatched,
+    /// The GPU engine on all adapters at the same time, each with its share of the samples.
+    Gpus,
 }
 
 impl Contestant {
-    /// Every contestant, in the order in which they are timed by default.
-    pub const ALL: [Contestant; 4] = [
+    /// Every contestant, in the order in which they are timed by default: `gpus` only if there are several adapters.
+    pub const ALL: [Contestant; 5] = [
         Contestant::Cpu1,
         Contestant::Cpu,
         Contestant::Gpu,
         Contestant::GpuBatched,
+        Contestant::Gpus,
     ];
 
     /// Returns whether it runs on an adapter.
     pub fn on_adapter(self) -> bool {
         match self {
             Contestant::Cpu1 | Contestant::Cpu => false,
-            Contestant::Gpu | Contestant::GpuBatched => true,
+            Contestant::Gpu | Contestant::GpuBatched | Contestant::Gpus => true,
         }
     }
 }
@@ -54,6 +57,7 @@ impl fmt::Display for Contestant {
             Contestant::Cpu => "cpu",
             Contestant::Gpu => "gpu",
             Contestant::GpuBatched => "gpu-batched",
+            Contestant::Gpus => "gpus",
         })
     }
 }
@@ -67,7 +71,7 @@ pub struct BenchRow {
     pub engine: Contestant,
     /// Another engine that is this one at this size: `cpu` is `cpu-1` where threads don't help.
     pub also: Option<Contestant>,
-    /// Index of the adapter, for a GPU engine.
+    /// Index of the adapter, for a GPU engine on one.
     pub adapter: Option<usize>,
     /// True for a software adapter, whose times say nothing about a GPU.
     pub software: bool,
@@ -183,6 +187,15 @@ impl From<Timings> for Setup {
 }
 
 impl Setup {
+    /// Returns the times of two engines, one loaded after the other.
+    pub(super) fn and(self, other: Self) -> Self {
+        Setup {
+            device_start: self.device_start + other.device_start,
+            compile: self.compile + other.compile,
+            load: self.load + other.load,
+        }
+    }
+
     fn sum(&self) -> f64 {
         self.device_start + self.compile + self.load
     }

@@ -40,15 +40,15 @@ pub struct Bench {
     pub samples: Vec<u64>,
     #[command(flatten)]
     pub loss: LossChoice,
-    /// cpu-1, cpu, gpu, gpu-batched [default: all]
+    /// cpu-1, cpu, gpu, gpu-batched, gpus [default: all]
     ///
     /// cpu-1 runs on one thread, cpu on as many as help. gpu submits one epoch at a time. gpu-batched keeps the line on
-    /// the device. Without an adapter, only the CPU engines are timed by default.
+    /// the device. gpus are several adapters that share the samples. Without an adapter, only the CPU engines are timed by default.
     #[arg(long, value_name = "ENGINE,...", value_delimiter = ',', action = ArgAction::Set)]
     pub engines: Vec<Contestant>,
-    /// GPU adapter, by index or name [default: best]
+    /// GPU adapter, by index or name; several: 0,1; or all [default: best]
     ///
-    /// May be given several times.
+    /// May be given several times. Each is timed alone, and all at the same time.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Vec<String>,
     #[command(flatten)]

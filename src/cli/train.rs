@@ -158,11 +158,17 @@ pub struct Engine {
     /// auto is a hardware GPU if there is one, else the CPU.
     #[arg(long, default_value = "auto")]
     pub engine: Choice,
-    /// GPU adapter, by index or part of its name
+    /// GPU adapter, by index or part of its name; several by indices: 0,1; or all
     ///
-    /// `fall-line adapters` lists them. A name may also be a backend or a kind.
+    /// `fall-line adapters` lists them. A name may also be a backend or a kind. all are the adapters of the best one's API.
+    /// Several share the samples, and compute at the same time.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Option<String>,
+    /// Shares of the samples on several adapters, in any unit: 3,1
+    ///
+    /// [default: by their measured speeds; equal for fewer than 4e6 samples, or with --no-tune]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', action = ArgAction::Set, value_parser = positive, hide_short_help = true)]
+    pub shares: Option<Vec<f64>>,
     #[command(flatten)]
     pub on_gpu: OnGpu,
     /// Device memory for samples: 100MB, 2GiB
@@ -431,6 +437,7 @@ impl Train {
             seed: synthetic.seed,
             engine: engine.engine,
             adapter: engine.adapter.clone(),
+            shares: engine.shares.clone(),
             storage: on_gpu.storage,
             tune: !on_gpu.no_tune,
             device_memory: engine.device_memory,

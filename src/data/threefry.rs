@@ -4,8 +4,10 @@
 //! of 20 rounds (J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 //! `shaders/draw.wgsl` draws the same words, and computes in f32 what this file computes in f64.
 
+use std::ops::Range;
+
 use super::synthetic::{self, Generator, Recipe, Synthetic};
-use super::{Block, Source, positions};
+use super::{BLOCK, Block, Source, positions};
 use crate::error::Error;
 
 /// The upper bits of a word that make a uniform draw. f32 holds every multiple of 2^-24 in [0, 1).
@@ -15,6 +17,8 @@ const UNIFORM_BITS: u32 = 24;
 #[derive(Debug)]
 pub struct Threefry {
     recipe: Recipe,
+    /// The position of the first sample.
+    first: u64,
 }
 
 impl Threefry {
@@ -24,7 +28,16 @@ impl Threefry {
     /// [`Error::Setting`] or [`Error::Usage`] for a recipe that can't be followed.
     pub fn new(recipe: Recipe) -> Result<Self, Error> {
         recipe.check()?;
-        Ok(Threefry { recipe })
+        Ok(Threefry { recipe, first: 0 })
+    }
+
+    /// Returns the samples of a range of blocks, which there are.
+    pub fn part(mut self, blocks: Range<u64>) -> Self {
+        let end = (blocks.end * BLOCK as u64).min(self.recipe.samples);
+        let first = blocks.start * BLOCK as u64;
+        self.first += first;
+        self.recipe.samples = end - first;
+        self
     }
 
     /// Returns the recipe.
@@ -51,10 +64,14 @@ impl Source for Threefry {
         self.recipe.samples
     }
 
+    fn first(&self) -> u64 {
+        self.first
+    }
+
     fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
         block.clear();
         for position in positions(index, self.recipe.samples) {
-            block.push(self.sample(position));
+            block.push(self.sample(self.first + position));
         }
         Ok(())
     }

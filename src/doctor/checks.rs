@@ -305,7 +305,7 @@ fn engine(adapter: &Adapter, sum: Option<Sum>) -> Result<GpuEngine<'static>, Err
     };
     // An engine compares its first sums with the host's. Over a sample at 0 they agree on any adapter, and each check has its
     // own say.
-    GpuEngine::new(adapter, &Columns::ORIGIN, Loss::Mae, &options, &|_| {})
+    GpuEngine::new(adapter, Columns::ORIGIN, Loss::Mae, &options, &|_| {})
 }
 
 /// Returns a sample of the small checks: x is 0, 1, 2 in turn, −y is 1 to 64 in turn.

@@ -22,9 +22,9 @@ pub enum Choice {
 /// The engine that will run.
 #[derive(Debug)]
 pub enum Chosen {
-    /// The GPU engine on this adapter.
+    /// The GPU engine on these adapters; at least one.
     #[cfg(feature = "gpu")]
-    Gpu(Adapter),
+    Gpu(Vec<Adapter>),
     /// The CPU engine.
     Cpu {
         /// Why it is not the GPU engine; `None` if the CPU engine was asked for.
@@ -35,10 +35,15 @@ pub enum Chosen {
 impl Chosen {
     /// Returns whether this is the GPU engine.
     pub fn is_gpu(&self) -> bool {
+        self.adapters() > 0
+    }
+
+    /// Returns the number of adapters; 0 for the CPU engine.
+    pub fn adapters(&self) -> usize {
         match self {
             #[cfg(feature = "gpu")]
-            Chosen::Gpu(_) => true,
-            Chosen::Cpu { .. } => false,
+            Chosen::Gpu(adapters) => adapters.len(),
+            Chosen::Cpu { .. } => 0,
         }
     }
 }
@@ -65,7 +70,8 @@ impl fmt::Display for CpuReason {
 }
 
 /// Finds the engine for a choice. `adapter` is part of an adapter's name, or its index in
-/// [`gpu::adapter::list`](super::gpu::adapter::list); naming one asks for the GPU engine.
+/// [`gpu::adapter::list`](super::gpu::adapter::list), or names several for
+/// [`gpu::adapter::choose_some`](super::gpu::adapter::choose_some). Naming one asks for the GPU engine.
 ///
 /// # Errors
 /// [`Error::NoAdapter`] if no adapter fits, [`Error::Setting`] if `adapter` is given with [`Choice::Cpu`].
@@ -74,7 +80,7 @@ pub fn choose(choice: Choice, adapter: Option<&str>) -> Result<Chosen, Error> {
     match (choice, adapter) {
         (Choice::Cpu, wanted) => on_cpu(wanted),
         (Choice::Auto, None) => Ok(match adapter::list().into_iter().next() {
-            Some(best) if !best.info().software => Chosen::Gpu(best),
+            Some(best) if !best.info().software => Chosen::Gpu(vec![best]),
             Some(software) => Chosen::Cpu {
                 reason: Some(CpuReason::SoftwareOnly {
                     adapter: software.info().to_string(),
@@ -84,7 +90,7 @@ pub fn choose(choice: Choice, adapter: Option<&str>) -> Result<Chosen, Error> {
                 reason: Some(CpuReason::NoAdapter),
             },
         }),
-        (Choice::Auto | Choice::Gpu, wanted) => adapter::choose(wanted).map(Chosen::Gpu),
+        (Choice::Auto | Choice::Gpu, wanted) => adapter::choose_some(wanted).map(Chosen::Gpu),
     }
 }
 

@@ -41,6 +41,7 @@ pub mod plan;
 mod probe;
 pub mod program;
 mod samples;
+mod several;
 mod stream;
 pub mod tune;
 mod units;
@@ -48,6 +49,8 @@ mod watch;
 
 pub use self::layout::{ALONE, Placement};
 pub use self::options::Options;
+pub use self::several::Several;
+pub(crate) use self::several::not_in_batches;
 pub use self::watch::overdue;
 
 /// The samples in an adapter's memory, 8 bytes each in f32 and 4 in f16.
@@ -94,7 +97,7 @@ impl<'a> GpuEngine<'a> {
     /// - [`Error::Empty`] if there are no samples, and the errors of [`data::read_for_engine`](crate::data::read_for_engine).
     pub fn new(
         adapter: &Adapter,
-        source: &'a dyn Source,
+        source: impl Source + Send + 'a,
         loss: Loss,
         options: &Options,
         on_load: OnLoad,
@@ -105,13 +108,13 @@ impl<'a> GpuEngine<'a> {
             });
         }
         let placement = Placement::known(adapter, source.samples(), options)?;
-        Self::with_placement(adapter, source, loss, options, placement, on_load)
+        Self::with_placement(adapter, Box::new(source), loss, options, placement, on_load)
     }
 
     /// Places the samples as `placement` says, or more of them in the stream if memory runs out.
     fn with_placement(
         adapter: &Adapter,
-        source: &'a dyn Source,
+        source: Box<dyn Source + Send + 'a>,
         loss: Loss,
         options: &Options,
         placement: Placement,
@@ -124,17 +127,17 @@ impl<'a> GpuEngine<'a> {
             resident,
             slots,
         } = Shards::place(&device, placement)?;
-        let units = Units::new(options.storage, source)?;
+        let units = Units::new(options.storage, &source)?;
         let mut staging = Staging::new(&device, &placement, units, loss);
-        let control = staging.upload(&device, source, &resident, on_load)?;
+        let control = staging.upload(&device, &source, &resident, on_load)?;
         let tuning = adapter.tuning(options);
         let slots: Vec<_> = slots
             .into_iter()
             .map(|slot| BoundShard::new(&device, &kernels, slot, &tuning))
             .collect();
         let stream = (!slots.is_empty()).then(|| Stream {
-            source,
             blocks: placement.resident / BLOCK as u64..source.samples().div_ceil(BLOCK as u64),
+            source,
             blocks_per_piece: placement.slot / BLOCK as u64,
             staging,
             slots,
@@ -195,7 +198,7 @@ impl<'a> GpuEngine<'a> {
                 drawn: true,
             });
         };
-        draw::draw(&device, &resident, source.recipe())?;
+        draw::draw(&device, &resident, source)?;
         let control = draw::control(&resident, source, loss)?;
         let tuning = adapter.tuning(options);
         let over = |shards| Epochs::new(&device, &kernels, shards, Units::DATA, &tuning);

@@ -54,6 +54,8 @@ pub enum Setting {
     Schedule,
     /// The seed of synthetic data.
     Seed,
+    /// The shares of several adapters.
+    Shares,
     /// The lines before a text file's table.
     SkipLines,
     /// The standardising of samples.
@@ -98,6 +100,7 @@ impl Display for Setting {
             Setting::Samples => "the number of samples",
             Setting::Schedule => "the schedule",
             Setting::Seed => "the seed",
+            Setting::Shares => "the shares of the adapters",
             Setting::SkipLines => "the number of lines to skip",
             Setting::Standardize => "standardising",
             Setting::Storage => "the storage format",

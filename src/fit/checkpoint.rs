@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::every::Every;
-use crate::engine::Tuning;
+use crate::engine::{Description, Share, Tuning};
 use crate::error::Error;
 use crate::train::{Epoch, Walk};
 use crate::{atomic, saved};
@@ -34,6 +34,9 @@ struct Content<'a> {
     fingerprint: Fingerprint,
     /// The division of the work on the adapter, so that the run goes on to the same bits.
     tuning: Option<Tuning>,
+    /// The shares of several adapters, for the same reason.
+    #[serde(default, skip_serializing_if = "<[Share]>::is_empty")]
+    shares: Cow<'a, [Share]>,
     walk: Walk,
     /// Every epoch so far; empty if the run kept no history.
     #[serde(default)]
@@ -119,10 +122,10 @@ impl Checkpoint {
         name.into()
     }
 
-    /// Returns how the work was divided on the adapter.
+    /// Returns how the work was divided on the adapter, or among several.
     #[cfg(feature = "gpu")]
-    pub(super) fn tuning(&self) -> Option<Tuning> {
-        self.content.tuning
+    pub(super) fn division(&self) -> (Option<Tuning>, &[Share]) {
+        (self.content.tuning, &self.content.shares)
     }
 
     /// Returns the epochs that its run had done.
@@ -158,7 +161,7 @@ pub(super) struct Checkpoints {
     /// Only after a whole batch does a run go on to the same bits.
     sync_every: u64,
     fingerprint: Fingerprint,
-    tuning: Option<Tuning>,
+    engine: Description,
     /// The state of the run, unless it is written.
     unwritten: Option<Walk>,
     /// Whether this run has written the file.
@@ -178,14 +181,14 @@ impl Checkpoints {
         sync_every: u64,
         from: &Walk,
         fingerprint: Fingerprint,
-        tuning: Option<Tuning>,
+        engine: Description,
     ) -> Self {
         Checkpoints {
             path,
             every,
             sync_every,
             fingerprint,
-            tuning,
+            engine,
             unwritten: Some(from.clone()),
             is_ours: false,
             at: Instant::now(),
@@ -230,7 +233,8 @@ impl Checkpoints {
         };
         let content = Content {
             fingerprint: self.fingerprint.clone(),
-            tuning: self.tuning,
+            tuning: self.engine.tuning,
+            shares: (&self.engine.shares).into(),
             walk: walk.clone(),
             // After a batch that is not whole, the history goes on beyond the walk.
             history: history[..history.partition_point(|at| at.epoch <= walk.epochs())].into(),
@@ -298,7 +302,14 @@ mod tests {
         });
         let fingerprint = Fingerprint::new([("loss", Value::from("mae"))]);
         let path = Some(path.to_owned());
-        let checkpoints = Checkpoints::new(path, every, 1, &walk, fingerprint, None);
+        let checkpoints = Checkpoints::new(
+            path,
+            every,
+            1,
+            &walk,
+            fingerprint,
+            Description::on_host("1 thread", 1),
+        );
         (checkpoints, walk)
     }
 

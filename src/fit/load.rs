@@ -39,7 +39,7 @@ impl Prepared<'_> {
                 self.options.sync_every,
                 &walk,
                 fingerprint,
-                description.tuning,
+                description.clone(),
             ),
             prepared: self,
             engine,
@@ -103,79 +103,7 @@ impl Prepared<'_> {
                 Ok(Box::new(CpuEngine::new(&self.samples, loss, &on_load)?))
             }
             #[cfg(feature = "gpu")]
-            Chosen::Gpu(adapter) => match lost {
-                Some(lost) => self.gpu_engine(&adapter.again()?, lost.tuning, &on_load),
-                None => self.gpu_engine(adapter, None, &on_load),
-            },
-        }
-    }
-}
-
-#[cfg(feature = "gpu")]
-mod gpu {
-    use super::*;
-    use crate::data::OnLoad;
-    use crate::data::threefry::Threefry;
-    use crate::engine::Tuning;
-    use crate::engine::gpu::adapter::Adapter;
-    use crate::engine::gpu::plan::plan;
-    use crate::engine::gpu::tune::cache;
-    use crate::engine::gpu::{GpuEngine, Options};
-    use crate::fit::checkpoint::Checkpoint;
-
-    impl Prepared<'_> {
-        pub(super) fn gpu_engine(
-            &self,
-            adapter: &Adapter,
-            tuning: Option<Tuning>,
-            on_load: OnLoad,
-        ) -> Result<Box<dyn Engine + '_>, Error> {
-            let samples = self.samples.samples();
-            let loss = self.setup.scaling.loss(self.setup.loss);
-            let resumed = self.options.resume.as_ref();
-            let known = tuning.or_else(|| resumed.and_then(Checkpoint::tuning));
-            let options = self.gpu_options(known.or_else(|| self.tuning(adapter, samples)));
-            if self.is_drawn_on_the_device()
-                && let Some(synthetic) = self.source().synthetic()
-            {
-                let source = Threefry::new(synthetic.recipe)?;
-                return Ok(Box::new(GpuEngine::drawn(
-                    adapter, &source, loss, &options,
-                )?));
-            }
-            let batches = self.setup.in_batches();
-            if batches {
-                // Before the samples are read, as far as it is known by then.
-                plan(adapter, samples, &options)?
-                    .placement
-                    .keeps_the_line()?;
-            }
-            let engine = GpuEngine::new(adapter, &self.samples, loss, &options, on_load)?;
-            if batches {
-                engine.placement().keeps_the_line()?;
-            }
-            if let Some(text) = engine.placement().notice() {
-                self.monitor.notice(&Notice::Engine(text));
-            }
-            Ok(Box::new(engine))
-        }
-
-        /// Returns the options of the GPU engine.
-        pub(in crate::fit) fn gpu_options(&self, tuning: Option<Tuning>) -> Options {
-            Options {
-                storage: self.options.storage,
-                tuning,
-                memory: self.options.device_memory,
-                ..Options::default()
-            }
-        }
-
-        /// Returns the division of the work that was measured to suit an adapter.
-        fn tuning(&self, adapter: &Adapter, samples: u64) -> Option<Tuning> {
-            let tell = |text| self.monitor.notice(&Notice::Engine(text));
-            self.options
-                .tune
-                .then(|| cache::tuning(adapter, samples, tell))
+            Chosen::Gpu(adapters) => self.gpu_engine(adapters, lost, &on_load),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::data::Source;
 use crate::data::synthetic::{Generator, Recipe};
 use crate::data::uncertainty::Variance;
 use crate::engine::{self, Chosen, Storage};
-use crate::error::{Error, Setting};
+use crate::error::{Error, Setting, counted};
 use crate::loss::Loss;
 use crate::train::{Optimizer, Schedule};
 
@@ -49,8 +49,10 @@ pub struct Options {
     pub start_b: Option<f64>,
     /// Engine.
     pub engine: engine::Choice,
-    /// Part of an adapter's name, or its index; asks for the GPU engine.
+    /// Part of an adapter's name, or its index, or several (`0,1`, `all`); asks for the GPU engine.
     pub adapter: Option<String>,
+    /// Shares of the samples that several adapters take, in any unit. Default: by their measured speeds; else equal.
+    pub shares: Option<Vec<f64>>,
     /// Storage format of the samples on a GPU.
     pub storage: Storage,
     /// Measures which division of the work suits the adapter, once.
@@ -92,6 +94,7 @@ impl Default for Options {
             seed: Recipe::default().seed,
             engine: engine::Choice::Auto,
             adapter: None,
+            shares: None,
             storage: Storage::F32,
             tune: true,
             device_memory: None,
@@ -122,6 +125,23 @@ impl Options {
     /// [`Error::NoAdapter`] if no adapter fits, [`Error::Setting`] for an option that the engine can't follow.
     pub fn choose_engine(&self) -> Result<Chosen, Error> {
         let chosen = engine::choose(self.engine, self.adapter.as_deref())?;
+        #[cfg(feature = "gpu")]
+        if chosen.adapters() > 1 && self.sync_every > 1 {
+            return Err(engine::gpu::not_in_batches());
+        }
+        if let Some(shares) = &self.shares {
+            let sum: f64 = shares.iter().sum();
+            if shares.len() != chosen.adapters() || chosen.adapters() < 2 {
+                return Err(Setting::Shares.error(format!(
+                    "must be one number for each of several adapters: there are {} for {}",
+                    counted(shares.len() as u64, "number"),
+                    counted(chosen.adapters() as u64, "adapter"),
+                )));
+            }
+            if !shares.iter().all(|share| *share > 0.0) || !sum.is_finite() {
+                return Err(Setting::Shares.error("must be finite numbers above 0"));
+            }
+        }
         if !chosen.is_gpu() {
             let refused = if self.sync_every > 1 {
                 Setting::SyncEvery

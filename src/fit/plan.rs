@@ -4,8 +4,20 @@ use serde::Serialize;
 
 use super::prepare::Prepared;
 use super::setup::LearningRate;
+#[cfg(feature = "gpu")]
+use crate::data::Source;
+#[cfg(feature = "gpu")]
+use crate::data::part::Part;
 use crate::data::scaling::Scaling;
 use crate::data::statistics::Statistics;
+#[cfg(feature = "gpu")]
+use crate::engine::Share;
+#[cfg(feature = "gpu")]
+use crate::engine::gpu::adapter::Adapter;
+#[cfg(feature = "gpu")]
+use crate::engine::gpu::plan::{GpuPlan, plan};
+#[cfg(feature = "gpu")]
+use crate::engine::gpu::tune::cache;
 use crate::engine::{Chosen, Description, cpu};
 use crate::error::Error;
 use crate::model::Model;
@@ -46,7 +58,10 @@ pub struct Plan {
 pub enum Memory {
     /// Memory of the GPU engine.
     #[cfg(feature = "gpu")]
-    Gpu(crate::engine::gpu::plan::GpuPlan),
+    Gpu(GpuPlan),
+    /// Memory of the GPU engine on several adapters, in order.
+    #[cfg(feature = "gpu")]
+    Gpus(Vec<GpuPlan>),
     /// Memory of the CPU engine.
     Cpu(cpu::CpuPlan),
 }
@@ -62,7 +77,17 @@ impl Prepared<'_> {
         let (engine, memory) = self.memory(source.samples())?;
         let fits = match &memory {
             #[cfg(feature = "gpu")]
-            Memory::Gpu(plan) => plan.memory.map(|_| plan.placement.streamed == 0),
+            Memory::Gpu(plan) => plan.fits(),
+            #[cfg(feature = "gpu")]
+            Memory::Gpus(plans) => plans
+                .iter()
+                .map(GpuPlan::fits)
+                .reduce(|one, other| match (one, other) {
+                    (Some(false), _) | (_, Some(false)) => Some(false),
+                    (Some(true), Some(true)) => Some(true),
+                    _ => None,
+                })
+                .flatten(),
             Memory::Cpu(plan) => plan.available.map(|available| plan.bytes <= available),
         };
         Ok(Plan {
@@ -84,22 +109,7 @@ impl Prepared<'_> {
     fn memory(&self, samples: u64) -> Result<(Description, Memory), Error> {
         match &self.chosen {
             #[cfg(feature = "gpu")]
-            Chosen::Gpu(adapter) => {
-                use crate::engine::gpu::plan::plan;
-                use crate::engine::gpu::tune::cache;
-                let tuned = self.options.tune && samples >= cache::WORTH;
-                let options = self.gpu_options(tuned.then(|| cache::kept(adapter)).flatten());
-                let plan = plan(adapter, samples, &options)?;
-                if self.setup.in_batches() {
-                    plan.placement.keeps_the_line()?;
-                }
-                let tuning = options.tuning.unwrap_or_else(|| adapter.info().tuning());
-                let description =
-                    adapter
-                        .info()
-                        .description(options.storage, tuning, plan.placement.resident);
-                Ok((description, Memory::Gpu(plan)))
-            }
+            Chosen::Gpu(adapters) => self.memory_of(adapters, samples),
             Chosen::Cpu { .. } => {
                 let threads = rayon::current_num_threads();
                 Ok((
@@ -108,5 +118,41 @@ impl Prepared<'_> {
                 ))
             }
         }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Prepared<'_> {
+    /// Returns the engine on these adapters, and the memory that it would take.
+    fn memory_of(
+        &self,
+        adapters: &[Adapter],
+        samples: u64,
+    ) -> Result<(Description, Memory), Error> {
+        let tuned = self.options.tune && samples >= cache::WORTH;
+        let tasks = self.tasks_by(adapters, |adapter| {
+            tuned.then(|| cache::kept(adapter)).flatten()
+        })?;
+        let mut plans = Vec::new();
+        let mut shares = Vec::new();
+        for task in tasks {
+            let samples = Part::new(&self.samples, task.blocks).samples();
+            let options = self.gpu_options(task.tuning);
+            let plan = plan(task.adapter, samples, &options)?;
+            if self.setup.in_batches() {
+                plan.placement.keeps_the_line()?;
+            }
+            let info = task.adapter.info();
+            let tuning = task.tuning.unwrap_or_else(|| info.tuning());
+            shares.push(Share {
+                samples,
+                engine: info.description(options.storage, tuning, plan.placement.resident),
+            });
+            plans.push(plan);
+        }
+        if let ([plan], [share], 1) = (&plans[..], &shares[..], adapters.len()) {
+            return Ok((share.engine.clone(), Memory::Gpu(*plan)));
+        }
+        Ok((Description::several(shares), Memory::Gpus(plans)))
     }
 }

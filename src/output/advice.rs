@@ -66,6 +66,7 @@ fn flag(setting: Setting) -> &'static str {
         Setting::Samples => "--samples",
         Setting::Schedule => "--schedule",
         Setting::Seed => "--seed",
+        Setting::Shares => "--shares",
         Setting::SkipLines => "--skip-lines",
         Setting::Standardize => "--standardize",
         Setting::Storage => "--storage",

@@ -35,6 +35,7 @@ mod rate;
 mod report;
 mod resume;
 mod scaling;
+mod several;
 mod shaders;
 mod signals;
 mod sources;

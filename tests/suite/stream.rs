@@ -100,7 +100,7 @@ fn sums_are_those_of_f64() {
                         memory: None,
                         ..options
                     };
-                    let whole = GpuEngine::new(&adapter, &source, loss, &whole, &|_| {});
+                    let whole = GpuEngine::new(&adapter, source, loss, &whole, &|_| {});
                     let whole = Reference {
                         sums: whole.unwrap().evaluate(MODEL).unwrap(),
                         ..*reference

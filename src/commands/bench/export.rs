@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use fall_line::atomic;
-use fall_line::bench::BenchRow;
 use fall_line::bench::compare::{BreakEven, Speedup};
 use fall_line::bench::machine::Machine;
+use fall_line::bench::{BenchRow, Scaling};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::error::Error;
 use fall_line::saved;
@@ -35,6 +35,8 @@ pub struct Document {
     /// Speed-ups of the fastest engine of each size over each other one.
     pub speedups: Vec<Speedup>,
     pub break_even: BreakEven,
+    /// Scaling over several adapters, an entry a size.
+    pub scaling: Vec<Scaling>,
     /// Reasons to doubt the figures.
     pub warnings: Vec<String>,
 }
@@ -133,6 +135,7 @@ impl Document {
             table::markdown(&table::EPOCHS, &self.rows) + "\n",
             list(self.rows.iter().filter_map(sentences::trouble).collect()),
             list(sentences::speedups(&self.speedups)),
+            list(sentences::scaling(&self.scaling)),
             list(sentences::break_even(&self.break_even)),
             sentences::phases_title(&self.settings) + ".\n",
             table::markdown(&table::PHASES, &self.rows) + "\n",

@@ -123,7 +123,8 @@ impl Past {
             let place = before.get(&before_index);
             place.is_some() && place == now.get(&now_index)
         };
-        let changes = changes(&self.rows, &document.rows, is_same);
+        let all_same = before.values().eq(now.values());
+        let changes = changes(&self.rows, &document.rows, is_same, all_same);
         if changes.is_empty() {
             return Err(Error::Data(format!(
                 "{name} has no time of the same engine and size; run the same --samples and --engines"

@@ -67,10 +67,13 @@ fn series(document: &Document) -> Vec<Series> {
             let label = label + software;
             let at = all.iter().position(|series| series.label == label);
             let at = at.unwrap_or_else(|| {
-                let device = document
-                    .adapters
-                    .iter()
-                    .position(|info| Some(info.index) == row.adapter);
+                let device = match engine {
+                    Contestant::Gpus => Some(document.adapters.len()),
+                    _ => document
+                        .adapters
+                        .iter()
+                        .position(|info| Some(info.index) == row.adapter),
+                };
                 all.push(Series {
                     roof_label: format!("{}: reading alone", device_name(row)),
                     label,

@@ -2,7 +2,7 @@
 
 use fall_line::bench::compare::{break_even, speedups};
 use fall_line::bench::machine::Machine;
-use fall_line::bench::{BenchPlan, BenchRow};
+use fall_line::bench::{BenchPlan, BenchRow, Scaling};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::error::Error;
 
@@ -106,6 +106,11 @@ impl<'a> Report<'a> {
             adapters: infos(self.plan).into_iter().cloned().collect(),
             speedups: sizes.flat_map(speedups).collect(),
             break_even: break_even(&self.rows),
+            scaling: self
+                .rows
+                .chunk_by(|a, b| a.samples == b.samples)
+                .filter_map(Scaling::of)
+                .collect(),
             settings: self.settings,
             rows: self.rows,
             warnings: self.warnings,
@@ -138,6 +143,7 @@ fn summary(document: &Document, wide: bool) -> Result<(), Error> {
     }
     let conclusions = [
         sentences::speedups(&document.speedups),
+        sentences::scaling(&document.scaling),
         sentences::break_even(&document.break_even),
     ]
     .concat();

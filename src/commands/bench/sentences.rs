@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fall_line::bench::compare::{BreakEven, PerEpoch, Speedup};
 use fall_line::bench::machine::Machine;
-use fall_line::bench::{BenchRow, label};
+use fall_line::bench::{BenchRow, Scaling, label};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::error::counted;
 use indicatif::DecimalBytes;
@@ -110,6 +110,26 @@ pub fn ratio(speedup: &Speedup) -> Option<String> {
     let (ratio, plus_minus) = (speedup.ratio?, speedup.plus_minus?);
     let decimals = number::decimals(ratio);
     Some(format!("{ratio:.decimals$} ± {plus_minus:.decimals$}"))
+}
+
+/// Returns how fast several adapters are together, a line each size.
+pub fn scaling(scaling: &[Scaling]) -> Vec<String> {
+    let line = |one: &Scaling| {
+        let samples = number::count(one.samples);
+        let adapters = counted(one.adapters as u64, "adapter");
+        match (one.speedup, one.efficiency, one.plus_minus) {
+            (Some(speedup), Some(share), Some(plus_minus)) => format!(
+                "{samples} samples on {adapters}: {:.0} ± {:.0} % of the sum of their speeds, {speedup:.2} times the fastest",
+                100.0 * share,
+                100.0 * plus_minus
+            ),
+            _ => format!(
+                "{samples} samples on {adapters}: not compared: {}",
+                one.withheld.as_deref().unwrap_or("it is not known")
+            ),
+        }
+    };
+    scaling.iter().map(line).collect()
 }
 
 /// Returns the sizes, and the numbers of epochs, from which each GPU engine is worth it.

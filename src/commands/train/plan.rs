@@ -8,7 +8,7 @@ use fall_line::model::Model;
 use fall_line::train::{Config, Stop};
 use indicatif::{DecimalBytes, HumanCount};
 
-use super::report::{batches, data, descent, named};
+use super::report::{batches, data, descent, engine};
 use crate::cli::{Format, Train};
 use crate::output::number::number;
 use crate::output::{json, line, lines};
@@ -19,11 +19,14 @@ pub fn print(args: &Train, prepared: &Prepared) -> Result<(), Error> {
     if args.output.format == Format::Json {
         return json::print(&plan);
     }
-    line(format!("engine: {}", named(&plan.engine)))?;
+    lines(engine(&plan.engine))?;
     lines(data(prepared, plan.engine.storage))?;
     loss(&plan, prepared.setup())?;
     match &plan.memory {
-        Memory::Gpu(gpu) => device(gpu, plan.fits, prepared.is_drawn_on_the_device()),
+        Memory::Gpu(gpu) => device(gpu, prepared.is_drawn_on_the_device()),
+        Memory::Gpus(gpus) => gpus
+            .iter()
+            .try_for_each(|gpu| device(gpu, prepared.is_drawn_on_the_device())),
         Memory::Cpu(cpu) => {
             line(format!("host:   {} of samples", DecimalBytes(cpu.bytes)))?;
             let free = cpu.available.map(DecimalBytes);
@@ -78,7 +81,7 @@ fn loss(plan: &Plan, setup: &Setup) -> Result<(), Error> {
     Ok(())
 }
 
-fn device(plan: &GpuPlan, fits: Option<bool>, drawn: bool) -> Result<(), Error> {
+fn device(plan: &GpuPlan, drawn: bool) -> Result<(), Error> {
     let placement = plan.placement;
     let beside = plan.partial_sum_bytes + plan.record_bytes;
     line(format!(
@@ -99,7 +102,7 @@ fn device(plan: &GpuPlan, fits: Option<bool>, drawn: bool) -> Result<(), Error> 
         DecimalBytes(plan.readback_bytes),
     ))?;
     let memory = plan.memory.map(DecimalBytes);
-    line(match (memory, fits) {
+    line(match (memory, plan.fits()) {
         (Some(memory), Some(true)) => format!("fits:   yes, of {memory} for samples"),
         (Some(memory), Some(false)) if drawn => {
             format!("fits:   no, there are {memory} for samples; another --generator streams them")

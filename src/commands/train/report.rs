@@ -6,7 +6,7 @@ use fall_line::data::Time;
 use fall_line::data::goodness::Goodness;
 use fall_line::data::statistics::{ColumnStats, Statistics};
 use fall_line::engine::{Description, Storage};
-use fall_line::error::Error;
+use fall_line::error::{Error, counted};
 use fall_line::fit::{Outcome, Parameter, Prepared, Setup, Uncertainty, Unknown};
 use fall_line::model::Model;
 use fall_line::train::{Optimizer, Schedule};
@@ -23,7 +23,7 @@ const FAR: f64 = 1000.0;
 
 /// Returns what runs, on what, and how.
 pub fn headline(prepared: &Prepared, engine: &Description, epochs_before: u64) -> Vec<String> {
-    let mut lines = vec![format!("engine: {}", named(engine))];
+    let mut lines = self::engine(engine);
     lines.extend(data(prepared, engine.storage));
     lines.push(loss(prepared.setup(), epochs_before));
     lines
@@ -55,9 +55,23 @@ pub fn batches(setup: &Setup) -> String {
     }
 }
 
-/// Returns the engine in words.
-pub fn named(engine: &Description) -> String {
-    let mut name = format!("{}, {}", engine.kind, engine.name);
+/// Returns what computes: one line, and one more for each of several adapters.
+pub fn engine(engine: &Description) -> Vec<String> {
+    if engine.shares.is_empty() {
+        return vec![format!("engine: {}, {}", engine.kind, named(engine))];
+    }
+    let adapters = counted(engine.shares.len() as u64, "adapter");
+    let head = format!("engine: {}, {adapters} at the same time", engine.kind);
+    let shares = engine.shares.iter().map(|share| {
+        let samples = counted(share.samples, "sample");
+        format!("        {samples} on {}", named(&share.engine))
+    });
+    [head].into_iter().chain(shares).collect()
+}
+
+/// Returns an adapter, or threads, in words.
+fn named(engine: &Description) -> String {
+    let mut name = engine.name.clone();
     if let Some(backend) = &engine.backend {
         name += &format!(", {backend}");
     }

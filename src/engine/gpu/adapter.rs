@@ -10,6 +10,10 @@ use super::watch;
 use crate::engine::{Description, EngineKind, Loads, Storage, Tuning};
 use crate::error::Error;
 
+mod choose;
+
+pub use self::choose::{choose, choose_some, find, none};
+
 /// Features that the engine uses if the adapter has them.
 const FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES
     .union(wgpu::Features::SUBGROUP)
@@ -19,7 +23,7 @@ const FEATURES: wgpu::Features = wgpu::Features::IMMEDIATES
 const INVOCATIONS: u32 = 256;
 
 /// An adapter that the GPU engine can run on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Adapter {
     pub(super) adapter: wgpu::Adapter,
     info: Info,
@@ -226,6 +230,7 @@ impl Info {
             storage,
             tuning: Some(tuning),
             resident,
+            shares: Vec::new(),
         }
     }
 }
@@ -321,72 +326,6 @@ fn names(wanted: wgpu::Backends) -> Vec<&'static str> {
         .filter(|&backend| compiled.contains(backend.into()))
         .map(wgpu::Backend::to_str)
         .collect()
-}
-
-/// Returns the adapter of an index, or the one whose name, backend and kind contain all words of `wanted`. `None` asks for
-/// the best adapter, even a software adapter.
-///
-/// # Errors
-/// [`Error::NoAdapter`], which lists the adapters and says how to get one, and [`Error::ManyAdapters`].
-pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
-    let mut adapters = list();
-    if adapters.is_empty() {
-        return Err(none());
-    }
-    let Some(wanted) = wanted else {
-        return Ok(adapters.swap_remove(0));
-    };
-    let infos: Vec<&Info> = adapters.iter().map(Adapter::info).collect();
-    let at = find(&infos, wanted)?;
-    Ok(adapters.swap_remove(at))
-}
-
-/// Returns the place of the adapter of an index, or of the one whose name, backend and kind contain all words of `wanted`.
-///
-/// # Errors
-/// Those of [`choose`].
-pub fn find(infos: &[&Info], wanted: &str) -> Result<usize, Error> {
-    let lower = wanted.to_lowercase();
-    let words: Vec<&str> = lower.split([' ', ',']).collect();
-    let is_meant = |info: &Info| {
-        let text = info.to_string().to_lowercase();
-        words.iter().all(|&word| text.contains(word))
-    };
-    let meant: Vec<usize> = match wanted.parse().ok().filter(|&index| index < infos.len()) {
-        Some(index) => vec![index],
-        None => (0..infos.len()).filter(|&at| is_meant(infos[at])).collect(),
-    };
-    let listed = |places: &[usize]| {
-        let infos = places.iter().map(|&at| infos[at]);
-        infos.map(|info| format!("{} {info}", info.index)).collect()
-    };
-    match meant[..] {
-        [at] => Ok(at),
-        [] => Err(Error::NoAdapter {
-            wanted: Some(wanted.to_owned()),
-            adapters: listed(&(0..infos.len()).collect::<Vec<_>>()),
-            backends: None,
-        }),
-        _ => Err(Error::ManyAdapters {
-            wanted: wanted.to_owned(),
-            adapters: listed(&meant),
-        }),
-    }
-}
-
-/// Returns the error of a machine without an adapter.
-pub fn none() -> Error {
-    Error::NoAdapter {
-        wanted: None,
-        adapters: Vec::new(),
-        backends: backends_wanted().map(|(names, backends)| {
-            if backends.is_empty() {
-                format!("{names}, which names none of vulkan, metal, dx12 and gl,")
-            } else {
-                names
-            }
-        }),
-    }
 }
 
 /// WARP, the software adapter of Windows, which may list it as hardware too (gfx-rs/wgpu#3485).

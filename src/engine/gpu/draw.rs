@@ -7,7 +7,7 @@ use super::device::Device;
 use super::samples::Shard;
 use crate::data::synthetic::Recipe;
 use crate::data::threefry::{self, Threefry};
-use crate::data::{self, BLOCK, Block};
+use crate::data::{self, BLOCK, Block, Source};
 use crate::error::Error;
 use crate::loss::Loss;
 
@@ -50,12 +50,12 @@ pub fn constants() -> Vec<(&'static str, f64)> {
     vec![("WORKGROUP_SIZE", f64::from(WORKGROUP_SIZE))]
 }
 
-/// Draws all samples of the recipe into the shards, in order. Returns before the device is done.
-pub(super) fn draw(device: &Device, shards: &[Shard], recipe: &Recipe) -> Result<(), Error> {
+/// Draws all samples of the source into the shards, in order. Returns before the device is done.
+pub(super) fn draw(device: &Device, shards: &[Shard], source: &Threefry) -> Result<(), Error> {
     let draw_samples = DrawSamples::new(device)?;
-    let mut position = 0;
+    let mut position = source.first();
     for shard in shards {
-        draw_samples.fill(shard, position, recipe, VEC4S_PER_DISPATCH)?;
+        draw_samples.fill(shard, position, source.recipe(), VEC4S_PER_DISPATCH)?;
         position += u64::from(shard.samples);
     }
     Ok(())

@@ -44,6 +44,13 @@ pub struct GpuPlan {
     pub readback_bytes: u64,
 }
 
+impl GpuPlan {
+    /// Returns whether all samples have room; `None` if that is not known before it is tried.
+    pub fn fits(&self) -> Option<bool> {
+        self.memory.map(|_| self.placement.streamed == 0)
+    }
+}
+
 /// Plans what [`GpuEngine::new`](super::GpuEngine::new) will make of so many samples. Opens no device and takes no memory.
 ///
 /// # Errors

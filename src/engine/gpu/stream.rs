@@ -16,7 +16,7 @@ use crate::error::Error;
 ///
 /// They are read and uploaded in pieces. The host casts the next piece while the device reduces the one before.
 pub struct Stream<'a> {
-    pub source: &'a dyn Source,
+    pub source: Box<dyn Source + Send + 'a>,
     /// The blocks of these samples.
     pub blocks: Range<u64>,
     pub blocks_per_piece: u64,
@@ -54,7 +54,7 @@ impl Stream<'_> {
         for (piece, blocks) in pieces.into_iter().enumerate() {
             let filled = self
                 .staging
-                .fill(device, self.source, blocks.clone(), on_load)?;
+                .fill(device, &self.source, blocks.clone(), on_load)?;
             control = [control, filled].into_iter().sum();
             let slot = &self.slots[piece % 2];
             let begins = piece % per_record == 0;
@@ -92,7 +92,7 @@ impl Stream<'_> {
         let shard = &self.slots[0].shard;
         for blocks in pieces {
             self.staging
-                .fill(device, self.source, blocks.clone(), None)?;
+                .fill(device, &self.source, blocks.clone(), None)?;
             let (first, end) = (blocks.start, blocks.end * BLOCK as u64);
             let samples = end.min(self.source.samples()) - first * BLOCK as u64;
             let mut encoder = device.device.create_command_encoder(&Default::default());

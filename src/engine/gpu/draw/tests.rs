@@ -192,7 +192,7 @@ fn the_control_tells_one_draw_from_another() {
         let twin = Threefry::new(recipe(20)).unwrap();
         let sums = |recipe: &Recipe, loss| {
             let shards = sizes.map(|samples| shard(device, samples));
-            draw(device, &shards, recipe).unwrap();
+            draw(device, &shards, &Threefry::new(recipe.clone()).unwrap()).unwrap();
             let control = control(&shards, &twin, loss).unwrap();
             // The sums in f64 over what was drawn, which are the adapter's business elsewhere.
             let of_shards = shards.iter().map(|shard| {

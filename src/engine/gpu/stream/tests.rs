@@ -32,7 +32,8 @@ fn streamed<'a>(
     );
     let loss = Loss::Mse;
     let engine =
-        GpuEngine::with_placement(adapter, source, loss, options, placement, &|_| {}).unwrap();
+        GpuEngine::with_placement(adapter, Box::new(source), loss, options, placement, &|_| {})
+            .unwrap();
     assert_eq!(engine.placement(), placement);
     let shards = engine.epochs.shards.len() as u64;
     assert_eq!(shards, resident.div_ceil(per_shard));

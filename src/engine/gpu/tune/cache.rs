@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::measure;
 use crate::engine::Tuning;
 use crate::engine::gpu::adapter::{Adapter, Info};
@@ -18,35 +20,69 @@ pub const WORTH: u64 = 4_000_000;
 /// Bytes of the file that are read: it has a few hundred for each adapter.
 const LARGEST: u64 = 1 << 20;
 
+/// A tuning, and its speed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tuned {
+    /// The tuning.
+    #[serde(flatten)]
+    pub tuning: Tuning,
+    /// The samples a second that were measured with it; `None` if nothing was.
+    #[serde(default)]
+    pub samples_per_second: Option<f64>,
+}
+
+impl Tuned {
+    /// Returns the tuning that suits adapters of this kind.
+    fn unmeasured(adapter: &Adapter) -> Self {
+        Tuned {
+            tuning: adapter.info().tuning(),
+            samples_per_second: None,
+        }
+    }
+
+    /// Returns whether it can be used, and says how fast it is. A tuning that comes from a file may hold anything.
+    fn is_whole(&self) -> bool {
+        let speed = self.samples_per_second;
+        self.tuning.is_valid() && speed.is_some_and(|speed| speed > 0.0 && speed.is_finite())
+    }
+}
+
+/// Returns the weights by which adapters share samples: their speeds if all are known, else equal ones.
+pub fn weights(tuned: &[Option<Tuned>]) -> Vec<f64> {
+    let speed = |tuned: &Option<Tuned>| tuned.and_then(|tuned| tuned.samples_per_second);
+    let speeds: Option<Vec<f64>> = tuned.iter().map(speed).collect();
+    speeds.unwrap_or_else(|| vec![1.0; tuned.len()])
+}
+
 /// Returns the tuning of an adapter for a set of `samples` samples.
 ///
 /// A small set gets the default. A large one gets what was measured with this version of the adapter, its driver and the
 /// library. If that has not been measured yet, measures it and tells `tell` in a line. If measuring fails, `tell` is told why
 /// and the default serves.
-pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Tuning {
+pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Tuned {
     if samples < WORTH {
-        return adapter.info().tuning();
+        return Tuned::unmeasured(adapter);
     }
-    if let Some(tuning) = kept(adapter) {
-        return tuning;
+    if let Some(tuned) = kept(adapter) {
+        return tuned;
     }
     let (path, key) = (path(), key(adapter.info()));
-    let tuning = match measure(adapter, samples) {
-        Ok(tuning) => tuning,
+    let tuned = match measure(adapter, samples) {
+        Ok(tuned) => tuned,
         // The run itself may still fit.
         Err(error) => {
             tell(format!("the tuning can't be measured: {error}"));
-            return adapter.info().tuning();
+            return Tuned::unmeasured(adapter);
         }
     };
     let kept = path
         .ok_or_else(|| Error::Usage("there is none".to_owned()))
-        .and_then(|path| keep(&path, key, tuning).map(|()| path));
+        .and_then(|path| keep(&path, key, tuned).map(|()| path));
     let Tuning {
         workgroup_size,
         workgroups,
         loads,
-    } = tuning;
+    } = tuned.tuning;
     let kept = match kept {
         Ok(path) => format!("kept in {}", path.display()),
         Err(error) => format!("not kept in your cache folder: {error}"),
@@ -58,11 +94,11 @@ pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Tun
         adapter.info().backend,
         loads.count()
     ));
-    tuning
+    tuned
 }
 
 /// Returns the tuning that was measured of an adapter before, if any.
-pub fn kept(adapter: &Adapter) -> Option<Tuning> {
+pub fn kept(adapter: &Adapter) -> Option<Tuned> {
     read(&path()?).remove(&key(adapter.info()))
 }
 
@@ -81,20 +117,20 @@ fn key(info: &Info) -> String {
 }
 
 /// Reads the tunings that are kept: none if there is no file, or if this version can't read it.
-fn read(path: &Path) -> BTreeMap<String, Tuning> {
+fn read(path: &Path) -> BTreeMap<String, Tuned> {
     let mut text = Vec::new();
     // What can't be read is no tuning.
     let _ = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut text));
-    let kept: BTreeMap<String, Tuning> = serde_json::from_slice(&text).unwrap_or_default();
+    let kept: BTreeMap<String, Tuned> = serde_json::from_slice(&text).unwrap_or_default();
     kept.into_iter()
-        .filter(|(_, tuning)| tuning.is_valid())
+        .filter(|(_, tuned)| tuned.is_whole())
         .collect()
 }
 
 /// Adds a tuning to those that are kept. If two programs add at once, that of one is lost.
-fn keep(path: &Path, key: String, tuning: Tuning) -> Result<(), Error> {
+fn keep(path: &Path, key: String, tuned: Tuned) -> Result<(), Error> {
     let mut kept = read(path);
-    kept.insert(key, tuning);
+    kept.insert(key, tuned);
     let folder: PathBuf = path.parent().map(Path::to_owned).unwrap_or_default();
     fs::create_dir_all(&folder).map_err(|source| Error::Io {
         doing: format!("cannot create {}", folder.display()),
@@ -113,25 +149,37 @@ mod tests {
     fn valid_tunings_are_read_and_invalid_ones_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("below").join("tuning.json");
-        let tuning = Tuning {
-            workgroup_size: 128,
-            workgroups: 512,
-            loads: Loads::Two,
+        let tuning = Tuned {
+            tuning: Tuning {
+                workgroup_size: 128,
+                workgroups: 512,
+                loads: Loads::Two,
+            },
+            samples_per_second: Some(1.5e9),
         };
         assert!(read(&path).is_empty());
         keep(&path, "one".to_owned(), tuning).unwrap();
-        let other = Tuning {
-            workgroups: 32,
+        let other = Tuned {
+            samples_per_second: Some(0.1),
             ..tuning
         };
         keep(&path, "other".to_owned(), other).unwrap();
         let kept = read(&path);
         assert_eq!(kept["one"], tuning);
         assert_eq!(kept["other"], other);
-        for (from, to) in [("128", "100"), ("512", "0"), ("two", "nine"), ("{", "")] {
+        let wrong = [
+            ("128", "100"),
+            ("512", "0"),
+            ("two", "nine"),
+            ("{", ""),
+            ("1500000000.0", "-1"),
+            ("1500000000.0", "null"),
+        ];
+        for (from, to) in wrong {
             keep(&path, "one".to_owned(), tuning).unwrap();
-            let text = fs::read_to_string(&path).unwrap().replacen(from, to, 1);
-            fs::write(&path, text).unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.contains(from), "{text}");
+            fs::write(&path, text.replacen(from, to, 1)).unwrap();
             assert_eq!(read(&path).get("one"), None, "{from} {to}");
         }
     }

@@ -1,0 +1,99 @@
+//! Several adapters that compute an epoch at the same time.
+
+use std::thread;
+
+use super::GpuEngine;
+use crate::engine::{Description, Engine, Share, Step, host_loop};
+use crate::error::{Error, Setting};
+use crate::model::{Model, Sums};
+
+/// Engines on several adapters, each with its part of the samples. Their sums are added in the order of the engines.
+#[derive(Debug)]
+pub struct Several<'a> {
+    engines: Vec<GpuEngine<'a>>,
+}
+
+impl<'a> Several<'a> {
+    /// Returns the engine over the samples of all engines.
+    pub fn new(engines: Vec<GpuEngine<'a>>) -> Self {
+        Several { engines }
+    }
+
+    /// Returns the engines, in order.
+    pub fn engines(&self) -> &[GpuEngine<'a>] {
+        &self.engines
+    }
+
+    /// Calls all engines at the same time, and returns their results in order, or the first error.
+    fn call<R: Send>(
+        &mut self,
+        call: impl Fn(&mut GpuEngine<'a>) -> Result<R, Error> + Sync,
+    ) -> Result<Vec<R>, Error> {
+        let call = &call;
+        thread::scope(|scope| {
+            let calls: Vec<_> = self
+                .engines
+                .iter_mut()
+                .map(|engine| scope.spawn(move || call(engine)))
+                .collect();
+            let done = calls.into_iter().map(|call| match call.join() {
+                Ok(done) => done,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            // All are waited for, also after an error.
+            done.collect::<Vec<_>>().into_iter().collect()
+        })
+    }
+}
+
+impl Engine for Several<'_> {
+    fn samples(&self) -> u64 {
+        self.engines.iter().map(Engine::samples).sum()
+    }
+
+    fn description(&self) -> Description {
+        Description::several(self.engines.iter().map(|engine| Share {
+            samples: engine.samples(),
+            engine: engine.description(),
+        }))
+    }
+
+    fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
+        let sums = self.call(|engine| engine.evaluate(model))?;
+        Ok(sums.into_iter().sum())
+    }
+
+    fn losses(&mut self, models: &[Model]) -> Result<Vec<f64>, Error> {
+        let mut sums = vec![0.0; models.len()];
+        for part in self.call(|engine| engine.losses(models))? {
+            sums.iter_mut()
+                .zip(part)
+                .for_each(|(sum, part)| *sum += part);
+        }
+        Ok(sums)
+    }
+
+    /// Runs epochs one by one: no adapter has the sums of the others.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for more than one epoch, and the errors of [`Engine::evaluate`].
+    fn descend(
+        &mut self,
+        from: Model,
+        learning_rate: f64,
+        epochs: u64,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Error> {
+        if epochs > 1 {
+            return Err(not_in_batches());
+        }
+        host_loop(self, from, learning_rate, epochs, steps)
+    }
+}
+
+/// Returns the error that a line can't stay on several devices.
+pub(crate) fn not_in_batches() -> Error {
+    Setting::SyncEvery.error(
+        "must be 1 on several adapters: each has a part of the samples, so that the host adds their sums every epoch",
+    )
+}
