@@ -1,17 +1,24 @@
 //! Data sets: the trait that engines read samples by, and what all sets have in common.
 
+use std::ops::Range;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use self::numpy::Numpy;
 use self::statistics::Statistics;
 use self::synthetic::{ChaCha, Generator, Recipe, Synthetic};
 use self::threefry::Threefry;
 use crate::error::{Axis, Error};
 use crate::model::Centered;
+use crate::ranks::{Alone, Ranks, gather_values};
 
 pub mod far;
 pub mod goodness;
 pub mod host;
 pub mod numpy;
 pub mod part;
+pub mod ranked;
 pub mod sandwich;
 pub mod scaling;
 pub mod shape;
@@ -65,9 +72,21 @@ pub trait Source: Sync {
     /// Returns the number of samples; at least 1.
     fn samples(&self) -> u64;
 
-    /// Returns the position of the first sample in the data set that this is a [part](part::Part) of.
+    /// Returns the position of the first sample in the data set that this is a part of: a [`Part`](part::Part), or that of a
+    /// rank.
     fn first(&self) -> u64 {
         0
+    }
+
+    /// Returns the ranks that share the data set. This source has the samples of one of them, those of the others follow in
+    /// the order of ranks, and what is computed in f64 over a source is over all of them.
+    fn ranks(&self) -> &dyn Ranks {
+        &Alone
+    }
+
+    /// Returns the number of samples of all ranks.
+    fn all_samples(&self) -> u64 {
+        self.samples()
     }
 
     /// Replaces the content of `block` with the samples at the [`positions`] that block `index` covers.
@@ -131,6 +150,24 @@ macro_rules! described_by_source {
 }
 pub(crate) use described_by_source;
 
+/// Shares a source among the ranks of the one that it wraps, `self.source`, which has as many samples.
+macro_rules! shared_like_source {
+    () => {
+        fn first(&self) -> u64 {
+            self.source.first()
+        }
+
+        fn ranks(&self) -> &dyn $crate::ranks::Ranks {
+            self.source.ranks()
+        }
+
+        fn all_samples(&self) -> u64 {
+            self.source.all_samples()
+        }
+    };
+}
+pub(crate) use shared_like_source;
+
 /// Makes a pointer to a source a source.
 macro_rules! forward_source {
     ($pointer:ty) => {
@@ -141,6 +178,14 @@ macro_rules! forward_source {
 
             fn first(&self) -> u64 {
                 (**self).first()
+            }
+
+            fn ranks(&self) -> &dyn Ranks {
+                (**self).ranks()
+            }
+
+            fn all_samples(&self) -> u64 {
+                (**self).all_samples()
             }
 
             fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
@@ -173,34 +218,76 @@ macro_rules! forward_source {
 forward_source!(&S);
 forward_source!(Box<S>);
 
-/// Returns the number of blocks of a source.
+/// Returns the number of blocks of a source. A rank may have none.
 ///
 /// # Errors
-/// [`Error::Empty`] if it has no samples.
+/// [`Error::Empty`] if all ranks together have no samples.
 pub fn blocks(source: &(impl Source + ?Sized)) -> Result<u64, Error> {
-    match source.samples() {
-        0 => Err(Error::Empty {
+    if source.all_samples() == 0 {
+        return Err(Error::Empty {
             title: source.title(),
-        }),
-        samples => Ok(samples.div_ceil(BLOCK as u64)),
+        });
     }
+    Ok(source.samples().div_ceil(BLOCK as u64))
 }
 
-/// Returns all samples, or the 1,048,576 in 16 blocks spread over the source.
+/// Returns what the ranks of a source have to hand over, in their order.
 ///
 /// # Errors
-/// [`Error::Empty`], and the errors of [`read`].
+/// Those of [`Ranks::gather`].
+pub(crate) fn gathered<T: Serialize + DeserializeOwned>(
+    source: &(impl Source + ?Sized),
+    mine: T,
+) -> Result<Vec<T>, Error> {
+    let ranks = source.ranks();
+    if ranks.size() == 1 {
+        return Ok(vec![mine]);
+    }
+    gather_values(ranks, &mine)
+}
+
+/// Returns all samples, or the 1,048,576 in 16 blocks spread over those of all ranks: the same for any number of ranks.
+///
+/// # Errors
+/// [`Error::Empty`], and the errors of [`read`] and [`Ranks::gather`].
 pub fn some(source: &(impl Source + ?Sized)) -> Result<Block, Error> {
     const MOST: u64 = 16;
-    let all = blocks(source)?;
+    blocks(source)?;
+    let samples = source.all_samples();
+    let all = samples.div_ceil(BLOCK as u64);
     let taken = all.min(MOST);
-    let (mut some, mut block) = (Block::default(), Block::default());
+    let mut some = Block::default();
     for at in 0..taken {
-        read(source, at * (all - 1) / (taken - 1).max(1), &mut block)?;
-        some.x.append(&mut block.x);
-        some.y.append(&mut block.y);
+        let wanted = positions(at * (all - 1) / (taken - 1).max(1), samples);
+        append(source, wanted, &mut some)?;
     }
-    Ok(some)
+    let parts = gathered(source, (some.x, some.y))?;
+    let (x, y): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    Ok(Block {
+        x: x.concat(),
+        y: y.concat(),
+    })
+}
+
+/// Adds those of the samples at some positions in the data set that a source has to a block.
+fn append(
+    source: &(impl Source + ?Sized),
+    wanted: Range<u64>,
+    some: &mut Block,
+) -> Result<(), Error> {
+    let first = source.first();
+    let start = wanted.start.max(first) - first;
+    let end = wanted.end.clamp(first, first + source.samples()) - first;
+    let mut block = Block::default();
+    for index in start / BLOCK as u64..end.div_ceil(BLOCK as u64) {
+        read(source, index, &mut block)?;
+        let at = positions(index, source.samples());
+        let taken = start.max(at.start)..end.min(at.end);
+        let taken = (taken.start - at.start) as usize..(taken.end - at.start) as usize;
+        some.x.extend_from_slice(&block.x[taken.clone()]);
+        some.y.extend_from_slice(&block.y[taken]);
+    }
+    Ok(())
 }
 
 /// Reads a block of a source, and checks it. What computes in f64 reads samples by this function only.
@@ -295,7 +382,7 @@ pub fn draw(
 }
 
 /// Returns the positions that block `index` of a set of `samples` samples covers.
-pub fn positions(index: u64, samples: u64) -> std::ops::Range<u64> {
+pub fn positions(index: u64, samples: u64) -> Range<u64> {
     let first = index * BLOCK as u64;
     first..(first + BLOCK as u64).min(samples)
 }

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::model::{Model, Sums};
 
 mod choose;
+pub mod cluster;
 pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
@@ -119,17 +120,17 @@ pub struct Description {
     pub tuning: Option<Tuning>,
     /// Samples that stay in the engine's memory; the others are uploaded again each epoch.
     pub resident: u64,
-    /// The adapters with their shares, in order, if there are several.
+    /// The adapters or ranks with their shares, in order, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shares: Vec<Share>,
 }
 
-/// An adapter's share of the samples.
+/// The share of the samples that an adapter or a rank has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
-    /// The samples: those after the ones of the adapters before.
+    /// The samples: those after the ones of the adapters or ranks before.
     pub samples: u64,
-    /// The engine on this adapter.
+    /// The engine on this adapter or rank.
     pub engine: Description,
 }
 
@@ -144,8 +145,7 @@ impl Description {
         self
     }
 
-    /// Describes an engine on several adapters, at least one.
-    #[cfg(feature = "gpu")]
+    /// Describes an engine on several adapters or ranks, at least one.
     pub(crate) fn several(shares: impl IntoIterator<Item = Share>) -> Self {
         let shares: Vec<Share> = shares.into_iter().collect();
         let engines = || shares.iter().map(|share| &share.engine);
@@ -154,7 +154,9 @@ impl Description {
             texts.map(|texts| texts.join(" + "))
         };
         Description {
-            kind: EngineKind::Gpu,
+            kind: engines()
+                .next()
+                .map_or(EngineKind::Cpu, |engine| engine.kind),
             name: joined(|engine| Some(&engine.name)).unwrap_or_default(),
             backend: joined(|engine| engine.backend.as_deref()),
             driver: joined(|engine| engine.driver.as_deref()),

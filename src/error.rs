@@ -37,6 +37,10 @@ pub enum Error {
         available: Option<u64>,
     },
 
+    /// A rank of a job is lost, or the library that connects the ranks failed.
+    #[error("{0}")]
+    Ranks(String),
+
     /// The call makes no sense, for a reason that no variant below names.
     #[error("{0}")]
     Usage(String),
@@ -290,11 +294,11 @@ impl Error {
         }
     }
 
-    /// Returns the program's exit code for this error: 1 I/O and memory, 2 options, 3 data, 4 GPU, 5 diverged,
+    /// Returns the program's exit code for this error: 1 I/O, memory and lost ranks, 2 options, 3 data, 4 GPU, 5 diverged,
     /// 6 not converged, 7 engines disagree, 8 slower than before.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Io { .. } | Error::Memory { .. } => 1,
+            Error::Io { .. } | Error::Memory { .. } | Error::Ranks(_) => 1,
             Error::Usage(_)
             | Error::Setting { .. }
             | Error::NoGpuEngine(_)

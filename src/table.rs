@@ -12,8 +12,8 @@ use self::kind::{FileKind, READABLE};
 use self::npy::Npy;
 pub use self::opened::OpenedFile;
 use self::parquet::Parquet;
-pub use self::request::Request;
-use self::rows::{Joined, Rows, Samples, WithMissing, enough};
+pub use self::request::{NthPart, Request};
+use self::rows::{Joined, Rows, RowsPart, Samples, WithMissing, enough};
 use self::set::{Texts, notes_of, of_another_kind, one_set, same_columns, same_names, same_time};
 use self::shared::SharedFile;
 use self::store::cannot_copy;
@@ -101,12 +101,14 @@ pub fn open_all(
         name
     };
     let mut opened = if tables.is_empty() {
-        texts.opened(&name)?
+        texts.opened(&name, request.part)?
     } else {
         opened(tables, request, on_load)?
     };
     opened.notes.extend(one_set(&files));
-    enough(&name, opened.source.samples(), &opened.skipped, request)?;
+    if request.part.is_none() {
+        enough(&name, opened.source.samples(), &opened.skipped, request)?;
+    }
     Ok(opened)
 }
 
@@ -213,12 +215,10 @@ pub fn open_pair(
 ) -> Result<OpenedFile, Error> {
     let bytes = [Some(x), y].into_iter().flatten().map(bytes_of).sum();
     let opened = opened(vec![Table::of(pair(x, y)?, bytes)], request, on_load)?;
-    enough(
-        &x.display().to_string(),
-        opened.source.samples(),
-        &opened.skipped,
-        request,
-    )?;
+    if request.part.is_none() {
+        let name = x.display().to_string();
+        enough(&name, opened.source.samples(), &opened.skipped, request)?;
+    }
     Ok(opened)
 }
 
@@ -354,6 +354,10 @@ fn opened(mut tables: Vec<Table>, request: &Request, on_load: OnLoad) -> Result<
         Box::new(Joined::new(
             tables.into_iter().map(|table| table.rows).collect(),
         ))
+    };
+    let rows = match request.part {
+        Some(part) => Box::new(RowsPart::new(rows, part)),
+        None => rows,
     };
     let time = rows.time();
     let all = rows.rows().max(1) as f64;

@@ -1,9 +1,11 @@
 //! Samples far off, which stay out of an engine: in f32 they would cost all others their digits.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::statistics::Statistics;
-use super::{Block, Source, read};
+use super::{Block, Source, gathered, read};
 use crate::error::Error;
 
 /// The distance from the median beyond which a value is far off, in median distances.
@@ -83,6 +85,8 @@ pub struct Parts {
     pub statistics: Statistics,
     /// x and y of those far off, in the set's order.
     pub far: Vec<(f64, f64)>,
+    /// Those of this rank among them.
+    pub own: Range<usize>,
 }
 
 impl Parts {
@@ -116,15 +120,28 @@ impl Parts {
                 },
             )
             .collect::<Result<Vec<_>, Error>>()?;
-        let mut parts = Parts {
-            bulk,
-            statistics: Statistics::default(),
-            far: Vec::new(),
+        let joined = |parts: Vec<(Statistics, Vec<(f64, f64)>)>| {
+            let (mut statistics, mut all) = (Statistics::default(), Vec::new());
+            for (of_part, far) in parts {
+                statistics = statistics.join(of_part);
+                all.extend(far);
+            }
+            (statistics, all)
         };
-        for (statistics, far) in blocks {
-            parts.statistics = parts.statistics.join(statistics);
-            parts.far.extend(far);
-        }
+        let (mine, mut far) = joined(blocks);
+        // More are too many, of one rank as of all.
+        far.truncate(most as usize + 1);
+        let of_ranks = gathered(source, (mine, far))?;
+        let counts = || of_ranks.iter().map(|(_, far)| far.len());
+        let start = counts().take(source.ranks().rank()).sum();
+        let end = start + counts().nth(source.ranks().rank()).unwrap_or(0);
+        let (statistics, far) = joined(of_ranks);
+        let parts = Parts {
+            bulk,
+            statistics,
+            far,
+            own: start..end,
+        };
         let few = (1..=most).contains(&(parts.far.len() as u64));
         Ok((few && parts.statistics.x.varies()).then_some(parts))
     }

@@ -1,14 +1,16 @@
 //! The goodness of a line's fit, in f64, over the samples in their own units.
 
 use rayon::prelude::*;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use wide::f64x4;
 
 use super::statistics::{ColumnStats, sums};
-use super::{Block, Source};
+use super::{Block, Source, gathered};
 use crate::error::Error;
 use crate::loss::{Exact, Loss};
 use crate::model::Centered;
+use crate::ranks::gather_numbers;
 
 /// The size of a line's residuals.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,14 +52,24 @@ pub fn mean_losses(
                 .collect::<Vec<_>>())
         })
         .collect::<Result<Vec<_>, Error>>()?;
-    let n = source.samples() as f64;
-    let mut means = vec![vec![0.0; losses.len()]; lines.len()];
+    let n = source.all_samples() as f64;
+    let mut mine = vec![0.0; lines.len() * losses.len()];
     for block in blocks {
-        for (mean, sum) in means.iter_mut().flatten().zip(block.into_iter().flatten()) {
-            *mean += sum / n;
-        }
+        add(&mut mine, block.into_iter().flatten());
     }
-    Ok(means)
+    let mut sums = vec![0.0; mine.len()];
+    for part in gather_numbers(source.ranks(), &mine)? {
+        add(&mut sums, part);
+    }
+    sums.iter_mut().for_each(|sum| *sum /= n);
+    Ok(sums.chunks(losses.len()).map(<[f64]>::to_vec).collect())
+}
+
+/// Adds the parts of sums, each to its own.
+fn add(sums: &mut [f64], parts: impl IntoIterator<Item = f64>) {
+    sums.iter_mut()
+        .zip(parts)
+        .for_each(|(sum, part)| *sum += part);
 }
 
 /// What one pass over the samples tells of a line, in f64.
@@ -73,7 +85,7 @@ pub(crate) struct Losses<const N: usize, T> {
     pub of_blocks: Vec<T>,
 }
 
-impl<const N: usize, T: Send> Losses<N, T> {
+impl<const N: usize, T: Send + Serialize + DeserializeOwned> Losses<N, T> {
     /// Reads all samples once, on all threads of rayon's pool. `y` has the statistics of their y. `terms` returns terms of four
     /// samples to sum, by x, the residuals, and the loss's terms there: those of [`basic`], then others.
     /// `of_block` takes what else is wanted.
@@ -99,20 +111,22 @@ impl<const N: usize, T: Send> Losses<N, T> {
                 Ok((of_line, of_block(block)))
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        let n = source.samples() as f64;
-        let (mut sums, mut of_blocks) = ([0.0; N], Vec::new());
+        let (mut mine, mut of_blocks) = ([0.0; N], Vec::new());
         for (of_line, of_block) in blocks {
-            for (sum, part) in sums.iter_mut().zip(of_line) {
-                *sum += part;
-            }
+            add(&mut mine, of_line);
             of_blocks.push(of_block);
         }
+        let mut sums = [0.0; N];
+        for part in gather_numbers(source.ranks(), &mine)? {
+            add(&mut sums, part);
+        }
+        let samples = source.all_samples();
         let [values, squares, sizes] = [0, 1, 2].map(|at| sums[at]);
         Ok(Losses {
-            loss: values / n,
-            goodness: Goodness::new(source.samples(), squares, sizes, y),
+            loss: values / samples as f64,
+            goodness: Goodness::new(samples, squares, sizes, y),
             sums,
-            of_blocks,
+            of_blocks: gathered(source, of_blocks)?.into_iter().flatten().collect(),
         })
     }
 }

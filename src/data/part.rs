@@ -20,8 +20,9 @@ impl<S: Source> Part<S> {
 
 impl<S: Source> Source for Part<S> {
     fn samples(&self) -> u64 {
-        let end = self.blocks.end * BLOCK as u64;
-        end.min(self.source.samples()) - self.blocks.start * BLOCK as u64
+        let [start, end] = [self.blocks.start, self.blocks.end]
+            .map(|block| (block * BLOCK as u64).min(self.source.samples()));
+        end - start
     }
 
     fn first(&self) -> u64 {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::far::Bulk;
 use super::statistics::Statistics;
-use super::{Block, Source, described_by_source};
+use super::{Block, Source, described_by_source, shared_like_source};
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
 use crate::model::{Centered, Evaluation, Model};
@@ -256,5 +256,6 @@ impl<S: Source> Source for Scaled<S> {
         Ok(())
     }
 
+    shared_like_source!();
     described_by_source!();
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use wide::f64x4;
 
 use super::statistics::{ColumnStats, Statistics, sums};
-use super::{Block, Source};
+use super::{Block, Source, gathered};
 use crate::error::Error;
 
 /// A bend of the data, as a parabola has it.
@@ -98,7 +98,7 @@ impl Farthest {
             .into_par_iter()
             .map_init(Block::default, |block, index| {
                 super::read(source, index, block)?;
-                let first = super::positions(index, source.samples()).start;
+                let first = source.first() + super::positions(index, source.samples()).start;
                 // There is one: two that are as far have no leverage above a half.
                 let at = block.x.iter().position(|x| *x == self.x);
                 let found = at.map(|at| {
@@ -108,11 +108,14 @@ impl Farthest {
                 Ok((found, Statistics::of_block(block)))
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        let (found, parts): (Vec<_>, Vec<_>) = blocks.into_iter().unzip();
-        let others = parts
-            .into_iter()
-            .fold(Statistics::default(), Statistics::join);
-        let found = found.into_iter().flatten().next();
+        let joined = |parts: Vec<(Option<(u64, f64)>, Statistics)>| {
+            let (found, parts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            let others = parts
+                .into_iter()
+                .fold(Statistics::default(), Statistics::join);
+            (found.into_iter().flatten().next(), others)
+        };
+        let (found, others) = joined(gathered(source, joined(blocks))?);
         let (Some((position, y)), Some(line)) = (found, others.centered_line()) else {
             return Ok(None);
         };

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use wide::f64x4;
 
-use super::{BLOCK, Block, OnLoad, Source, described_by_source};
+use super::{BLOCK, Block, OnLoad, Source, described_by_source, gathered, shared_like_source};
 use crate::error::Error;
 use crate::model::{Centered, Model};
 
@@ -49,7 +49,7 @@ impl Statistics {
     /// Reads all samples once, on all threads of rayon's pool. Calls `on_load` with their number as they are read.
     ///
     /// # Errors
-    /// [`Error::Empty`], and the errors of [`read`](super::read).
+    /// [`Error::Empty`], and the errors of [`read`](super::read) and [`Ranks::gather`](crate::ranks::Ranks::gather).
     pub fn of(source: &dyn Source, on_load: OnLoad) -> Result<Self, Error> {
         let blocks = (0..super::blocks(source)?)
             .into_par_iter()
@@ -59,7 +59,16 @@ impl Statistics {
                 Ok(Self::of_block(block))
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        Ok(blocks.into_iter().fold(Self::default(), Self::join))
+        Self::of_parts(source, blocks.into_iter().fold(Self::default(), Self::join))
+    }
+
+    /// Returns the statistics of all ranks of a source, of which this one has `mine`.
+    ///
+    /// # Errors
+    /// Those of [`Ranks::gather`](crate::ranks::Ranks::gather).
+    pub(crate) fn of_parts(source: &(impl Source + ?Sized), mine: Self) -> Result<Self, Error> {
+        let parts = gathered(source, mine)?;
+        Ok(parts.into_iter().fold(Self::default(), Self::join))
     }
 
     /// Returns the statistics of one block.
@@ -298,19 +307,25 @@ impl<S: Source> Observed<S> {
         &self.source
     }
 
-    /// Returns the statistics of all samples, if they are known or each sample was read.
-    pub fn statistics(&self) -> Option<Statistics> {
+    /// Returns the statistics of all samples, if they are known or each sample was read. All ranks call it.
+    ///
+    /// # Errors
+    /// Those of [`Ranks::gather`](crate::ranks::Ranks::gather).
+    pub fn statistics(&self) -> Result<Option<Statistics>, Error> {
         if self.known.is_some() {
-            return self.known;
+            return Ok(self.known);
         }
         let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let all = self.source.samples().div_ceil(BLOCK as u64);
-        (blocks.len() as u64 == all).then(|| {
-            blocks
-                .values()
-                .copied()
+        let parts = blocks.values().copied();
+        let mine = (blocks.len() as u64 == all)
+            .then(|| parts.fold(Statistics::default(), Statistics::join));
+        let of_ranks: Option<Vec<Statistics>> = gathered(&self.source, mine)?.into_iter().collect();
+        Ok(of_ranks.map(|of_ranks| {
+            of_ranks
+                .into_iter()
                 .fold(Statistics::default(), Statistics::join)
-        })
+        }))
     }
 }
 
@@ -334,5 +349,6 @@ impl<S: Source> Source for Observed<S> {
         Ok(())
     }
 
+    shared_like_source!();
     described_by_source!();
 }

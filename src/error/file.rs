@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display};
 
+use serde::{Deserialize, Serialize};
+
 use super::Setting;
 
 /// x or y.
@@ -44,7 +46,7 @@ impl Axes {
 }
 
 /// Why a row can't be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Reason {
     /// The value is missing: a null, or an empty field.
     Missing,
@@ -103,7 +105,7 @@ impl Reason {
 }
 
 /// A row of a file that can't be used.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RowError {
     /// The file.
     pub file: String,
@@ -154,7 +156,7 @@ impl RowError {
 }
 
 /// The place of a row in a file, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Row {
     /// A line of a text file.
     Line(u64),

@@ -8,13 +8,18 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::every::Every;
+use super::setup::Setup;
+use crate::data::scaling::Scaling;
+use crate::data::statistics::{ColumnStats, Statistics};
 use crate::engine::{Description, Share, Tuning};
 use crate::error::Error;
-use crate::train::{Epoch, Walk};
+use crate::model::Model;
+use crate::train::{Descent, Epoch, Walk};
 use crate::{atomic, saved};
 
 /// The number grows if a key goes or changes its meaning.
@@ -37,10 +42,21 @@ struct Content<'a> {
     /// The shares of several adapters, for the same reason.
     #[serde(default, skip_serializing_if = "<[Share]>::is_empty")]
     shares: Cow<'a, [Share]>,
+    /// The ranks that it went on over.
+    #[serde(default = "alone", skip_serializing_if = "is_alone")]
+    ranks: usize,
     walk: Walk,
     /// Every epoch so far; empty if the run kept no history.
     #[serde(default)]
     history: Cow<'a, [Epoch]>,
+}
+
+fn alone() -> usize {
+    1
+}
+
+fn is_alone(ranks: &usize) -> bool {
+    *ranks == 1
 }
 
 /// The parts of a run that have to be the same for it to go on to the same bits, by name.
@@ -57,13 +73,23 @@ impl Fingerprint {
         Fingerprint(parts.map(|(name, part)| (name.to_owned(), part)).collect())
     }
 
-    /// Returns the names of what differs.
-    fn differences(&self, other: &Self) -> Vec<String> {
+    /// Returns the names of what differs. Over several `ranks` the engine may, and the data's statistics by their rounding.
+    fn differences(&self, other: &Self, ranks: bool) -> Vec<String> {
+        let is_same = |name: &str, part: &Value| match (other.0.get(name), name) {
+            (Some(_), "engine") if ranks => true,
+            (Some(other), "data") if ranks => are_same_data(part, other),
+            (other, _) => other == Some(part),
+        };
         let parts = self.0.iter();
         parts
-            .filter(|(name, part)| other.0.get(*name) != Some(part))
+            .filter(|(name, part)| !is_same(name, part))
             .map(|(name, _)| name.clone())
             .collect()
+    }
+
+    /// Returns a part, unless it is of another kind.
+    fn part<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        T::deserialize(self.0.get(name)?).ok()
     }
 }
 
@@ -122,10 +148,49 @@ impl Checkpoint {
         name.into()
     }
 
-    /// Returns how the work was divided on the adapter, or among several.
+    /// Takes over what a run over other ranks rounded in another way: statistics, and what follows from them. The state of a
+    /// descent is in those coordinates.
+    pub(super) fn settle(&self, setup: &mut Setup, ranks: usize) {
+        if ranks == 1 && self.content.ranks == 1 {
+            return;
+        }
+        let known = &self.content.fingerprint;
+        let (Some(scaling), Some(start), Some(descent)) = (
+            known.part::<Scaling>(STANDARDISING),
+            known.part::<Model>(START),
+            known.part::<Descent>(DESCENT),
+        ) else {
+            return;
+        };
+        let near = |one: Value, other: Value| are_near(&one, &other, largest(&one));
+        if near(json!(setup.scaling), json!(scaling))
+            && near(json!(setup.start), json!(start))
+            && near(json!(setup.config.descent), json!(descent))
+        {
+            setup.scaling = scaling;
+            setup.start = start;
+            setup.config.descent = descent;
+            setup.config.start = scaling.inside(start);
+        }
+    }
+
+    /// Returns how a rank divided the work on its adapter, or among several; `None` over another number of ranks.
     #[cfg(feature = "gpu")]
-    pub(super) fn division(&self) -> (Option<Tuning>, &[Share]) {
-        (self.content.tuning, &self.content.shares)
+    pub(super) fn division(&self, rank: usize, ranks: usize) -> Option<(Option<Tuning>, &[Share])> {
+        let Content {
+            tuning,
+            shares,
+            ranks: before,
+            ..
+        } = &self.content;
+        match (ranks, *before) {
+            (1, 1) => Some((*tuning, shares)),
+            (now, before) if now == before => {
+                let engine = &shares.get(rank)?.engine;
+                Some((engine.tuning, &engine.shares))
+            }
+            _ => None,
+        }
     }
 
     /// Returns the epochs that its run had done.
@@ -142,8 +207,9 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::OtherRun`] with what differs.
-    pub(super) fn resume(&self, fingerprint: &Fingerprint) -> Result<Walk, Error> {
-        let differences = fingerprint.differences(&self.content.fingerprint);
+    pub(super) fn resume(&self, fingerprint: &Fingerprint, ranks: usize) -> Result<Walk, Error> {
+        let several = ranks.max(self.content.ranks) > 1;
+        let differences = fingerprint.differences(&self.content.fingerprint, several);
         if differences.is_empty() {
             return Ok(self.content.walk.clone());
         }
@@ -162,6 +228,7 @@ pub(super) struct Checkpoints {
     sync_every: u64,
     fingerprint: Fingerprint,
     engine: Description,
+    ranks: usize,
     /// The state of the run, unless it is written.
     unwritten: Option<Walk>,
     /// Whether this run has written the file.
@@ -182,6 +249,7 @@ impl Checkpoints {
         from: &Walk,
         fingerprint: Fingerprint,
         engine: Description,
+        ranks: usize,
     ) -> Self {
         Checkpoints {
             path,
@@ -189,6 +257,7 @@ impl Checkpoints {
             sync_every,
             fingerprint,
             engine,
+            ranks,
             unwritten: Some(from.clone()),
             is_ours: false,
             at: Instant::now(),
@@ -235,6 +304,7 @@ impl Checkpoints {
             fingerprint: self.fingerprint.clone(),
             tuning: self.engine.tuning,
             shares: (&self.engine.shares).into(),
+            ranks: self.ranks,
             walk: walk.clone(),
             // After a batch that is not whole, the history goes on beyond the walk.
             history: history[..history.partition_point(|at| at.epoch <= walk.epochs())].into(),
@@ -259,6 +329,72 @@ impl Checkpoints {
         self.unwritten = None;
         Ok(())
     }
+}
+
+/// The names of the parts that [`Checkpoint::settle`] takes over.
+pub(super) const START: &str = "start";
+pub(super) const STANDARDISING: &str = "standardising";
+pub(super) const DESCENT: &str = "optimizer, learning rate or schedule";
+
+/// The share by which numbers may differ that are rounded in another order, and what follows from them.
+const NEAR: f64 = 1e-6;
+
+/// Returns whether two values of JSON are the same but for numbers that differ by [`NEAR`] of `size` at most.
+fn are_near(one: &Value, other: &Value, size: f64) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            let (one, other) = (one.as_f64(), other.as_f64());
+            let apart = one.zip(other).map(|(one, other)| (one - other).abs());
+            apart.is_some_and(|apart| apart <= NEAR * size)
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            let mut pairs = one.iter().zip(other);
+            one.len() == other.len() && pairs.all(|(one, other)| are_near(one, other, size))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let is_near = |(name, one)| {
+                other
+                    .get(name)
+                    .is_some_and(|other: &Value| are_near(one, other, size))
+            };
+            one.len() == other.len() && one.iter().all(is_near)
+        }
+        (one, other) => one == other,
+    }
+}
+
+/// Returns the size of the largest number in a value of JSON.
+fn largest(value: &Value) -> f64 {
+    match value {
+        Value::Number(number) => number.as_f64().map_or(0.0, f64::abs),
+        Value::Array(values) => values.iter().map(largest).fold(0.0, f64::max),
+        Value::Object(values) => values.values().map(largest).fold(0.0, f64::max),
+        _ => 0.0,
+    }
+}
+
+/// Returns whether two data parts of fingerprints are of the same samples: their number and their ends are the same, and their
+/// moments but for rounding.
+fn are_same_data(one: &Value, other: &Value) -> bool {
+    type Data = (Value, u64, Option<Statistics>);
+    let (Ok(one), Ok(other)) = (Data::deserialize(one), Data::deserialize(other)) else {
+        return false;
+    };
+    let column = |one: &ColumnStats, other: &ColumnStats, samples: u64| {
+        let deviation = (one.squares / samples as f64).sqrt();
+        (one.least, one.greatest) == (other.least, other.greatest)
+            && (one.mean - other.mean).abs() <= NEAR * deviation
+            && (one.squares - other.squares).abs() <= NEAR * one.squares
+    };
+    let statistics = match (&one.2, &other.2) {
+        (Some(a), Some(b)) => {
+            column(&a.x, &b.x, a.samples)
+                && column(&a.y, &b.y, a.samples)
+                && (a.products - b.products).abs() <= NEAR * (a.x.squares * a.y.squares).sqrt()
+        }
+        (one, other) => one.is_none() && other.is_none(),
+    };
+    (&one.0, one.1) == (&other.0, other.1) && statistics
 }
 
 fn checksum(content: &Content) -> Result<u32, Error> {
@@ -309,6 +445,7 @@ mod tests {
             &walk,
             fingerprint,
             Description::on_host("1 thread", 1),
+            1,
         );
         (checkpoints, walk)
     }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::checkpoint::Checkpoint;
 use super::monitor::Notice;
 use super::prepare::Prepared;
 use crate::data::part::{Part, divide};
@@ -96,7 +95,13 @@ impl Prepared<'_> {
         adapters: &'a [Adapter],
         lost: Option<&Description>,
     ) -> Result<Vec<Task<'a>>, Error> {
-        let resumed = || self.options.resume.as_ref().map(Checkpoint::division);
+        let ranks = self.source().ranks();
+        let resumed = || {
+            self.options
+                .resume
+                .as_ref()?
+                .division(ranks.rank(), ranks.size())
+        };
         let known = lost
             .map(|lost| (lost.tuning, &lost.shares[..]))
             .or_else(resumed);

@@ -2,15 +2,16 @@
 
 use serde_json::json;
 
-use super::checkpoint::{Checkpoints, Fingerprint};
+use super::checkpoint::{Checkpoints, DESCENT, Fingerprint, STANDARDISING, START};
 use super::monitor::{Notice, Phase};
 use super::prepare::Prepared;
 use super::reopened::Reopened;
 use super::run::Loaded;
-use crate::data::Source;
+use crate::data::{Source, gathered};
+use crate::engine::cluster::Cluster;
 use crate::engine::cpu::CpuEngine;
 use crate::engine::with_far::WithFar;
-use crate::engine::{Chosen, Description, Engine};
+use crate::engine::{Chosen, Description, Engine, Share};
 use crate::error::Error;
 use crate::train::Walk;
 
@@ -21,10 +22,15 @@ impl Prepared<'_> {
     /// Those of the engine and the source, and [`Error::OtherRun`] if the checkpoint belongs to another run.
     pub fn load(&self) -> Result<Loaded<'_>, Error> {
         let engine = Reopened::open(self)?;
-        let description = engine.description();
+        // Each sample was read by now, unless the device has drawn them.
+        let statistics = self.samples.inner().statistics()?;
+        let description = self.description(engine.description())?;
         let fingerprint = self.fingerprint(&description);
         let (walk, history) = match &self.options.resume {
-            Some(checkpoint) => (checkpoint.resume(&fingerprint)?, checkpoint.history()),
+            Some(checkpoint) => (
+                checkpoint.resume(&fingerprint, self.source().ranks().size())?,
+                checkpoint.history(),
+            ),
             None => (Walk::new(&self.setup.config), &[][..]),
         };
         let history = if self.options.history { history } else { &[] };
@@ -40,9 +46,11 @@ impl Prepared<'_> {
                 &walk,
                 fingerprint,
                 description.clone(),
+                self.source().ranks().size(),
             ),
             prepared: self,
             engine,
+            statistics,
             description,
             epochs_before: walk.epochs(),
             walk,
@@ -62,23 +70,53 @@ impl Prepared<'_> {
             .map(|synthetic| (source.title(), synthetic.to_string()));
         Fingerprint::new([
             ("version", json!(env!("CARGO_PKG_VERSION"))),
-            ("data", json!([drawn, source.samples(), self.statistics])),
-            ("loss", json!(self.setup.loss.to_string())),
-            ("start", json!(self.setup.start)),
-            ("standardising", json!(self.setup.scaling)),
             (
-                "optimizer, learning rate or schedule",
-                json!(config.descent),
+                "data",
+                json!([drawn, source.all_samples(), self.statistics]),
             ),
+            ("loss", json!(self.setup.loss.to_string())),
+            (START, json!(self.setup.start)),
+            (STANDARDISING, json!(self.setup.scaling)),
+            (DESCENT, json!(config.descent)),
             ("epochs between read-backs", json!(config.sync_every)),
             ("tolerance or patience", json!(config.stop)),
             ("engine", json!(engine.clone().identity())),
         ])
     }
 
+    /// Returns what the samples are summed on: with several ranks what each of them has.
+    fn description(&self, own: Description) -> Result<Description, Error> {
+        if self.source().ranks().size() == 1 {
+            return Ok(own);
+        }
+        let share = Share {
+            samples: self.samples.samples(),
+            engine: own,
+        };
+        let shares = gathered(self.source(), share)?;
+        Ok(Description::several(shares))
+    }
+
     /// Returns the engine with all samples in it. One that replaces the `lost` engine is opened anew, with the same division of
     /// the work.
     pub(super) fn engine(&self, lost: Option<&Description>) -> Result<Box<dyn Engine + '_>, Error> {
+        let ranks = self.source().ranks();
+        if ranks.size() == 1 {
+            return self.engine_of_rank(lost);
+        }
+        let is_empty = self.samples.samples() == 0;
+        let own = (!is_empty).then(|| self.engine_of_rank(lost));
+        let all = self.source().all_samples();
+        Ok(Box::new(Cluster::new(
+            own.transpose()?,
+            ranks,
+            all,
+            &self.end,
+        )))
+    }
+
+    /// Returns the engine with the samples of this rank in it.
+    fn engine_of_rank(&self, lost: Option<&Description>) -> Result<Box<dyn Engine + '_>, Error> {
         let engine = self.engine_of_bulk(lost)?;
         if self.far.is_empty() {
             return Ok(engine);

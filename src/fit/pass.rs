@@ -78,7 +78,7 @@ impl Pass<'_> {
         let of_estimator = estimator.as_ref().ok();
         let search = corners.then(|| {
             let off = setup.plane.tolerance_outside(&setup.scaling);
-            Search::new(some, source.samples(), loss, line, off)
+            Search::new(some, source.all_samples(), loss, line, off)
         });
         let terms = |x: f64x4, residual: f64x4, terms: Exact| {
             let [value, square, size] = basic(residual, terms);

@@ -92,7 +92,7 @@ impl Prepared<'_> {
         };
         Ok(Plan {
             data: source.title(),
-            samples: source.samples(),
+            samples: source.all_samples(),
             statistics: self.statistics,
             least_squares: self.statistics.as_ref().and_then(Statistics::line),
             scaling: setup.scaling,

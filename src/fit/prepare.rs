@@ -10,6 +10,7 @@ use crate::data::far::{self, Bulk, Parts};
 use crate::data::scaling::Scaled;
 use crate::data::statistics::{Observed, Statistics};
 use crate::data::{self, Block, Source};
+use crate::engine::cluster::{End, not_in_batches};
 use crate::engine::{Chosen, Storage};
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
@@ -31,6 +32,8 @@ pub struct Prepared<'a> {
     pub(super) statistics: Option<Statistics>,
     pub(super) chosen: Chosen,
     pub(super) monitor: &'a dyn Monitor,
+    /// The end of the descent, which ranks agree on.
+    pub(super) end: End,
     pub(super) start: Instant,
 }
 
@@ -61,10 +64,13 @@ impl<'a> Fit<'a> {
         } = self;
         let start = Instant::now();
         check(&options, &source)?;
-        if source.samples() == 0 {
+        if source.all_samples() == 0 {
             return Err(Error::Empty {
                 title: source.title(),
             });
+        }
+        if options.sync_every > 1 && source.ranks().size() > 1 {
+            return Err(not_in_batches());
         }
         let drawn = is_drawn_on_the_device(&source, &chosen);
         if drawn && options.standardizes(&source) {
@@ -82,14 +88,17 @@ impl<'a> Fit<'a> {
                 return Err(Error::Data(format!("{}: no statistics", source.title())));
             }
         };
-        let setup = Setup::new(&options, &source, known, robust, parts.as_ref())?;
+        let mut setup = Setup::new(&options, &source, known, robust, parts.as_ref())?;
+        if let Some(checkpoint) = &options.resume {
+            checkpoint.settle(&mut setup, source.ranks().size());
+        }
         if setup.far > 0 {
             monitor.notice(&Notice::Far {
                 far: setup.far,
-                samples: source.samples(),
+                samples: source.all_samples(),
             });
         }
-        let far = parts.map_or_else(Vec::new, |parts| parts.far);
+        let far = parts.map_or_else(Vec::new, |parts| parts.far[parts.own].to_vec());
         let inside = |(x, y)| setup.scaling.coordinates(x, y);
         Ok(Prepared {
             samples: Scaled::new(Observed::new(source, statistics), setup.scaling)
@@ -100,6 +109,7 @@ impl<'a> Fit<'a> {
             statistics,
             chosen,
             monitor,
+            end: End::default(),
             start,
         })
     }
@@ -136,7 +146,7 @@ fn statistics_before(
     monitor: &dyn Monitor,
 ) -> Result<Option<Statistics>, Error> {
     let judged = source.synthetic().is_none() || options.standardizes(source);
-    if !judged && source.samples() > FEW {
+    if !judged && source.all_samples() > FEW {
         return Ok(None);
     }
     let statistics = match source.statistics() {

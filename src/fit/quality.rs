@@ -175,7 +175,7 @@ impl Quality {
         let columns = engine
             .on_host()
             .filter(|_| source.synthetic().is_some() && setup.scaling == Scaling::NONE)
-            .filter(|_| source.samples() > FEW);
+            .filter(|_| source.samples() > FEW && source.ranks().size() == 1);
         let source = columns
             .as_ref()
             .map_or(source, |columns| columns as &dyn Source);
@@ -195,7 +195,7 @@ impl Quality {
         self.allowed = rounding + MAX_ROUNDING * best.loss + self.rounding;
         for _ in 0..VERTICES {
             let Some(vertex) = best.vertex else { break };
-            if vertex.is_best && source.samples() > FEW {
+            if vertex.is_best && source.all_samples() > FEW {
                 best.move_to(vertex, setup.loss, &statistics);
                 break;
             }

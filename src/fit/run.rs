@@ -2,6 +2,9 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use super::checkpoint::Checkpoints;
@@ -11,8 +14,9 @@ use super::prepare::Prepared;
 use super::quality::{Measure, Quality};
 use super::reopened::Reopened;
 use crate::data::host::{self, Memory};
+use crate::data::statistics::Statistics;
 use crate::data::uncertainty::Unknown;
-use crate::data::{Block, Source, described_by_source};
+use crate::data::{Block, Source, described_by_source, shared_like_source};
 use crate::engine::{Description, Storage};
 use crate::error::{Error, counted};
 use crate::train::{Ended, Epoch, Trained, Walk, train};
@@ -24,6 +28,8 @@ pub(super) const ROSE: f64 = 1.00001;
 pub struct Loaded<'p> {
     pub(super) prepared: &'p Prepared<'p>,
     pub(super) engine: Reopened<'p>,
+    /// Those of all samples; `None` if they never were on the host.
+    pub(super) statistics: Option<Statistics>,
     pub(super) description: Description,
     pub(super) walk: Walk,
     pub(super) checkpoints: Checkpoints,
@@ -82,14 +88,19 @@ impl Loaded<'_> {
             setup,
             monitor,
             options,
+            end,
             ..
         } = prepared;
+        let is_alone = prepared.source().ranks().size() == 1;
         monitor.begin(Phase::Descending, setup.config.epochs);
         monitor.advance(walk.epochs());
         let mut checkpoint_failed = false;
+        let records = Mutex::new((&mut *checkpoints, &mut *history));
         let mut on_epoch = |epoch: &Epoch, walk: &Walk| {
             let epoch = setup.outside(epoch);
             first_loss.get_or_insert(epoch.loss);
+            let (checkpoints, history) =
+                &mut *records.lock().unwrap_or_else(PoisonError::into_inner);
             if options.history {
                 match room(history, history.capacity()) {
                     Ok(()) => history.push(epoch),
@@ -106,14 +117,30 @@ impl Loaded<'_> {
                     monitor.notice(&Notice::Checkpoint(error));
                 }
             }
-            if watch(&epoch).is_break() || failed.is_some() || monitor.is_cancelled() {
+            let asks = watch(&epoch).is_break() || failed.is_some() || monitor.is_cancelled();
+            if asks {
+                end.ask();
+            }
+            if asks && is_alone || end.is_agreed() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
         };
-        let trained = train(engine, &setup.config, walk, &mut on_epoch);
-        *cancelled = monitor.is_cancelled();
+        let ended = AtomicBool::new(false);
+        let trained = thread::scope(|scope| {
+            if !is_alone && options.checkpoint.is_some() {
+                scope.spawn(|| write_at_once(&records, *monitor, &ended));
+            }
+            let trained = train(engine, &setup.config, walk, &mut on_epoch);
+            ended.store(true, Ordering::Relaxed);
+            trained
+        });
+        *cancelled = if is_alone {
+            monitor.is_cancelled()
+        } else {
+            end.is_agreed()
+        };
         // Below the limit of a smooth loss only rounding rises. Without a limit, steps may cross the optimum for ever, as those
         // before a checkpoint did. Momentum, Adam and schedules may overshoot for a while.
         let may_diverge = setup.config.descent.plain_rate().is_some()
@@ -149,7 +176,6 @@ impl Loaded<'_> {
         let Prepared {
             setup,
             options,
-            samples,
             monitor,
             ..
         } = self.prepared;
@@ -159,7 +185,7 @@ impl Loaded<'_> {
         };
         let written = self.checkpoints.finish(&self.history);
         let mut errors: Vec<Error> = written.err().into_iter().chain(self.failed).collect();
-        let statistics = samples.inner().statistics();
+        let statistics = self.statistics;
         let measure = Measure {
             setup,
             statistics,
@@ -172,7 +198,7 @@ impl Loaded<'_> {
         let mut quality = Quality::new(&measure, trained);
         if !self.cancelled {
             let measured = quality.measure(measure, trained);
-            errors.extend(measured.err().filter(|_| !monitor.is_cancelled()));
+            errors.extend(measured.err().filter(|_| !source.is_cancelled()));
         }
         let loss = setup.outside_loss(trained.loss);
         let converged = trained.ended == Ended::Converged
@@ -197,7 +223,7 @@ impl Loaded<'_> {
             title: source.title(),
             names: source.names(),
             time: source.time(),
-            samples: source.samples(),
+            samples: source.all_samples(),
             statistics,
             setup: *setup,
             engine: self.description,
@@ -208,6 +234,26 @@ impl Loaded<'_> {
         let drawn = self.prepared.is_drawn_on_the_device();
         outcome.warning = Warning::of(&outcome, loss, self.first_loss, drawn);
         outcome
+    }
+}
+
+/// Writes a checkpoint from the last finished epoch as soon as the descent is cancelled: a launcher that ends its ranks leaves
+/// them a second, and an epoch may take longer.
+fn write_at_once(
+    records: &Mutex<(&mut Checkpoints, &mut Vec<Epoch>)>,
+    monitor: &dyn Monitor,
+    ended: &AtomicBool,
+) {
+    while !ended.load(Ordering::Relaxed) {
+        if monitor.is_cancelled() {
+            let (checkpoints, history) =
+                &mut *records.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(unwritten) = checkpoints.finish(history) {
+                monitor.notice(&Notice::Checkpoint(unwritten));
+            }
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -233,13 +279,20 @@ struct Cancellable<'a> {
     monitor: &'a dyn Monitor,
 }
 
+impl Cancellable<'_> {
+    /// Returns whether the fit is cancelled. One of several ranks can't leave the others alone.
+    fn is_cancelled(&self) -> bool {
+        self.source.ranks().size() == 1 && self.monitor.is_cancelled()
+    }
+}
+
 impl Source for Cancellable<'_> {
     fn samples(&self) -> u64 {
         self.source.samples()
     }
 
     fn read(&self, index: u64, block: &mut Block) -> Result<(), Error> {
-        if self.monitor.is_cancelled() {
+        if self.is_cancelled() {
             return Err(Error::Io {
                 doing: "cannot read on".to_owned(),
                 source: io::ErrorKind::Interrupted.into(),
@@ -248,5 +301,6 @@ impl Source for Cancellable<'_> {
         self.source.read(index, block)
     }
 
+    shared_like_source!();
     described_by_source!();
 }

@@ -75,7 +75,7 @@ impl Loaded<'_> {
     /// Those of the engine and the source.
     pub fn surface(&mut self, exact: bool) -> Result<Option<Surface>, Error> {
         let start = Instant::now();
-        let statistics = self.prepared.samples.inner().statistics();
+        let statistics = self.statistics;
         let Some(mut surface) = self.window(statistics) else {
             return Ok(None);
         };

@@ -1,5 +1,6 @@
 //! The exact line of losses with corners: the best one passes through samples (Koenker and Bassett 1978).
 
+use serde::{Deserialize, Serialize};
 use wide::f64x4;
 
 use crate::data::Block;
@@ -31,7 +32,7 @@ pub(super) struct Search {
 }
 
 /// What a search takes from a block.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Part {
     near: Vec<Near>,
     /// `true` if no sample within reach was left out.
@@ -39,7 +40,7 @@ pub(super) struct Part {
 }
 
 /// A sample near the line, for all that are equal to it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Near {
     x: f64,
     y: f64,

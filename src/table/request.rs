@@ -1,5 +1,8 @@
 //! Options of reading a file, and the choice of its columns.
 
+use std::ops::Range;
+
+use crate::data::part::divide;
 use crate::error::{Axes, ColumnList, Error, NamedColumn, Setting, TableKind};
 
 /// The columns to read from a file, and the options of reading.
@@ -36,6 +39,25 @@ pub struct Request<'a> {
     pub decimal: Option<u8>,
     /// The format of dates in a text file, as `strftime` has it. By default that is detected.
     pub date_format: Option<&'a str>,
+    /// The part of the rows to read; `None` for all.
+    pub part: Option<NthPart>,
+}
+
+/// One of several equal parts of a data set: some of its blocks, or none if there are fewer than parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NthPart {
+    /// Its number, from 0.
+    pub part: usize,
+    /// The number of parts.
+    pub of: usize,
+}
+
+impl NthPart {
+    /// Returns the part's share of so many blocks.
+    pub fn blocks(self, blocks: u64) -> Range<u64> {
+        let ranges = divide(blocks, &vec![1.0; self.of]);
+        ranges.get(self.part).cloned().unwrap_or(blocks..blocks)
+    }
 }
 
 impl Request<'_> {

@@ -5,7 +5,9 @@ use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
+pub use self::part::RowsPart;
 use super::csv::value::Missing;
 pub use super::request::Request;
 use super::store::Store;
@@ -13,6 +15,8 @@ use crate::data::statistics::Statistics;
 use crate::data::{BLOCK, Block, OnLoad, Source, Time, all_finite, positions};
 pub use crate::error::{Axis, Reason};
 use crate::error::{Error, RowError};
+
+mod part;
 
 /// A row that can't be used.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +42,7 @@ impl Bad {
 }
 
 /// The rows that were left out.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Skipped {
     /// Their numbers by reason, and the first of each.
     pub by_reason: BTreeMap<Reason, (u64, RowError)>,

@@ -6,10 +6,11 @@ use super::csv::{self, ReadText};
 use super::input::Input;
 use super::opened::OpenedFile;
 use super::read_text;
-use super::request::Request;
+use super::request::{NthPart, Request};
 use super::rows::Skipped;
 use super::store::Store;
-use crate::data::Time;
+use crate::data::part::Part;
+use crate::data::{BLOCK, Source, Time};
 use crate::error::{Error, counted};
 
 /// Text files that are read into one store.
@@ -37,7 +38,8 @@ impl Texts {
         Ok(())
     }
 
-    pub(super) fn opened(mut self, name: &str) -> Result<OpenedFile, Error> {
+    /// Returns the samples of all texts, or a part of them: a text is read to its end by all who need a part.
+    pub(super) fn opened(mut self, name: &str, part: Option<NthPart>) -> Result<OpenedFile, Error> {
         if self.read.is_empty() {
             return Err(Error::Data(format!("{name} is empty")));
         }
@@ -50,12 +52,25 @@ impl Texts {
         } else {
             first.title
         };
+        // Rows that were left out are told of once.
+        let is_told = part.is_none_or(|part| part.part == 0);
+        let source: Box<dyn Source> = match part {
+            Some(part) => {
+                let blocks = part.blocks(self.store.samples().div_ceil(BLOCK as u64));
+                Box::new(Part::new(self.store, blocks))
+            }
+            None => Box::new(self.store),
+        };
         Ok(OpenedFile {
-            source: Box::new(self.store),
+            source,
             x,
             y,
             time: first.time,
-            skipped: self.skipped,
+            skipped: if is_told {
+                self.skipped
+            } else {
+                Skipped::default()
+            },
             notes: first.notes,
             statistics: None,
         })

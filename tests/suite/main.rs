@@ -10,6 +10,7 @@ mod bulk;
 mod cautions;
 mod certified;
 mod cli;
+mod cluster;
 mod compare;
 mod csv;
 mod data;

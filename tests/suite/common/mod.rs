@@ -5,6 +5,7 @@ pub mod lines;
 pub mod program;
 pub mod rows;
 pub mod standard;
+pub mod team;
 pub mod text;
 
 use std::sync::{Mutex, PoisonError};

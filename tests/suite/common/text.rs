@@ -31,6 +31,7 @@ pub const PLAIN: Request = Request {
     comment: None,
     decimal: None,
     date_format: None,
+    part: None,
 };
 
 /// Opens a file with this content, and chooses x and y.

@@ -1,0 +1,128 @@
+//! An engine over the samples of all ranks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Description, Engine, Step, host_loop};
+use crate::error::{Error, Setting};
+use crate::model::{Model, Sums};
+use crate::ranks::{Ranks, gather_numbers};
+
+/// The engine of one rank, whose sums are added to those of the others in the order of ranks.
+///
+/// All ranks evaluate the same lines in the same order, and have the same bits.
+pub struct Cluster<'a> {
+    /// `None` for a rank without samples.
+    engine: Option<Box<dyn Engine + 'a>>,
+    ranks: &'a dyn Ranks,
+    /// The samples of all ranks.
+    samples: u64,
+    end: &'a End,
+}
+
+/// The end of a descent before its time, which all ranks come to after the same epoch.
+#[derive(Debug, Default)]
+pub struct End {
+    wanted: AtomicBool,
+    agreed: AtomicBool,
+}
+
+impl End {
+    /// Asks for the end: all ranks agree on it in the next evaluation.
+    pub fn ask(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether all ranks know that one asked.
+    pub fn is_agreed(&self) -> bool {
+        self.agreed.load(Ordering::Relaxed)
+    }
+}
+
+impl<'a> Cluster<'a> {
+    /// Returns the engine over `samples` samples, those of all ranks. `engine` has those of this one, if there are any.
+    pub fn new(
+        engine: Option<Box<dyn Engine + 'a>>,
+        ranks: &'a dyn Ranks,
+        samples: u64,
+        end: &'a End,
+    ) -> Self {
+        Cluster {
+            engine,
+            ranks,
+            samples,
+            end,
+        }
+    }
+}
+
+impl Engine for Cluster<'_> {
+    fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// Returns what this rank computes on.
+    fn description(&self) -> Description {
+        match &self.engine {
+            Some(engine) => engine.description(),
+            None => Description::on_host("without samples", 0),
+        }
+    }
+
+    fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
+        let mine = match &mut self.engine {
+            Some(engine) => engine.evaluate(model)?,
+            None => Sums::default(),
+        };
+        let asks = f64::from(u8::from(self.end.wanted.load(Ordering::Relaxed)));
+        let all = gather_numbers(self.ranks, &[mine.loss, mine.dw, mine.db, asks])?;
+        let mut sums = Sums::default();
+        for record in all {
+            let [loss, dw, db, asks] = record[..] else {
+                return Err(Error::Ranks("a rank gathers something else".to_owned()));
+            };
+            sums = sums + Sums { loss, dw, db };
+            if asks > 0.0 {
+                self.end.agreed.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(sums)
+    }
+
+    fn losses(&mut self, models: &[Model]) -> Result<Vec<f64>, Error> {
+        let mine = match &mut self.engine {
+            Some(engine) => engine.losses(models)?,
+            None => vec![0.0; models.len()],
+        };
+        let mut sums = vec![0.0; models.len()];
+        for part in gather_numbers(self.ranks, &mine)? {
+            sums.iter_mut()
+                .zip(part)
+                .for_each(|(sum, part)| *sum += part);
+        }
+        Ok(sums)
+    }
+
+    /// Runs epochs one by one: no rank has the sums of the others.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for more than one epoch, and the errors of [`Engine::evaluate`].
+    fn descend(
+        &mut self,
+        from: Model,
+        learning_rate: f64,
+        epochs: u64,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Error> {
+        if epochs > 1 {
+            return Err(not_in_batches());
+        }
+        host_loop(self, from, learning_rate, epochs, steps)
+    }
+}
+
+/// Returns the error that a line can't stay on the devices of several ranks.
+pub(crate) fn not_in_batches() -> Error {
+    Setting::SyncEvery.error(
+        "must be 1 over several ranks: each has a part of the samples, so that their sums are added every epoch",
+    )
+}

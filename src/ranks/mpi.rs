@@ -1,0 +1,303 @@
+//! Ranks over MPI. The library is opened at run time, so that one build works with whatever MPI a machine has.
+//!
+//! One thread makes all calls of the library. It gathers for the others, and exchanges signs of life with other ranks also while
+//! the rest of the process computes. A rank that is busy is therefore never taken for lost.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sysinfo::System;
+
+use self::service::Request;
+use super::launcher::Launcher;
+use super::{INLINE, Ranks, gather_values};
+use crate::error::Error;
+
+mod abi;
+mod library;
+mod service;
+mod signs;
+
+/// The time that [`abort`] leaves to the library, before it ends the process itself.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The parts of a time-out: signs of life are sent and looked for so often in it.
+const PARTS: u32 = 16;
+
+/// The part of a process that other threads share with MPI's.
+struct Job {
+    requests: Sender<Request>,
+    /// The exit code that the job is to end with; −1 before it is.
+    abort: AtomicI32,
+    /// Turns of MPI's thread so far. They stand still while the library is in a call.
+    turns: AtomicU64,
+    /// The machines of all ranks, once known.
+    hosts: OnceLock<Vec<String>>,
+}
+
+static JOB: OnceLock<Job> = OnceLock::new();
+
+/// Options of [`Mpi::open`].
+pub struct Options {
+    /// Opens a library also where no launcher started this process.
+    pub wanted: bool,
+    /// The time after which a rank without a sign of life is lost, and a call of the library that has not come back.
+    pub timeout: Duration,
+    /// Is told when a rank is lost, in another thread and also while this one computes. The job ends when it returns.
+    pub on_loss: Option<Box<dyn FnOnce(&Error) + Send>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            wanted: false,
+            timeout: Duration::from_secs(60),
+            on_loss: None,
+        }
+    }
+}
+
+/// The ranks of an MPI job.
+///
+/// [`finish`](Self::finish) ends it in order. One that is dropped without it leaves the job to the launcher, which ends all ranks
+/// when it sees a process end.
+pub struct Mpi {
+    rank: usize,
+    size: usize,
+    local_rank: usize,
+    library: PathBuf,
+    version: String,
+    timeout: Duration,
+    /// The gather in hand has it.
+    turn: Mutex<()>,
+    job: &'static Job,
+}
+
+/// The first that ranks hand over.
+#[derive(Serialize, Deserialize)]
+struct Hello {
+    version: String,
+    host: String,
+}
+
+impl Mpi {
+    /// Opens MPI where a launcher started this process, and waits for the other ranks. Returns `None` without a launcher, with
+    /// a single rank, or if the environment has `FALL_LINE_MPI=none`; no library is opened then.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if no library can be opened, if the launcher started more ranks than the library knows of, if
+    /// ranks run different versions of this crate, or if MPI was open already. [`Error::Ranks`] if the library fails.
+    pub fn open(options: Options) -> Result<Option<Self>, Error> {
+        let launcher = Launcher::find();
+        let alone = launcher
+            .as_ref()
+            .is_none_or(|launcher| launcher.ranks == Some(1));
+        if !options.wanted && (alone || library::is_refused()) {
+            return Ok(None);
+        }
+        if options.timeout < Duration::from_secs(1) {
+            return Err(Error::Usage(
+                "the time-out of ranks must be at least 1 s".to_owned(),
+            ));
+        }
+        let (requests, incoming) = channel();
+        let mut first = false;
+        let job = JOB.get_or_init(|| {
+            first = true;
+            Job {
+                requests,
+                abort: AtomicI32::new(-1),
+                turns: AtomicU64::new(0),
+                hosts: OnceLock::new(),
+            }
+        });
+        if !first {
+            return Err(Error::Usage(
+                "MPI is opened once in a process, and was opened already".to_owned(),
+            ));
+        }
+        let timeout = options.timeout;
+        let begun = service::start(job, options, launcher.clone(), incoming)?;
+        let begun = wait(job, timeout, "MPI_Init_thread", &begun)??;
+        let mut mpi = Mpi {
+            rank: begun.rank,
+            size: begun.size,
+            local_rank: 0,
+            library: begun.library,
+            version: begun.version,
+            timeout,
+            turn: Mutex::new(()),
+            job,
+        };
+        mpi.check_launcher(launcher.as_ref())?;
+        mpi.greet(launcher.as_ref())?;
+        Ok(Some(mpi))
+    }
+
+    /// Refuses a launcher that does not belong to the library: each of its ranks would take itself for the only one.
+    fn check_launcher(&self, launcher: Option<&Launcher>) -> Result<(), Error> {
+        match launcher {
+            Some(launcher) if launcher.least() > self.size => Err(Error::Usage(format!(
+                "{} started {} ranks, but {} ({}) knows of {}: they don't belong together; name the launcher's library in \
+                 FALL_LINE_MPI, or use the launcher of this one",
+                launcher.kind,
+                launcher.least(),
+                self.library.display(),
+                self.version,
+                self.size
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the others the version and the machine of this rank, and learns theirs.
+    fn greet(&mut self, launcher: Option<&Launcher>) -> Result<(), Error> {
+        let hello = Hello {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: System::host_name().unwrap_or_else(|| "?".to_owned()),
+        };
+        let all = gather_values(self, &hello)?;
+        if let Some(at) = all.iter().position(|other| other.version != hello.version) {
+            return Err(Error::Usage(format!(
+                "rank {at} of {} on {} runs version {}, and rank {} version {}: all ranks need the same",
+                self.size, all[at].host, all[at].version, self.rank, hello.version
+            )));
+        }
+        let before = all[..self.rank]
+            .iter()
+            .filter(|other| other.host == hello.host)
+            .count();
+        self.local_rank = launcher
+            .and_then(|launcher| launcher.local_rank)
+            .unwrap_or(before);
+        let hosts = all.into_iter().map(|hello| hello.host).collect();
+        let _ = self.job.hosts.set(hosts);
+        Ok(())
+    }
+
+    /// Returns the number of this process among those on its machine, from 0.
+    pub fn local_rank(&self) -> usize {
+        self.local_rank
+    }
+
+    /// Returns the machines of all ranks, in their order.
+    pub fn hosts(&self) -> &[String] {
+        self.job.hosts.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the library that was opened, by path or name.
+    pub fn library(&self) -> &Path {
+        &self.library
+    }
+
+    /// Returns the version of the library, in its own words.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Waits until all ranks come to this call, and ends MPI. The process may go on without it.
+    ///
+    /// # Errors
+    /// [`Error::Ranks`] if another rank is lost before, or the library fails.
+    pub fn finish(self) -> Result<(), Error> {
+        let (reply, done) = channel();
+        self.request(Request::Finish { reply })?;
+        wait(self.job, self.timeout, "MPI_Finalize", &done)?
+    }
+
+    /// Gathers as many bytes of each rank.
+    fn gather_equal(&self, mine: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let (reply, all) = channel();
+        self.request(Request::Gather { mine, reply })?;
+        wait(self.job, self.timeout, "MPI_Iallgather", &all)?
+    }
+
+    fn request(&self, request: Request) -> Result<(), Error> {
+        self.job.requests.send(request).map_err(|_| ended())
+    }
+}
+
+impl Ranks for Mpi {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    /// A record of each rank has a length and up to [`INLINE`] bytes. If a rank has more, all send as many as the longest in a
+    /// second operation.
+    fn gather(&self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = (mine.len() as u64).to_le_bytes().to_vec();
+        record.extend(&mine[..mine.len().min(INLINE)]);
+        record.resize(8 + INLINE, 0);
+        let records = self.gather_equal(record)?;
+        let (records, _) = records.as_chunks::<{ 8 + INLINE }>();
+        let lengths = records.iter().map(|record| {
+            let (length, _) = record.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+            u64::from_le_bytes(*length) as usize
+        });
+        let lengths: Vec<usize> = lengths.collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        if longest <= INLINE {
+            let parts = records.iter().zip(lengths);
+            return Ok(parts
+                .map(|(record, length)| record[8..8 + length].to_vec())
+                .collect());
+        }
+        let mut padded = mine.to_vec();
+        padded.resize(longest, 0);
+        let all = self.gather_equal(padded)?;
+        let parts = all.chunks(longest).zip(lengths);
+        Ok(parts
+            .map(|(part, length)| part[..length].to_vec())
+            .collect())
+    }
+}
+
+/// Ends all ranks of the job with an exit code, from any thread and within 2 s. Returns, at once, only if MPI is not open.
+///
+/// A panic hook and an error that one rank alone has end with it, after their message: the others would wait for this rank.
+pub fn abort(code: u8) {
+    let Some(job) = JOB.get() else {
+        return;
+    };
+    let _ = job
+        .abort
+        .compare_exchange(-1, code.into(), Ordering::SeqCst, Ordering::SeqCst);
+    if job.requests.send(Request::Abort).is_ok() {
+        thread::sleep(GRACE);
+        abi::exit(code);
+    }
+}
+
+/// Waits for an answer of MPI's thread for as long as that turns: the library may hang in a call.
+fn wait<T>(job: &Job, timeout: Duration, call: &str, answer: &Receiver<T>) -> Result<T, Error> {
+    let (mut turns, mut still) = (0, 0);
+    loop {
+        match answer.recv_timeout(timeout / PARTS) {
+            Ok(answer) => return Ok(answer),
+            Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let now = job.turns.load(Ordering::Relaxed);
+        still = if now == turns { still + 1 } else { 0 };
+        turns = now;
+        if still == PARTS {
+            return Err(Error::Ranks(format!(
+                "{call} has not come back for {timeout:?}: a rank or the network may be lost; see whether all ranks have started"
+            )));
+        }
+    }
+}
+
+fn ended() -> Error {
+    Error::Ranks("MPI has ended in this process already".to_owned())
+}

@@ -1,0 +1,377 @@
+//! A fit over several ranks, which are threads here: it is that of one rank, whatever the loss, the engine and the data.
+
+use crate::common::program::ran;
+use crate::common::team::over_ranks;
+use crate::common::{losses, recipe, with_adapters};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fall_line::data::part::Part;
+use fall_line::data::ranked::Ranked;
+use fall_line::data::statistics::Statistics;
+use fall_line::data::synthetic::ChaCha;
+use fall_line::data::{self, BLOCK, Source};
+use fall_line::engine::Choice;
+use fall_line::fit::{Checkpoint, Fit, Options, Outcome};
+use fall_line::loss::Loss;
+use fall_line::ranks::Ranks;
+use fall_line::table::{self, NthPart, Request};
+use fall_line::train::{Epoch, Optimizer};
+use tempfile::TempDir;
+
+const BLOCKS: u64 = BLOCK as u64;
+
+/// Returns a rank's part of drawn samples.
+fn drawn<'a>(samples: u64, ranks: &'a dyn Ranks) -> Ranked<'a, Part<ChaCha>> {
+    let source = ChaCha::new(recipe(samples)).unwrap();
+    let part = nth(ranks).blocks(samples.div_ceil(BLOCKS));
+    Ranked::new(Part::new(source, part), ranks).unwrap()
+}
+
+fn nth(ranks: &dyn Ranks) -> NthPart {
+    NthPart {
+        part: ranks.rank(),
+        of: ranks.size(),
+    }
+}
+
+fn opened<'a>(path: &Path, ranks: &'a dyn Ranks) -> Ranked<'a, table::OpenedFile> {
+    let request = Request {
+        part: (ranks.size() > 1).then(|| nth(ranks)),
+        ..Request::default()
+    };
+    Ranked::new(table::open(path, &request, &|_| {}).unwrap(), ranks).unwrap()
+}
+
+/// What the ranks of a run have to have in common, to the bit.
+fn told(outcome: &Outcome) -> String {
+    let Outcome {
+        model,
+        loss,
+        epochs,
+        quality,
+        history,
+        statistics,
+        ..
+    } = outcome;
+    let lines: Vec<String> = history.iter().map(|epoch| format!("{epoch:?}")).collect();
+    format!("{model:?} {loss:?} {epochs} {quality:?} {statistics:?} {lines:?}")
+}
+
+/// Runs a fit over 1 to 4 ranks, and compares it with that of one: all ranks are the same to the bit, and repeat.
+fn compare(
+    what: &str,
+    run: impl Fn(&dyn Ranks) -> Outcome + Sync,
+    check: impl Fn(&str, &Outcome, &Outcome),
+) {
+    let one = over_ranks(1, &run).remove(0);
+    for size in 2..=4 {
+        let all = over_ranks(size, &run);
+        let first = told(&all[0]);
+        assert!(
+            all.iter().all(|rank| told(rank) == first),
+            "{what}, {size} ranks"
+        );
+        assert_eq!(all[0].samples, one.samples);
+        assert!(all[0].errors.is_empty(), "{:?}", all[0].errors);
+        check(&format!("{what}, {size} ranks"), &one, &all[0]);
+        let again = over_ranks(size, &run);
+        assert_eq!(told(&again[0]), first, "{what}, {size} ranks");
+    }
+}
+
+/// The loss and the line differ by the rounding of sums in f32: 2^-22 of Σ|term|, and what steps make of it.
+fn near(what: &str, one: &Outcome, other: &Outcome, line: f64) {
+    let apart = |one: f64, other: f64| (one - other).abs() / one.abs().max(1e-3);
+    assert!(
+        apart(one.loss, other.loss) < 1e-6,
+        "{what}: loss {} {}",
+        one.loss,
+        other.loss
+    );
+    for (one, other) in [(one.model.w, other.model.w), (one.model.b, other.model.b)] {
+        assert!((one - other).abs() < line, "{what}: {one} {other}");
+    }
+    let of = |outcome: &Outcome| outcome.quality.uncertainty.ok();
+    assert_eq!(of(one).is_some(), of(other).is_some(), "{what}");
+    if let (Some(one), Some(other)) = (of(one), of(other)) {
+        assert!(apart(one.w.error, other.w.error) < 1e-3, "{what}");
+    }
+    let codes = |outcome: &Outcome| -> Vec<&str> {
+        outcome
+            .quality
+            .cautions
+            .iter()
+            .map(|caution| caution.code())
+            .collect()
+    };
+    assert_eq!(codes(one), codes(other), "{what}");
+    assert_eq!(one.converged, other.converged, "{what}");
+}
+
+/// Fewer blocks than ranks, a ragged end, one block each.
+#[test]
+fn drawn_samples_are_those_of_one_rank_for_any_number() {
+    for samples in [100, 2 * BLOCKS, 3 * BLOCKS + 17] {
+        for loss in losses() {
+            let run = |ranks: &dyn Ranks| {
+                let fit = Fit::new(drawn(samples, ranks))
+                    .loss(loss)
+                    .engine(Choice::Cpu);
+                fit.epochs(40).run().unwrap()
+            };
+            compare(&format!("{samples}, {loss}"), run, |what, one, other| {
+                near(what, one, other, 1e-5);
+                assert_eq!(one.epochs, other.epochs, "{what}");
+                let pairs = one.history.iter().zip(&other.history);
+                for (one, other) in pairs {
+                    let apart = |of: fn(&Epoch) -> f64| (of(one) - of(other)).abs();
+                    assert!(
+                        apart(|e| e.w).max(apart(|e| e.b)) < 1e-5,
+                        "{what}, {}",
+                        one.epoch
+                    );
+                }
+            });
+        }
+    }
+}
+
+/// Every optimizer, standardised, on files of each kind, with rows left out in one of them.
+#[test]
+fn files_are_those_of_one_rank() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let files: Vec<PathBuf> = ["a.csv", "a.parquet", "a.npy"].map(path).into();
+    for file in &files {
+        ran(&format!(
+            "generate --samples 150001 --outliers 0.05 {}",
+            file.display()
+        ));
+    }
+    let text = fs::read_to_string(&files[0]).unwrap();
+    let holes: String = text
+        .lines()
+        .enumerate()
+        .map(|(at, line)| match at % 50_000 {
+            7 => format!("{},\n", line.split(',').next().unwrap()),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    fs::write(path("holes.csv"), holes).unwrap();
+    for file in files.iter().chain([&path("holes.csv")]) {
+        for (loss, optimizer, line) in [
+            (Loss::Mse, None, 1e-6),
+            (Loss::Mse, Some(Optimizer::Momentum), 1e-5),
+            (Loss::Mae, None, 1e-12),
+            (Loss::Quantile { tau: 0.9 }, None, 1e-12),
+            (Loss::Huber { delta: 1.0 }, None, 1e-3),
+            (Loss::LogCosh, Some(Optimizer::Adam), 1e-3),
+        ] {
+            let run = |ranks: &dyn Ranks| {
+                let options = Options {
+                    loss,
+                    optimizer,
+                    engine: Choice::Cpu,
+                    ..Options::default()
+                };
+                Fit::with(opened(file, ranks), options).run().unwrap()
+            };
+            let what = format!("{}, {loss}, {optimizer:?}", file.display());
+            compare(&what, run, |what, one, other| near(what, one, other, line));
+        }
+    }
+}
+
+/// Ranks on an adapter, each with a device of its own.
+#[test]
+fn adapters_are_ranks_like_the_cpu() {
+    with_adapters(|adapters| {
+        for at in 0..adapters.len() {
+            for loss in [Loss::Mse, Loss::Mae] {
+                let run = |ranks: &dyn Ranks| {
+                    let fit = Fit::new(drawn(2 * BLOCKS + 5, ranks)).loss(loss);
+                    let fit = fit.adapter(at.to_string()).epochs(10);
+                    fit.run().unwrap()
+                };
+                compare(&format!("adapter {at}, {loss}"), run, |what, one, other| {
+                    near(what, one, other, 1e-5);
+                });
+            }
+        }
+    });
+}
+
+/// Samples far off, one that decides the slope, a bend: what the host finds is found over all ranks.
+#[test]
+fn what_is_found_in_the_samples_is_found_over_ranks() {
+    let folder = TempDir::new().unwrap();
+    let n = 140_000;
+    let x = |at: usize| (at % 1000) as f64 / 500.0;
+    let noise = |at: usize| ((at * 7919) % 1009) as f64 / 1009.0 - 0.5;
+    let sets: [(&str, Box<dyn Fn(usize) -> (f64, f64)>); 3] = [
+        ("bent", Box::new(|at| (x(at), x(at) * x(at) + noise(at)))),
+        (
+            "one",
+            Box::new(|at| match at {
+                135_000 => (1e6, -3e6),
+                _ => (x(at), 2.0 * x(at) + noise(at)),
+            }),
+        ),
+        (
+            "far",
+            Box::new(|at| match at % 30_000 {
+                77 => (1e9 + at as f64, 5.0),
+                _ => (x(at), 2.0 * x(at) + noise(at)),
+            }),
+        ),
+    ];
+    for (name, sample) in sets {
+        let path = folder.path().join(format!("{name}.csv"));
+        let text: String = (0..n)
+            .map(sample)
+            .map(|(x, y)| format!("{x},{y}\n"))
+            .collect();
+        fs::write(&path, format!("x,y\n{text}")).unwrap();
+        for loss in [Loss::Mse, Loss::Mae] {
+            let run = |ranks: &dyn Ranks| {
+                let fit = Fit::new(opened(&path, ranks))
+                    .loss(loss)
+                    .engine(Choice::Cpu);
+                fit.run().unwrap()
+            };
+            compare(&format!("{name}, {loss}"), run, |what, one, other| {
+                near(what, one, other, 1e-5);
+                let cautions = |outcome: &Outcome| format!("{:?}", outcome.quality.cautions);
+                if name == "one" && loss == Loss::Mse {
+                    assert!(
+                        cautions(one).contains("sample: 135001"),
+                        "{}",
+                        cautions(one)
+                    );
+                    assert!(cautions(other).contains("sample: 135001"), "{what}");
+                }
+                assert_eq!(one.setup.far, other.setup.far, "{what}");
+                if name == "far" && loss == Loss::Mae {
+                    assert!(one.setup.far > 3, "{what}");
+                }
+            });
+        }
+    }
+}
+
+/// A run that several ranks began goes on over any other number.
+#[test]
+fn a_checkpoint_goes_on_over_any_number_of_ranks() {
+    let folder = TempDir::new().unwrap();
+    let csv = folder.path().join("a.csv");
+    ran(&format!("generate --samples 200000 {}", csv.display()));
+    let path = folder.path().join("c.json");
+    for loss in [Loss::Mse, Loss::Mae, Loss::Huber { delta: 1.0 }] {
+        let options = |epochs: Option<u64>, ranks: &dyn Ranks, resume: bool| Options {
+            loss,
+            engine: Choice::Cpu,
+            epochs,
+            checkpoint: (ranks.rank() == 0 && !resume).then(|| path.clone()),
+            resume: resume.then(|| Checkpoint::read(&path).unwrap()),
+            ..Options::default()
+        };
+        let run = |ranks: &dyn Ranks, epochs, resume| {
+            Fit::with(opened(&csv, ranks), options(epochs, ranks, resume))
+                .run()
+                .unwrap()
+        };
+        let unbroken = over_ranks(1, |ranks| run(ranks, None, false)).remove(0);
+        for before in 1..=3 {
+            over_ranks(before, |ranks| run(ranks, Some(3), false));
+            for after in 1..=4 {
+                let on = over_ranks(after, |ranks| run(ranks, None, true)).remove(0);
+                let what = format!("{loss}, {before} to {after}");
+                assert_eq!(on.epochs_before, 3, "{what}");
+                near(&what, &unbroken, &on, 1e-3);
+                if before == after {
+                    let whole = over_ranks(before, |ranks| {
+                        Fit::with(
+                            opened(&csv, ranks),
+                            Options {
+                                checkpoint: None,
+                                ..options(None, ranks, false)
+                            },
+                        )
+                        .run()
+                        .unwrap()
+                    });
+                    assert_eq!(whole[0].model, on.model, "{what}");
+                    assert_eq!(whole[0].epochs, on.epochs, "{what}");
+                }
+            }
+        }
+        // Other data are another run, over ranks too.
+        let other = folder.path().join("b.csv");
+        let text = fs::read_to_string(&csv).unwrap();
+        let (head, last) = text.trim_end().rsplit_once(',').unwrap();
+        fs::write(
+            &other,
+            format!("{head},{}\n", last.parse::<f64>().unwrap() + 100.0),
+        )
+        .unwrap();
+        over_ranks(2, |ranks| run(ranks, Some(3), false));
+        let refused = over_ranks(2, |ranks| {
+            let fit = Fit::with(opened(&other, ranks), options(None, ranks, true));
+            fit.run().unwrap_err().to_string()
+        });
+        assert!(
+            refused.iter().all(|text| text.contains("data")),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn some_samples_are_the_same_for_any_number_of_ranks() {
+    for samples in [1, BLOCKS, 5 * BLOCKS - 1, 40 * BLOCKS + 3] {
+        let one = data::some(&ChaCha::new(recipe(samples)).unwrap()).unwrap();
+        for size in 1..=5 {
+            for some in over_ranks(size, |ranks| data::some(&drawn(samples, ranks)).unwrap()) {
+                assert!(some.x == one.x && some.y == one.y, "{samples}, {size}");
+            }
+        }
+        let statistics = Statistics::of(&ChaCha::new(recipe(samples)).unwrap(), &|_| {}).unwrap();
+        for of in over_ranks(3, |ranks| {
+            Statistics::of(&drawn(samples, ranks), &|_| {}).unwrap()
+        }) {
+            assert_eq!(
+                (of.samples, of.checksum),
+                (statistics.samples, statistics.checksum)
+            );
+            assert!((of.x.squares - statistics.x.squares).abs() <= 1e-12 * statistics.x.squares);
+        }
+    }
+}
+
+/// A batch on the device knows no other rank.
+#[test]
+fn batches_are_refused() {
+    let refused = over_ranks(2, |ranks| {
+        let options = Options {
+            sync_every: 4,
+            ..Options::default()
+        };
+        let fit = Fit::with(
+            drawn(3 * BLOCKS, ranks),
+            Options {
+                engine: Choice::Gpu,
+                ..options
+            },
+        );
+        fit.run().unwrap_err().to_string()
+    });
+    assert!(
+        refused
+            .iter()
+            .all(|text| text.contains("must be 1 over several ranks")),
+        "{refused:?}"
+    );
+    let alone = over_ranks(1, |ranks| drawn(5, ranks).all_samples());
+    assert_eq!(alone, [5]);
+}
