@@ -22,6 +22,7 @@ pub use self::bench::{Bench, Files};
 pub use self::columns::Columns;
 pub use self::doctor::{Doctor, Required, Task};
 pub use self::files::{Generate, Predict};
+pub use self::moments::{Merge, Moments};
 use self::parse::*;
 pub use self::train::{LogEvery, Panel, SurfaceSamples, Train};
 
@@ -29,6 +30,7 @@ mod bench;
 mod columns;
 mod doctor;
 mod files;
+mod moments;
 mod parse;
 mod train;
 
@@ -89,6 +91,15 @@ pub enum Command {
     ///
     /// The line is a file that train --save wrote. If y is known, the output says how well the line fits.
     Predict(Box<Predict>),
+    /// Compute the moments of a part of a set, to be merged
+    ///
+    /// Moments are counts, means, squares and products. Those of all parts hold the line of mse, its errors and its fit, so that any
+    /// scheduler can spread the parts over machines.
+    Moments(Box<Moments>),
+    /// Merge moments, and print the line of mse with its errors and fit
+    ///
+    /// The order of the parts does not matter.
+    Merge(Merge),
     /// Write synthetic data to a file: the samples that train draws
     Generate(Box<Generate>),
     /// Time the engines against each other and the machine's limits

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::moments::Moments;
 use self::numpy::Numpy;
 use self::statistics::Statistics;
 use self::synthetic::{ChaCha, Generator, Recipe, Synthetic};
@@ -13,16 +14,18 @@ use crate::error::{Axis, Error};
 use crate::model::Centered;
 use crate::ranks::{Alone, Ranks, gather_values};
 
+pub mod double;
 pub mod far;
 pub mod goodness;
 pub mod host;
+pub mod moments;
 pub mod numpy;
-pub mod part;
 pub mod ranked;
 pub mod sandwich;
 pub mod scaling;
 pub mod shape;
 pub mod statistics;
+pub mod stretch;
 pub mod synthetic;
 pub mod thinned;
 pub mod threefry;
@@ -72,7 +75,7 @@ pub trait Source: Sync {
     /// Returns the number of samples; at least 1.
     fn samples(&self) -> u64;
 
-    /// Returns the position of the first sample in the data set that this is a part of: a [`Part`](part::Part), or that of a
+    /// Returns the position of the first sample in the data set that this is a part of: a [`Part`](stretch::Stretch), or that of a
     /// rank.
     fn first(&self) -> u64 {
         0
@@ -115,6 +118,11 @@ pub trait Source: Sync {
 
     /// Returns the samples' statistics, if they are known without reading them.
     fn statistics(&self) -> Option<Statistics> {
+        None
+    }
+
+    /// Returns the samples' moments, if they are known without reading them.
+    fn moments(&self) -> Option<Moments> {
         None
     }
 }
@@ -210,6 +218,10 @@ macro_rules! forward_source {
 
             fn statistics(&self) -> Option<Statistics> {
                 (**self).statistics()
+            }
+
+            fn moments(&self) -> Option<Moments> {
+                (**self).moments()
             }
         }
     };

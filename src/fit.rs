@@ -19,6 +19,7 @@ mod checkpoint;
 mod every;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod least_squares;
 mod load;
 mod monitor;
 mod options;
@@ -36,6 +37,7 @@ mod vertex;
 pub use self::caution::Caution;
 pub use self::checkpoint::Checkpoint;
 pub use self::every::Every;
+pub use self::least_squares::LeastSquares;
 pub use self::monitor::{Monitor, Notice, Phase, Silent};
 pub use self::options::{Options, Rate};
 pub use self::outcome::{Doubt, Outcome, Remedy, Warning};
@@ -43,7 +45,7 @@ pub use self::plan::{Memory, Plan};
 pub use self::prepare::Prepared;
 pub use self::quality::Quality;
 pub use self::run::Loaded;
-pub use self::setup::{LearningRate, Setup};
+pub use self::setup::{LearningRate, Setup, check_confidence};
 pub use self::surface::{ALL_UP_TO, SIDE, Surface};
 pub use crate::data::uncertainty::{Parameter, Uncertainty, Unknown, Variance};
 

@@ -67,6 +67,7 @@ mod fault;
 pub mod fit;
 pub mod loss;
 pub mod model;
+pub mod part;
 pub mod ranks;
 pub mod saved;
 #[cfg(feature = "files")]

@@ -64,6 +64,8 @@ fn run() -> ExitCode {
     let done = match cli.command {
         Command::Train(args) => commands::train::train(&args),
         Command::Predict(args) => commands::predict::predict(&args),
+        Command::Moments(args) => commands::moments::moments(&args),
+        Command::Merge(args) => commands::merge::merge(&args),
         Command::Generate(args) => commands::generate::generate(&args),
         Command::Bench(args) => commands::bench::bench(*args),
         Command::Tutorial(args) => commands::tutorial::tutorial(&args),

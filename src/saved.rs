@@ -1,7 +1,8 @@
 //! Saved lines: a model in a JSON file.
 
+use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -77,7 +78,26 @@ impl From<Option<Time>> for Counts {
     }
 }
 
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Counts::Numbers => "numbers",
+            Counts::Days => "dates",
+            Counts::Seconds => "dates with times",
+        })
+    }
+}
+
 impl Counts {
+    /// Returns the times that are counted; `None` for numbers.
+    pub fn time(self) -> Option<Time> {
+        match self {
+            Counts::Numbers => None,
+            Counts::Days => Some(Time::Days),
+            Counts::Seconds => Some(Time::Seconds),
+        }
+    }
+
     /// Returns what numbers that count `other` are multiplied with to count this; `None` if one of both is no time.
     pub fn per(self, other: Counts) -> Option<f64> {
         const SECONDS: f64 = 86_400.0;
@@ -179,6 +199,31 @@ pub fn write(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     })
 }
 
+/// Returns the CRC-32 of a value as compact JSON.
+///
+/// # Errors
+/// [`Error::Io`] if it can't be written as JSON.
+pub(crate) fn checksum(value: &impl Serialize) -> Result<u32, Error> {
+    let mut sum = Checksum::default();
+    serde_json::to_writer(&mut sum, value).map_err(cannot_write)?;
+    Ok(sum.0.finalize())
+}
+
+/// Takes the checksum of what is written to it.
+#[derive(Default)]
+struct Checksum(crc32fast::Hasher);
+
+impl Write for Checksum {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Returns the error that a value can't be written as JSON.
 pub fn cannot_write(error: serde_json::Error) -> Error {
     Error::Io {
@@ -209,7 +254,7 @@ pub fn read<T: DeserializeOwned>(
     let cannot_read = Error::cannot_read(&name);
     let mut file = File::open(path).map_err(cannot_read)?;
     let mut text = Vec::new();
-    let head = file.by_ref().take(HEAD).read_to_end(&mut text);
+    let head = (&mut file).take(HEAD).read_to_end(&mut text);
     head.map_err(cannot_read)?;
     if object(&text).first() == Some(&b'{') && contains(&text, b"\"schema\"") {
         file.read_to_end(&mut text).map_err(cannot_read)?;

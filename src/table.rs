@@ -67,7 +67,7 @@ pub fn open_all(
     let files = listed(paths)?;
     let mut texts = Texts::default();
     let mut tables = Vec::new();
-    for path in &files {
+    for (at, path) in files.iter().enumerate() {
         let Some((input, kind)) = input(path, &files, request, on_load)? else {
             continue;
         };
@@ -83,8 +83,13 @@ pub fn open_all(
                 tables.push(Table::of(table, bytes));
             }
             TableKind::Text => {
-                // Spark leaves files with a header alone, too.
-                unless_empty(texts.read(input, request), &files)?;
+                // Spark leaves files with a header alone, too. A part may be one, if there is no other file to read.
+                let is_alone = at + 1 == files.len() && texts.read.is_empty();
+                let request = Request {
+                    is_part: request.is_part && is_alone,
+                    ..*request
+                };
+                unless_empty(texts.read(input, &request), &files)?;
             }
         }
         if !tables.is_empty() && !texts.read.is_empty() {
@@ -370,7 +375,8 @@ fn opened(mut tables: Vec<Table>, request: &Request, on_load: OnLoad) -> Result<
         source,
         skipped,
         statistics,
-    } = rows::samples(Box::new(rows), request.skip_bad, on_rows)?;
+        moments,
+    } = rows::samples(Box::new(rows), request, on_rows)?;
     Ok(OpenedFile {
         source,
         x,
@@ -379,5 +385,6 @@ fn opened(mut tables: Vec<Table>, request: &Request, on_load: OnLoad) -> Result<
         skipped,
         notes: Vec::new(),
         statistics,
+        moments,
     })
 }

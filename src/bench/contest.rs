@@ -12,7 +12,7 @@ use super::row::{BenchRow, Contestant, Round, Setup};
 use super::{Begin, BenchPlan, Draw, MODEL, WALK, agree, roof};
 use crate::data;
 use crate::data::host::Columns;
-use crate::data::part::{Part, divide};
+use crate::data::stretch::{Stretch, divide};
 use crate::engine::cpu::CpuEngine;
 use crate::engine::gpu::tune::cache::{self, Tuned};
 use crate::engine::gpu::{ALONE, GpuEngine, Options, Several};
@@ -235,7 +235,7 @@ impl Contest<'_> {
         }
         let tasks = adapters.iter().zip(tuned).zip(parts);
         let engines = tasks.map(|((adapter, tuned), blocks)| {
-            let part = Part::new(columns, blocks);
+            let part = Stretch::new(columns, blocks);
             let options = self.options(tuned);
             GpuEngine::new(adapter, part, self.plan.loss, &options, &|_| {})
         });

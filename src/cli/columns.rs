@@ -1,4 +1,4 @@
-//! The flags of a file's columns, in `train` and in `predict`.
+//! The flags of a file's columns, in `train`, `predict` and `moments`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use fall_line::table::Request;
 
 use super::parse::*;
 
-/// The columns of x and y in a file, in `train` and in `predict`.
+/// The columns of x and y in a file, in `train`, `predict` and `moments`.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Your own data")]
 pub struct Columns {
@@ -103,6 +103,7 @@ impl Columns {
             x_of_model: false,
             y_of_model: false,
             x_alone: false,
+            is_part: false,
             skip_bad: self.skip_bad,
             missing: &self.missing,
             kind: self.input_format,

@@ -136,7 +136,10 @@ impl Statistics {
             x: column(self.x, other.x),
             y: column(self.y, other.y),
             products: self.products + other.products + a * share * apart,
-            checksum: joined_checksum(self, other),
+            checksum: joined_checksum(
+                (self.samples, self.checksum),
+                (other.samples, other.checksum),
+            ),
         }
     }
 
@@ -221,18 +224,19 @@ impl ColumnStats {
     }
 }
 
-fn checksum(block: &Block) -> u32 {
+/// Returns the CRC-32 of a block's bits.
+pub(super) fn checksum(block: &Block) -> u32 {
     let mut checksum = crc32fast::Hasher::new();
     checksum.update(bytemuck::cast_slice(&block.x));
     checksum.update(bytemuck::cast_slice(&block.y));
     checksum.finalize()
 }
 
-/// Returns the checksum of the bits of both parts, one after the other.
-fn joined_checksum(one: Statistics, other: Statistics) -> u32 {
-    let hasher = |part: Statistics| {
-        let bytes = part.samples * 2 * size_of::<f64>() as u64;
-        crc32fast::Hasher::new_with_initial_len(part.checksum, bytes)
+/// Returns the checksum of the bits of both parts, one after the other, by the samples and the checksum of each.
+pub(super) fn joined_checksum(one: (u64, u32), other: (u64, u32)) -> u32 {
+    let hasher = |(samples, checksum): (u64, u32)| {
+        let bytes = samples.wrapping_mul(2 * size_of::<f64>() as u64);
+        crc32fast::Hasher::new_with_initial_len(checksum, bytes)
     };
     let mut joined = hasher(one);
     joined.combine(&hasher(other));
@@ -269,7 +273,7 @@ pub(super) fn sums<const N: usize>(
 }
 
 /// Returns the least and the greatest value, none of them NaN.
-fn ends(values: &[f64]) -> (f64, f64) {
+pub(super) fn ends(values: &[f64]) -> (f64, f64) {
     let (fours, rest) = values.as_chunks();
     let mut least = f64x4::splat(f64::INFINITY);
     let mut greatest = -least;

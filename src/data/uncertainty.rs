@@ -181,6 +181,28 @@ pub fn uncertainty(
     Ok(estimator.uncertainty(line, sums.into(), confidence))
 }
 
+/// Returns the classical uncertainty of the line of least squares by the sum of its residuals' squares. `statistics` are those of
+/// the samples, and `confidence` lies between 0 and 1.
+///
+/// # Errors
+/// The reason why it is not known.
+pub fn classical(
+    statistics: &Statistics,
+    line: Centered,
+    squares: f64,
+    confidence: f64,
+) -> Result<Uncertainty, Unknown> {
+    let estimator = Estimator::new(&Block::default(), statistics, Loss::Mse, None, line)?;
+    let n = estimator.samples;
+    let sums = Sandwich {
+        // Distances from the mean of x have the sum 0, and their squares in units of the deviation the sum n.
+        bread: [n, 0.0, n],
+        // Of these, the estimate takes the first alone.
+        meat: [squares, 0.0, squares],
+    };
+    estimator.uncertainty(line, sums, confidence)
+}
+
 /// An estimator of a line's errors. It is made by some of the samples, and then takes sums over all.
 pub(crate) struct Estimator {
     estimate: Variance,

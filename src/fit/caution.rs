@@ -191,13 +191,16 @@ pub(super) fn of_shape(
         }
     }
     let one_decides = |caution: &Caution| matches!(caution, Caution::OneSample { .. });
-    if let Some(p) = uncertainty.and_then(|errors| errors.w.p)
-        && p > NO_RELATION
-        && !cautions.iter().any(one_decides)
-    {
-        cautions.push(Caution::NoRelation { p });
+    if !cautions.iter().any(one_decides) {
+        cautions.extend(uncertainty.and_then(no_relation));
     }
     Ok(cautions)
+}
+
+/// Returns the caution that a slope may be 0.
+pub(super) fn no_relation(uncertainty: &Uncertainty) -> Option<Caution> {
+    let p = uncertainty.w.p.filter(|&p| p > NO_RELATION)?;
+    Some(Caution::NoRelation { p })
 }
 
 /// Returns the caution that the loss, whose unit is that of y, is no other than mse or mae for residuals of the median size.

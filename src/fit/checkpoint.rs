@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -132,7 +132,7 @@ impl Checkpoint {
             checksum, content, ..
         } = saved::read(path, SCHEMA, "is not a checkpoint, or is damaged")?
             .map_err(|error| damaged(&error))?;
-        if self::checksum(&content)? != checksum {
+        if saved::checksum(&content)? != checksum {
             return Err(damaged(&"its checksum is wrong"));
         }
         Ok(Checkpoint {
@@ -311,7 +311,7 @@ impl Checkpoints {
         };
         let written = Written {
             schema: SCHEMA.into(),
-            checksum: checksum(&content)?,
+            checksum: saved::checksum(&content)?,
             content,
         };
         // A damaged one must not take the place of the one before it.
@@ -397,27 +397,6 @@ fn are_same_data(one: &Value, other: &Value) -> bool {
     (&one.0, one.1) == (&other.0, other.1) && statistics
 }
 
-fn checksum(content: &Content) -> Result<u32, Error> {
-    let mut sum = Checksum::default();
-    serde_json::to_writer(&mut sum, content).map_err(saved::cannot_write)?;
-    Ok(sum.0.finalize())
-}
-
-/// Takes the checksum of what is written to it.
-#[derive(Default)]
-struct Checksum(crc32fast::Hasher);
-
-impl Write for Checksum {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -464,7 +443,8 @@ mod tests {
             std::fs::write(&path, bad).unwrap();
             // Damage to the name of a part that is empty loses nothing.
             if let Ok(read) = Checkpoint::read(&path) {
-                let [read, content] = [&read.content, &content].map(|it| checksum(it).unwrap());
+                let [read, content] =
+                    [&read.content, &content].map(|it| saved::checksum(it).unwrap());
                 assert_eq!(read, content, "byte {at}");
             }
         }

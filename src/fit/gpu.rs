@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::monitor::Notice;
 use super::prepare::Prepared;
-use crate::data::part::{Part, divide};
+use crate::data::stretch::{Stretch, divide};
 use crate::data::threefry::Threefry;
 use crate::data::{self, BLOCK, OnLoad, Source};
 use crate::engine::gpu::adapter::Adapter;
@@ -68,7 +68,7 @@ impl Prepared<'_> {
     fn on_adapter(&self, task: &Task, on_load: OnLoad) -> Result<GpuEngine<'_>, Error> {
         let loss = self.setup.scaling.loss(self.setup.loss);
         let options = self.gpu_options(task.tuning);
-        let samples = Part::new(&self.samples, task.blocks.clone());
+        let samples = Stretch::new(&self.samples, task.blocks.clone());
         if self.is_drawn_on_the_device()
             && let Some(synthetic) = self.source().synthetic()
         {

@@ -6,10 +6,10 @@ use super::prepare::Prepared;
 use super::setup::LearningRate;
 #[cfg(feature = "gpu")]
 use crate::data::Source;
-#[cfg(feature = "gpu")]
-use crate::data::part::Part;
 use crate::data::scaling::Scaling;
 use crate::data::statistics::Statistics;
+#[cfg(feature = "gpu")]
+use crate::data::stretch::Stretch;
 #[cfg(feature = "gpu")]
 use crate::engine::Share;
 #[cfg(feature = "gpu")]
@@ -136,7 +136,7 @@ impl Prepared<'_> {
         let mut plans = Vec::new();
         let mut shares = Vec::new();
         for task in tasks {
-            let samples = Part::new(&self.samples, task.blocks).samples();
+            let samples = Stretch::new(&self.samples, task.blocks).samples();
             let options = self.gpu_options(task.tuning);
             let plan = plan(task.adapter, samples, &options)?;
             if self.setup.in_batches() {

@@ -157,7 +157,14 @@ fn statistics_before(
         }
     };
     if judged {
-        judge(source, options.standardizes(source), &statistics, monitor)?;
+        let (title, names) = (source.title(), source.names());
+        judge(
+            title,
+            names,
+            options.standardizes(source),
+            &statistics,
+            monitor,
+        )?;
     }
     Ok(Some(statistics))
 }
@@ -222,8 +229,9 @@ fn far_off(
 }
 
 /// Refuses an x that does not vary, and tells of columns that the numbers they are computed in are too coarse for.
-fn judge(
-    source: &dyn Source,
+pub(super) fn judge(
+    title: String,
+    names: [String; 2],
     standardized: bool,
     statistics: &Statistics,
     monitor: &dyn Monitor,
@@ -239,7 +247,7 @@ fn judge(
         // From 2^53 on other integers may have been rounded to this one.
         let rounded = x.least.abs() >= 2.0 / f64::EPSILON;
         return Err(Error::ConstantX {
-            title: source.title(),
+            title,
             value: x.least,
             digits: match (x.least == x.greatest, rounded) {
                 (false, _) => Some("f32"),
@@ -259,12 +267,10 @@ fn judge(
         };
         return Err(Error::Data(format!(
             "{}: {name} runs from {:?} to {:?}, {too} for f64 to square: give it in {units} units",
-            source.title(),
-            column.least,
-            column.greatest,
+            title, column.least, column.greatest,
         )));
     }
-    for (name, column) in source.names().into_iter().zip([x, &statistics.y]) {
+    for (name, column) in names.into_iter().zip([x, &statistics.y]) {
         let (in_f64, step) = match (column.coarse_in_f64(), column.coarse_in_f32()) {
             (Some(step), _) => (true, step),
             (None, Some(step)) if !standardized => (false, step),

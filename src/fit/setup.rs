@@ -426,18 +426,24 @@ impl PlaneSize {
     }
 }
 
+/// Checks the confidence of intervals.
+///
+/// # Errors
+/// [`Error::Setting`] unless it lies between 0 and 1.
+pub fn check_confidence(confidence: f64) -> Result<(), Error> {
+    if confidence > 0.0 && confidence < 1.0 {
+        return Ok(());
+    }
+    Err(Setting::Confidence.error(format!("must lie between 0 and 1, not be {confidence}")))
+}
+
 /// Checks what can be checked of the options before the samples are read.
 ///
 /// # Errors
 /// [`Error::Setting`] for an option that is out of range, or that contradicts another one.
 pub fn check(options: &Options, source: &dyn Source) -> Result<(), Error> {
     options.loss.check()?;
-    if !(options.confidence > 0.0 && options.confidence < 1.0) {
-        return Err(Setting::Confidence.error(format!(
-            "must lie between 0 and 1, not be {}",
-            options.confidence
-        )));
-    }
+    check_confidence(options.confidence)?;
     let of_other_loss = match options.variance {
         Some(Variance::Classical) => !options.loss.is_least_squares(),
         Some(Variance::Statsmodels) => options.loss.tau().is_none(),

@@ -1,6 +1,7 @@
 //! The result of opening files.
 
 use super::rows::Skipped;
+use crate::data::moments::Moments;
 use crate::data::statistics::Statistics;
 use crate::data::synthetic::Synthetic;
 use crate::data::{Block, Source, Time};
@@ -22,6 +23,8 @@ pub struct OpenedFile {
     pub notes: Vec<String>,
     /// The samples' statistics, if opening the files told them.
     pub statistics: Option<Statistics>,
+    /// Their moments, if opening the files as a part told them.
+    pub moments: Option<Moments>,
 }
 
 impl Source for OpenedFile {
@@ -51,5 +54,9 @@ impl Source for OpenedFile {
 
     fn statistics(&self) -> Option<Statistics> {
         self.statistics
+    }
+
+    fn moments(&self) -> Option<Moments> {
+        self.moments
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::data::part::divide;
+use crate::data::stretch::divide;
 use crate::error::{Axes, ColumnList, Error, NamedColumn, Setting, TableKind};
 
 /// The columns to read from a file, and the options of reading.
@@ -20,6 +20,8 @@ pub struct Request<'a> {
     /// True if x is all that is needed. Without a `y`, y is then 0 in every sample. Without an `x`, the file must have one
     /// numeric column or two.
     pub x_alone: bool,
+    /// True if the file is a part of a set: any number of samples will do, and none too.
+    pub is_part: bool,
     /// True if rows that can't be used are left out. Otherwise they are errors, unless a value is missing.
     pub skip_bad: bool,
     /// Signs of missing values, besides the common ones.

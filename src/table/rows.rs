@@ -11,6 +11,7 @@ pub use self::part::RowsPart;
 use super::csv::value::Missing;
 pub use super::request::Request;
 use super::store::Store;
+use crate::data::moments::Moments;
 use crate::data::statistics::Statistics;
 use crate::data::{BLOCK, Block, OnLoad, Source, Time, all_finite, positions};
 pub use crate::error::{Axis, Reason};
@@ -71,12 +72,16 @@ impl Skipped {
     }
 }
 
-/// Checks that a file has enough samples: two for a line, one if x is all that is needed.
+/// Checks that a file has enough samples: two for a line, one if x is all that is needed, none if it is a part.
 ///
 /// # Errors
 /// [`Error::TooFewSamples`], with the number of rows that were left out.
 pub fn enough(file: &str, samples: u64, skipped: &Skipped, request: &Request) -> Result<(), Error> {
-    let least = if request.x_alone { 1 } else { 2 };
+    let least = match (request.is_part, request.x_alone) {
+        (true, _) => 0,
+        (false, true) => 1,
+        (false, false) => 2,
+    };
     if samples >= least {
         return Ok(());
     }
@@ -326,9 +331,35 @@ pub struct Samples {
     pub skipped: Skipped,
     /// The samples' statistics, if no row was left out.
     pub statistics: Option<Statistics>,
+    /// Their moments, if they are a part and no row was left out.
+    pub moments: Option<Moments>,
 }
 
-/// Returns the samples of a table. Rows with missing values are left out, and with `skip_bad` others that can't be used.
+/// A summary of samples, which the pass that checks all rows computes.
+trait Summary: Copy + Default + Send {
+    fn of_block(block: &Block) -> Self;
+
+    fn join(self, other: Self) -> Self;
+}
+
+macro_rules! summary {
+    ($kind:ty) => {
+        impl Summary for $kind {
+            fn of_block(block: &Block) -> Self {
+                <$kind>::of_block(block)
+            }
+
+            fn join(self, other: Self) -> Self {
+                <$kind>::join(self, other)
+            }
+        }
+    };
+}
+
+summary!(Statistics);
+summary!(Moments);
+
+/// Returns the samples of a table. Rows with missing values are left out, and if the request says so others that can't be used.
 ///
 /// That takes a pass over all rows, which calls `on_load` with their number. If some are left out, the others are copied to a
 /// [`Store`].
@@ -336,8 +367,18 @@ pub struct Samples {
 /// # Errors
 /// The errors of [`Rows::read`], [`Error::Row`] for the first row that can't be used and is not left out, or [`Error::Io`] if
 /// there is no room for the copy.
-pub fn samples(rows: Box<dyn Rows>, skip_bad: bool, on_load: OnLoad) -> Result<Samples, Error> {
-    let (skipped, statistics) = checked(&*rows, skip_bad, on_load)?;
+pub fn samples(rows: Box<dyn Rows>, request: &Request, on_load: OnLoad) -> Result<Samples, Error> {
+    let (skipped, statistics, moments) = if request.is_part {
+        let (skipped, moments) = checked(&*rows, request.skip_bad, on_load)?;
+        (
+            skipped,
+            moments.map(|all: Moments| all.statistics()),
+            moments,
+        )
+    } else {
+        let (skipped, statistics) = checked(&*rows, request.skip_bad, on_load)?;
+        (skipped, statistics, None)
+    };
     let source: Box<dyn Source> = if statistics.is_some() {
         Box::new(Strict(rows))
     } else {
@@ -347,17 +388,18 @@ pub fn samples(rows: Box<dyn Rows>, skip_bad: bool, on_load: OnLoad) -> Result<S
         source,
         skipped,
         statistics,
+        moments,
     })
 }
 
-/// Returns the rows that are left out, and the statistics of all if there are none.
-fn checked(
+/// Returns the rows that are left out, and the summary of all if there are none.
+fn checked<T: Summary>(
     rows: &dyn Rows,
     skip_bad: bool,
     on_load: OnLoad,
-) -> Result<(Skipped, Option<Statistics>), Error> {
-    // The statistics of a block, or its bad rows by reason, with the position and the fault of the first of each.
-    type Found = Result<Statistics, BTreeMap<Reason, (u64, u64, Bad)>>;
+) -> Result<(Skipped, Option<T>), Error> {
+    // The summary of a block, or its bad rows by reason, with the position and the fault of the first of each.
+    type Found<T> = Result<T, BTreeMap<Reason, (u64, u64, Bad)>>;
     let blocks = rows.rows().div_ceil(BLOCK as u64);
     // Blocks beyond one with an error are not looked at.
     let ended = AtomicU64::new(u64::MAX);
@@ -365,14 +407,14 @@ fn checked(
         .into_par_iter()
         .map_init(
             Default::default,
-            |(block, bad), index| -> Result<Found, Error> {
+            |(block, bad), index| -> Result<Found<T>, Error> {
                 if index > ended.load(Ordering::Relaxed) {
-                    return Ok(Ok(Statistics::default()));
+                    return Ok(Ok(T::default()));
                 }
                 rows.read(index, block, bad)?;
                 on_load(block.x.len() as u64);
                 if bad.is_empty() {
-                    return Ok(Ok(Statistics::of_block(block)));
+                    return Ok(Ok(T::of_block(block)));
                 }
                 let mut reasons = BTreeMap::new();
                 for bad in bad.iter() {
@@ -385,13 +427,13 @@ fn checked(
                 Ok(Err(reasons))
             },
         )
-        .collect::<Result<Vec<Found>, Error>>()?;
-    let (mut skipped, mut statistics) = (Skipped::default(), Some(Statistics::default()));
+        .collect::<Result<Vec<Found<T>>, Error>>()?;
+    let (mut skipped, mut summary) = (Skipped::default(), Some(T::default()));
     for found in found {
         match found {
-            Ok(of_block) => statistics = statistics.map(|all| all.join(of_block)),
+            Ok(of_block) => summary = summary.map(|all| all.join(of_block)),
             Err(reasons) => {
-                statistics = None;
+                summary = None;
                 let errors = reasons
                     .iter()
                     .filter(|(reason, _)| !reason.is_left_out(skip_bad));
@@ -404,7 +446,7 @@ fn checked(
             }
         }
     }
-    Ok((skipped, statistics))
+    Ok((skipped, summary))
 }
 
 /// Copies the rows that can be used.

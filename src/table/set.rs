@@ -9,9 +9,10 @@ use super::read_text;
 use super::request::{NthPart, Request};
 use super::rows::Skipped;
 use super::store::Store;
-use crate::data::part::Part;
+use crate::data::stretch::Stretch;
 use crate::data::{BLOCK, Source, Time};
 use crate::error::{Error, counted};
+use crate::saved::Counts;
 
 /// Text files that are read into one store.
 #[derive(Default)]
@@ -57,7 +58,7 @@ impl Texts {
         let source: Box<dyn Source> = match part {
             Some(part) => {
                 let blocks = part.blocks(self.store.samples().div_ceil(BLOCK as u64));
-                Box::new(Part::new(self.store, blocks))
+                Box::new(Stretch::new(self.store, blocks))
             }
             None => Box::new(self.store),
         };
@@ -73,6 +74,7 @@ impl Texts {
             },
             notes: first.notes,
             statistics: None,
+            moments: None,
         })
     }
 }
@@ -94,18 +96,13 @@ pub(super) fn same_columns(file: &str, read: &ReadText, first: &ReadText) -> Res
 
 /// Checks that x counts what it counts in the first file.
 pub(super) fn same_time(file: &str, time: Option<Time>, first: Option<Time>) -> Result<(), Error> {
-    let word = |time| match time {
-        None => "numbers",
-        Some(Time::Days) => "dates",
-        Some(Time::Seconds) => "dates with times",
-    };
     if time == first {
         return Ok(());
     }
     Err(Error::Data(format!(
         "x is {} in {file}, and {} in the first file: give files of one kind",
-        word(time),
-        word(first),
+        Counts::from(time),
+        Counts::from(first),
     )))
 }
 

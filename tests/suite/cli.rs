@@ -32,6 +32,8 @@ fn the_short_help_fits_a_screen() {
         "",
         "train",
         "predict",
+        "moments",
+        "merge",
         "generate",
         "bench",
         "adapters",
@@ -1359,6 +1361,8 @@ fn shells_and_man_know_every_subcommand() {
         ("train", ["\\-\\-learning\\-rate", "\\-\\-skip\\-bad"]),
         ("bench", [".SH EXAMPLES\n.nf\n", "\\-\\-export\\-json"]),
         ("predict", ["\\-\\-interval", "csv, parquet, npy"]),
+        ("moments", ["\\-\\-skip\\-bad", "csv, parquet, npy"]),
+        ("merge", ["\\-\\-expect", ".SH EXAMPLES\n.nf\n"]),
     ] {
         let page = ran(&format!("man {command}"));
         let name = format!("fall-line {command}").trim_end().replace(' ', "-");

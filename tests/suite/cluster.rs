@@ -6,9 +6,9 @@ use crate::common::{losses, recipe, with_adapters};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fall_line::data::part::Part;
 use fall_line::data::ranked::Ranked;
 use fall_line::data::statistics::Statistics;
+use fall_line::data::stretch::Stretch;
 use fall_line::data::synthetic::ChaCha;
 use fall_line::data::{self, BLOCK, Source};
 use fall_line::engine::Choice;
@@ -22,10 +22,10 @@ use tempfile::TempDir;
 const BLOCKS: u64 = BLOCK as u64;
 
 /// Returns a rank's part of drawn samples.
-fn drawn<'a>(samples: u64, ranks: &'a dyn Ranks) -> Ranked<'a, Part<ChaCha>> {
+fn drawn<'a>(samples: u64, ranks: &'a dyn Ranks) -> Ranked<'a, Stretch<ChaCha>> {
     let source = ChaCha::new(recipe(samples)).unwrap();
     let part = nth(ranks).blocks(samples.div_ceil(BLOCKS));
-    Ranked::new(Part::new(source, part), ranks).unwrap()
+    Ranked::new(Stretch::new(source, part), ranks).unwrap()
 }
 
 fn nth(ranks: &dyn Ranks) -> NthPart {

@@ -28,6 +28,7 @@ mod hostile;
 mod library;
 mod lines;
 mod losses;
+mod moments;
 mod npy;
 mod optima;
 mod parquet;

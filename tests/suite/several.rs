@@ -4,7 +4,7 @@ use crate::common::{Reference, Rounded, losses, program, recipe, synthetic, with
 use std::fs;
 use std::path::Path;
 
-use fall_line::data::part::{Part, divide};
+use fall_line::data::stretch::{Stretch, divide};
 use fall_line::data::{BLOCK, Source};
 use fall_line::engine::gpu::{GpuEngine, Options, Several};
 use fall_line::engine::{Choice, Engine, Storage};
@@ -62,7 +62,7 @@ fn sums_are_those_of_f64_over_all_samples() {
                         };
                         let parts = divide(samples.div_ceil(BLOCKS), &weights[..team.len().min(2)]);
                         let engines = team.iter().zip(&parts).map(|(&at, blocks)| {
-                            let part = Part::new(&source, blocks.clone());
+                            let part = Stretch::new(&source, blocks.clone());
                             GpuEngine::new(&adapters[at], part, loss, &options, &|_| {}).unwrap()
                         });
                         let mut engine = Several::new(engines.collect());

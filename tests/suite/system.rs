@@ -548,6 +548,8 @@ fn small_files_take_little_memory_and_time() {
         train(write("promise.parquet", &parquet)),
         predict(write("deep.json", deep.as_bytes())),
         predict(write("blanks.json", &[b' '; 5000])),
+        format!("merge {}", at("blanks.json")),
+        format!("merge {}", at("deep.json")),
         format!(
             "train --samples 10 --engine cpu --resume {}",
             at("deep.json")
@@ -556,7 +558,7 @@ fn small_files_take_little_memory_and_time() {
     for call in calls {
         // The text reader holds records of up to 16 MB in several buffers.
         let output = bash(&format!(
-            "ulimit -v 500000; ulimit -t 60; exec $0 {call} --threads 2"
+            "ulimit -v 500000; ulimit -t 60; export RAYON_NUM_THREADS=2; exec $0 {call}"
         ));
         let text = stderr(&output);
         assert_eq!(output.status.code(), Some(3), "{call}: {text}");

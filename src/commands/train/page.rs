@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::plot::Run;
 use super::report;
+use crate::commands::found::Found;
 use crate::output::shortened;
 
 mod samples;
@@ -83,8 +84,9 @@ fn page(run: &Run, told: Told) -> Result<String, Error> {
     let own = source.synthetic().is_none();
     let mut found = Vec::new();
     if let Some(outcome) = run.outcome {
-        found.push(report::found(outcome, own));
-        found.extend(report::errors(outcome));
+        let line = Found::from(outcome);
+        found.push(line.line(own));
+        found.extend(line.errors());
         found.extend(report::quality(outcome, own));
     }
     let fields = Fields {
@@ -95,7 +97,7 @@ fn page(run: &Run, told: Told) -> Result<String, Error> {
             source.title(),
             HumanCount(source.samples())
         ),
-        equation: run.outcome.map(report::equation),
+        equation: run.outcome.map(|outcome| Found::from(outcome).equation()),
         error: told.error,
         found,
         warnings: told.warnings,

@@ -1,6 +1,13 @@
 use super::*;
 use crate::error::Row;
 
+fn request(skip_bad: bool) -> Request<'static> {
+    Request {
+        skip_bad,
+        ..Request::default()
+    }
+}
+
 /// Rows of which one in `every` is bad from `start` on, for one of two reasons in turn.
 struct BadRows {
     rows: u64,
@@ -89,7 +96,7 @@ fn bad_rows_are_counted_and_left_out() {
         let on_load = |rows| {
             read.fetch_add(rows, Ordering::Relaxed);
         };
-        let samples = samples(Box::new(table), true, &on_load).unwrap();
+        let samples = samples(Box::new(table), &request(true), &on_load).unwrap();
         assert_eq!(read.into_inner(), ROWS);
         let rows =
             |(reason, (rows, first)): (&Reason, &(u64, RowError))| (*reason, *rows, first.row);
@@ -116,7 +123,7 @@ fn nothing_is_left_out_without_bad_rows() {
         every: 1,
     };
     for skip_bad in [false, true] {
-        let samples = samples(Box::new(table()), skip_bad, &|_| {}).unwrap();
+        let samples = samples(Box::new(table()), &request(skip_bad), &|_| {}).unwrap();
         assert_eq!(samples.skipped, Skipped::default());
         assert_eq!(all(&*samples.source).x.len() as u64, ROWS);
         let statistics = Statistics::of(&*samples.source, &|_| {}).unwrap();
@@ -131,7 +138,9 @@ fn the_first_row_that_is_no_sample_is_an_error_but_for_missing_values() {
         start: 70_000,
         every: 5,
     };
-    let error = samples(Box::new(table), false, &|_| {}).err().unwrap();
+    let error = samples(Box::new(table), &request(false), &|_| {})
+        .err()
+        .unwrap();
     assert_eq!(error.to_string(), "a table, row 70006: NaN is not finite");
     assert!(matches!(error, Error::Row(_)), "{error:?}");
 }
@@ -156,7 +165,7 @@ fn joined_rows_are_those_of_the_parts_one_after_the_other() {
     }
     let joined = Joined::new(parts.into());
     assert_eq!(joined.rows(), sizes.iter().sum::<u64>());
-    let samples = samples(Box::new(joined), true, &|_| {}).unwrap();
+    let samples = samples(Box::new(joined), &request(true), &|_| {}).unwrap();
     let all = all(&*samples.source);
     assert_eq!((all.x, all.y), (wanted.x, wanted.y));
     let (_, first) = &samples.skipped.by_reason[&Reason::Missing];

@@ -22,6 +22,7 @@ pub const PLAIN: Request = Request {
     y: None,
     y_of_model: false,
     x_alone: false,
+    is_part: false,
     skip_bad: false,
     missing: &[],
     kind: None,

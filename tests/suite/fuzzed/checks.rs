@@ -6,6 +6,7 @@ use std::path::Path;
 use fall_line::Error;
 use fall_line::data::{BLOCK, Block, Source, positions};
 use fall_line::fit::Checkpoint;
+use fall_line::part::Parts;
 use fall_line::saved::Saved;
 use fall_line::table::write::{Kind, WholeWriter};
 use fall_line::table::{self, Request};
@@ -118,8 +119,14 @@ pub fn table(path: &Path) {
     }
 }
 
-/// Reads a saved model: if it can be read, it can be written, and is the same again.
+/// Reads a saved model, and moments: if it can be read, it can be written, and is the same again.
 pub fn model(path: &Path) {
+    match Parts::read(&[path.to_owned(), path.to_owned()]) {
+        Ok(parts) => {
+            let _ = parts.merge().map_err(|error| check_error(&error));
+        }
+        Err(error) => check_error(&error),
+    }
     match Saved::read(path) {
         Ok(saved) => {
             let text = serde_json::to_vec(&saved).unwrap();

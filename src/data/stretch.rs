@@ -6,19 +6,19 @@ use super::{BLOCK, Block, Source, described_by_source};
 use crate::error::Error;
 
 /// The samples of a range of blocks of a source.
-pub struct Part<S> {
+pub struct Stretch<S> {
     source: S,
     blocks: Range<u64>,
 }
 
-impl<S: Source> Part<S> {
+impl<S: Source> Stretch<S> {
     /// Returns the samples of `blocks`, which the source has.
     pub fn new(source: S, blocks: Range<u64>) -> Self {
-        Part { source, blocks }
+        Stretch { source, blocks }
     }
 }
 
-impl<S: Source> Source for Part<S> {
+impl<S: Source> Source for Stretch<S> {
     fn samples(&self) -> u64 {
         let [start, end] = [self.blocks.start, self.blocks.end]
             .map(|block| (block * BLOCK as u64).min(self.source.samples()));
@@ -94,9 +94,9 @@ mod tests {
             ..Recipe::default()
         })
         .unwrap();
-        let part = Part::new(&whole, 1..4);
+        let part = Stretch::new(&whole, 1..4);
         assert_eq!(part.samples(), samples - BLOCK as u64);
-        assert_eq!(Part::new(&part, 2..3).first(), 3 * BLOCK as u64);
+        assert_eq!(Stretch::new(&part, 2..3).first(), 3 * BLOCK as u64);
         let (mut one, mut other) = (Block::default(), Block::default());
         for index in 0..3 {
             data::read(&part, index, &mut one).unwrap();
