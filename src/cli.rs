@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use clap::builder::{
     NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser,
@@ -230,6 +231,20 @@ pub struct OnGpu {
     /// The measurement is kept in the user's cache folder.
     #[arg(long, hide_short_help = true)]
     pub no_tune: bool,
+}
+
+/// The ranks of a job that a launcher started.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Ranks")]
+pub struct OverRanks {
+    /// Open MPI even where no launcher such as mpirun started the program
+    #[arg(long, hide_short_help = true)]
+    pub mpi: bool,
+    /// Time after which a rank without a sign of life is lost: 60s, 5m
+    ///
+    /// The job then ends, and names the rank. A rank that is only busy gives signs of life.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time_limit, hide_short_help = true)]
+    pub rank_timeout: Duration,
 }
 
 impl Cli {

@@ -18,6 +18,7 @@ pub mod merge;
 pub mod moments;
 mod open;
 pub mod predict;
+pub mod ranks;
 pub mod train;
 pub mod tutorial;
 

@@ -41,6 +41,15 @@ pub enum Error {
     #[error("{0}")]
     Ranks(String),
 
+    /// Another rank of the job has ended with an error, which it tells itself.
+    #[error("rank {rank} has ended with an error")]
+    OtherRank {
+        /// The rank.
+        rank: usize,
+        /// Its exit code.
+        code: u8,
+    },
+
     /// The call makes no sense, for a reason that no variant below names.
     #[error("{0}")]
     Usage(String),
@@ -299,6 +308,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Io { .. } | Error::Memory { .. } | Error::Ranks(_) => 1,
+            Error::OtherRank { code, .. } => *code,
             Error::Usage(_)
             | Error::Setting { .. }
             | Error::NoGpuEngine(_)

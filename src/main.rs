@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use fall_line::ranks::mpi;
 
 use crate::cli::{Cli, Command};
 
@@ -48,9 +49,11 @@ fn main() -> ExitCode {
             output::failure(format!(
                 "a GPU driver failed, or lacks memory: use --engine cpu or another adapter: {text}"
             ));
+            mpi::abort(last_words::ADAPTER_FAILED);
             return ExitCode::from(last_words::ADAPTER_FAILED);
         }
         output::failure(format!("a fault in fall-line, please report it: {text}"));
+        mpi::abort(FAULT);
         ExitCode::from(FAULT)
     })
 }
@@ -78,7 +81,7 @@ fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) if output::reader_left(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::error(&error);
+            commands::ranks::failed(&error);
             error.exit_code().into()
         }
     }
@@ -98,9 +101,10 @@ fn quiet_layer() {
     }
 }
 
-/// Prints what clap has to say: help as it is, an error on one line.
+/// Prints what clap has to say: help as it is, an error on one line. Of several ranks the first one does.
 fn usage(error: &clap::Error) -> ExitCode {
     match error.kind() {
+        _ if commands::ranks::is_later() => {}
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {

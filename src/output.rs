@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
@@ -25,6 +26,19 @@ pub mod suggest;
 const BOLD: Style = Style::new().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default();
+
+/// Whether nothing but errors is printed.
+static MUTE: AtomicBool = AtomicBool::new(false);
+
+/// Prints nothing but errors from here on: another rank of the job tells.
+pub fn mute() {
+    MUTE.store(true, Ordering::Relaxed);
+}
+
+/// Returns whether nothing but errors is printed.
+pub fn is_mute() -> bool {
+    MUTE.load(Ordering::Relaxed)
+}
 
 /// Sets whether output is coloured: always, never, or on a terminal without `NO_COLOR`.
 pub fn set_color(color: clap::ColorChoice) {
@@ -62,6 +76,9 @@ pub fn stdout(text: &str) -> Result<(), Error> {
 
 /// Writes text and a line feed. A reader who is gone is no error: the run goes on, and writes its files.
 fn print(mut out: impl Write, text: &str) -> Result<(), Error> {
+    if is_mute() {
+        return Ok(());
+    }
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(cannot_print),
@@ -88,11 +105,17 @@ pub fn cannot_print(source: io::Error) -> Error {
 
 /// Writes one line to stderr. A reader who is gone is no reason to stop.
 pub fn notice(text: impl Display) {
+    if is_mute() {
+        return;
+    }
     let _ = writeln!(io::stderr(), "{}", message(text));
 }
 
 /// Writes a warning to stderr, on one line.
 pub fn warning(text: impl Display) {
+    if is_mute() {
+        return;
+    }
     labelled(YELLOW, "warning", text);
 }
 

@@ -11,7 +11,7 @@ use fall_line::fit::{Checkpoint, Every, Options, Rate, Variance};
 use fall_line::train::{DELTA_IN_NOISE, Optimizer, Schedule, TOLERANCE};
 
 use super::parse::*;
-use super::{Columns, EXIT_CODES, Format, LossChoice, OnGpu, Synthetic};
+use super::{Columns, EXIT_CODES, Format, LossChoice, OnGpu, OverRanks, Synthetic};
 
 /// The flags of synthetic data, which say nothing of a file.
 const SYNTHETIC: [&str; 7] = [
@@ -60,6 +60,8 @@ pub struct Train {
     pub output: Output,
     #[command(flatten)]
     pub checkpoints: Checkpoints,
+    #[command(flatten)]
+    pub ranks: OverRanks,
     #[command(flatten)]
     pub synthetic: Synthetic,
 }
@@ -293,6 +295,40 @@ impl Train {
     /// Returns whether the samples come from files.
     pub fn has_files(&self) -> bool {
         !self.data.is_empty() || self.columns.x.is_some() || self.columns.y.is_some()
+    }
+
+    /// Returns the same without the files that the first rank writes.
+    pub fn without_files(&self) -> Self {
+        let mut args = self.clone();
+        args.output.plot = None;
+        args.output.history = None;
+        args.output.save = None;
+        args.checkpoints.checkpoint = None;
+        args
+    }
+
+    /// Checks that one run can be done by several ranks.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a list, for what shows all samples, and for standard input, which one rank alone has.
+    pub fn check_for_ranks(&self) -> Result<(), Error> {
+        let draws_samples = |panel: &&Panel| **panel != Panel::Loss;
+        let standard_input = self.data.iter().any(|path| path == Path::new("-"));
+        let refused = [
+            ("a list of losses or rates", self.runs()?.len() > 1),
+            ("--report", self.output.report.is_some()),
+            (
+                "--plot of samples or of a surface (--plot loss=FILE goes)",
+                self.panels().iter().any(|panel| draws_samples(&panel)),
+            ),
+            ("standard input", standard_input),
+        ];
+        match refused.into_iter().find(|(_, asked)| *asked) {
+            Some((what, _)) => Err(Error::Usage(format!(
+                "{what} takes all samples in one process: leave it out, or start one rank"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Returns the runs that are asked for: one for each loss or each learning rate, by its name if there are several.

@@ -5,17 +5,22 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use fall_line::data::Source;
 use fall_line::data::host::Memory;
+use fall_line::data::ranked::Ranked;
+use fall_line::data::stretch::Stretch;
+use fall_line::data::{BLOCK, Source};
 use fall_line::error::Error;
 use fall_line::fit::{Checkpoint, Fit, Loaded, Outcome, Prepared};
+use fall_line::ranks::{gather_values, mpi};
 use fall_line::saved;
+use fall_line::table::Request;
 use fall_line::table::rows::Skipped;
 use fall_line::train::{Ended, Epoch, Trained};
 
 use self::log::Log;
 use self::terminal::Terminal;
-use super::open::{open_files, synthetic_source};
+use super::open::{open_files, synthetic_source, tell_notes};
+use super::ranks::Team;
 use super::{set_threads, watch};
 use crate::cli::{Format, Panel, SurfaceSamples, Train};
 use crate::output::interrupts::Interrupts;
@@ -31,13 +36,27 @@ pub mod plot;
 pub mod report;
 pub mod terminal;
 
+/// The exit code of shells for a program that SIGTERM ended.
+const TERMINATED: u8 = 143;
+
 pub fn train(args: &Train) -> Result<ExitCode, Error> {
+    let team = Team::open(&args.ranks)?;
+    if team.is_several() {
+        args.check_for_ranks()?;
+    }
+    let code = train_over(args, &team)?;
+    team.finish()?;
+    Ok(code)
+}
+
+/// Does the part of this rank.
+fn train_over(args: &Train, team: &Team) -> Result<ExitCode, Error> {
     let terminal = Terminal::new(args.output.quiet);
     let runs = args.runs()?;
     if runs.len() > 1 {
-        return compare::compare(args, &runs, &terminal);
+        return compare::compare(args, &runs, team, &terminal);
     }
-    let job = prepare(args, &terminal)?;
+    let job = prepare(args, team, &terminal)?;
     if args.training.plan {
         plan::print(args, &job.prepared)?;
         return Ok(ExitCode::SUCCESS);
@@ -45,6 +64,13 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
     let mut loaded = load(args, &job)?;
     let interrupts = terminal.listen()?;
     let (trained, printed) = descend(args, &job, &mut loaded);
+    let own;
+    let args = if team.is_first() {
+        args
+    } else {
+        own = args.without_files();
+        &own
+    };
     // From here on the first Ctrl-C cuts short what is not needed, and the next one ends the program.
     let code = interrupts.deferred(|| conclude(args, &job, loaded, trained, interrupts))?;
     printed.map(|()| code)
@@ -58,6 +84,7 @@ struct Job<'a> {
     /// The time it took to open the data.
     opening: Duration,
     terminal: &'a Terminal,
+    team: &'a Team,
 }
 
 impl Job<'_> {
@@ -82,21 +109,26 @@ impl Job<'_> {
 }
 
 /// Checks the files to be written, opens the data, and resolves the options.
-fn prepare<'a>(args: &Train, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
-    files::check(args)?;
+fn prepare<'a>(args: &Train, team: &'a Team, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
+    if team.is_first() {
+        files::check(args)?;
+    }
     let resume = args.checkpoints.resume.as_deref();
     let resume = resume.map(Checkpoint::read).transpose()?;
-    let options = args.options(resume)?;
-    set_threads(args.engine.threads)?;
+    let mut options = args.options(resume)?;
+    if !team.is_first() {
+        options.checkpoint = None;
+    }
+    set_threads(team.threads(args.engine.threads))?;
     // Before the data are read: a mistyped adapter is told at once.
     watch(options.engine)?;
-    let engine = options.choose_engine()?;
+    let engine = team.engine(options.choose_engine()?, options.adapter.is_some())?;
     if !(engine.is_gpu() || args.has_files() || args.training.plan) {
         // Before hours of drawing.
-        Memory::new(args.synthetic.recipe().samples)?;
+        Memory::new(args.synthetic.recipe().samples / team.ranks().size() as u64)?;
     }
     let start = Instant::now();
-    let (source, skipped) = open(args)?;
+    let (source, skipped) = open(args, team)?;
     let opening = start.elapsed();
     let prepared = Fit::with(source, options)
         .monitor(terminal)
@@ -113,21 +145,48 @@ fn prepare<'a>(args: &Train, terminal: &'a Terminal) -> Result<Job<'a>, Error> {
         skipped,
         opening,
         terminal,
+        team,
     })
 }
 
-/// Opens the data, and returns the rows that were left out.
-fn open(args: &Train) -> Result<(Box<dyn Source>, Skipped), Error> {
+/// Opens the data of this rank, and returns the rows that all ranks left out.
+fn open<'a>(args: &Train, team: &'a Team) -> Result<(Box<dyn Source + 'a>, Skipped), Error> {
+    let quiet = args.output.quiet;
     if args.has_files() {
-        let request = args.columns.request();
-        let file = open_files(&args.data, &args.columns, &request, args.output.quiet)?;
-        let skipped = file.skipped.clone();
-        return Ok((Box::new(file), skipped));
+        let request = Request {
+            part: team.part(),
+            ..args.columns.request()
+        };
+        let file = open_files(
+            &args.data,
+            &args.columns,
+            &request,
+            quiet || team.is_several(),
+        )?;
+        if !team.is_several() {
+            let skipped = file.skipped.clone();
+            return Ok((Box::new(file), skipped));
+        }
+        let mut skipped = Skipped::default();
+        for part in gather_values(team.ranks(), &file.skipped)? {
+            skipped.join(part);
+        }
+        let notes = file.notes.clone();
+        let source = Ranked::new(file, team.ranks())?;
+        if !quiet {
+            tell_notes(&source.title(), &notes);
+            output::tell_skipped("left out", &skipped, source.all_samples());
+        }
+        return Ok((Box::new(source), skipped));
     }
     let synthetic = &args.synthetic;
-    let (recipe, quiet) = (synthetic.recipe(), args.output.quiet);
-    let source = synthetic_source(synthetic.generator, recipe, quiet)?;
-    Ok((source, Skipped::default()))
+    let source = synthetic_source(synthetic.generator, synthetic.recipe(), quiet)?;
+    let Some(part) = team.part() else {
+        return Ok((source, Skipped::default()));
+    };
+    let blocks = part.blocks(source.samples().div_ceil(BLOCK as u64));
+    let source = Ranked::new(Stretch::new(source, blocks), team.ranks())?;
+    Ok((Box::new(source), Skipped::default()))
 }
 
 /// Loads the samples, and prints what runs.
@@ -218,6 +277,10 @@ fn conclude(
         finish(args, job, &outcome, interrupts)
     });
     let failed = output::written(written, args.output.quiet);
+    if let Some(code) = failed.filter(|_| job.team.is_several()) {
+        // The others may wait for this rank.
+        mpi::abort(code);
+    }
     match failed {
         Some(failed) if ended.is_ok() => Ok(failed.into()),
         _ => ended,
@@ -235,7 +298,10 @@ fn finish(
         Format::Text => report::result(args, outcome),
         Format::Json => output::json::print(&json::Result::new(args, &job.skipped, outcome)),
     }?;
-    if let Some(code) = interrupts.exit_code() {
+    // Another rank may have had the signal.
+    let by_others = outcome.ended == Ended::BrokenOff && job.team.is_several();
+    let code = interrupts.exit_code();
+    if let Some(code) = code.or(by_others.then(|| ExitCode::from(TERMINATED))) {
         let checkpoints = &args.checkpoints;
         let lost = match &checkpoints.resume {
             Some(path) if checkpoints.checkpoint.is_none() => format!(

@@ -99,16 +99,20 @@ impl Loaded<'_> {
         let mut on_epoch = |epoch: &Epoch, walk: &Walk| {
             let epoch = setup.outside(epoch);
             first_loss.get_or_insert(epoch.loss);
-            let (checkpoints, history) =
-                &mut *records.lock().unwrap_or_else(PoisonError::into_inner);
-            if options.history {
-                match room(history, history.capacity()) {
-                    Ok(()) => history.push(epoch),
-                    Err(error) => *failed = Some(error),
+            let told = {
+                let (checkpoints, history) =
+                    &mut *records.lock().unwrap_or_else(PoisonError::into_inner);
+                if options.history {
+                    match room(history, history.capacity()) {
+                        Ok(()) => history.push(epoch),
+                        Err(error) => *failed = Some(error),
+                    }
                 }
-            }
+                checkpoints.tell(walk, history)
+            };
+            // Free for whoever writes at once: a launcher that ends its ranks reads no longer what is printed here.
             monitor.advance(1);
-            match checkpoints.tell(walk, history) {
+            match told {
                 Ok(()) => checkpoint_failed = false,
                 // A disk stays full for many epochs.
                 Err(_) if checkpoint_failed => {}

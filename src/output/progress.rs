@@ -37,7 +37,7 @@ impl Progress {
         Progress {
             bar,
             start: Instant::now(),
-            quiet,
+            quiet: quiet || super::is_mute(),
             shown: AtomicBool::new(false),
         }
     }

@@ -36,6 +36,8 @@ struct Job {
     abort: AtomicI32,
     /// Turns of MPI's thread so far. They stand still while the library is in a call.
     turns: AtomicU64,
+    /// The rank of this process and the number of ranks, once known.
+    place: OnceLock<[usize; 2]>,
     /// The machines of all ranks, once known.
     hosts: OnceLock<Vec<String>>,
 }
@@ -113,6 +115,7 @@ impl Mpi {
                 requests,
                 abort: AtomicI32::new(-1),
                 turns: AtomicU64::new(0),
+                place: OnceLock::new(),
                 hosts: OnceLock::new(),
             }
         });
@@ -175,6 +178,7 @@ impl Mpi {
         self.local_rank = launcher
             .and_then(|launcher| launcher.local_rank)
             .unwrap_or(before);
+        let _ = self.job.place.set([self.rank, self.size]);
         let hosts = all.into_iter().map(|hello| hello.host).collect();
         let _ = self.job.hosts.set(hosts);
         Ok(())
@@ -235,16 +239,15 @@ impl Ranks for Mpi {
     /// second operation.
     fn gather(&self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut record = (mine.len() as u64).to_le_bytes().to_vec();
-        record.extend(&mine[..mine.len().min(INLINE)]);
-        record.resize(8 + INLINE, 0);
-        let records = self.gather_equal(record)?;
-        let (records, _) = records.as_chunks::<{ 8 + INLINE }>();
-        let lengths = records.iter().map(|record| {
-            let (length, _) = record.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
-            u64::from_le_bytes(*length) as usize
-        });
-        let lengths: Vec<usize> = lengths.collect();
+        let records = self.gather_equal(record(mine.len() as u64, mine))?;
+        let (records, _) = records.as_chunks::<RECORD>();
+        if let Some(rank) = records.iter().position(|record| head(record) == FAILED) {
+            return Err(Error::OtherRank {
+                rank,
+                code: records[rank][8],
+            });
+        }
+        let lengths: Vec<usize> = records.iter().map(|record| head(record) as usize).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
         if longest <= INLINE {
             let parts = records.iter().zip(lengths);
@@ -260,6 +263,71 @@ impl Ranks for Mpi {
             .map(|(part, length)| part[..length].to_vec())
             .collect())
     }
+}
+
+/// Bytes of the record that a rank begins a gather with: a head, and [`INLINE`] bytes.
+const RECORD: usize = 8 + INLINE;
+
+/// The head of a rank that has failed, in place of a length. Its exit code follows.
+const FAILED: u64 = u64::MAX;
+
+/// The time that a rank which has failed waits for the others to fail too.
+const TOGETHER: Duration = Duration::from_millis(700);
+
+fn record(head: u64, bytes: &[u8]) -> Vec<u8> {
+    let mut record = head.to_le_bytes().to_vec();
+    record.extend(&bytes[..bytes.len().min(INLINE)]);
+    record.resize(RECORD, 0);
+    record
+}
+
+fn head(record: &[u8; RECORD]) -> u64 {
+    let (head, _) = record.split_first_chunk().unwrap_or((&[0; 8], &[]));
+    u64::from_le_bytes(*head)
+}
+
+/// The failure of a rank, as the others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// There are no others.
+    Alone,
+    /// All ranks have failed at the same time, as by an argument that all have. MPI has ended.
+    Common,
+    /// The others wait for this rank.
+    Own {
+        /// This rank.
+        rank: usize,
+        /// The number of ranks.
+        size: usize,
+    },
+}
+
+/// Tells the other ranks, in place of a gather, that this one has failed. Errors that come from what all ranks have in common
+/// are then told by one of them. `all_do` says that all are known to fail, some of them later.
+pub fn fail(code: u8, all_do: bool) -> Failure {
+    let Some((job, place)) = JOB.get().and_then(|job| Some((job, *job.place.get()?))) else {
+        return Failure::Alone;
+    };
+    let (reply, all) = channel();
+    let mine = record(FAILED, &[code]);
+    let [rank, size] = place;
+    if job.requests.send(Request::Gather { mine, reply }).is_err() {
+        return Failure::Alone;
+    }
+    let wait = if all_do { Duration::MAX } else { TOGETHER };
+    let records = match all.recv_timeout(wait) {
+        Ok(Ok(records)) => records,
+        _ => return Failure::Own { rank, size },
+    };
+    let (records, _) = records.as_chunks::<RECORD>();
+    if !records.iter().all(|record| head(record) == FAILED) {
+        return Failure::Own { rank, size };
+    }
+    let (reply, done) = channel();
+    if job.requests.send(Request::Finish { reply }).is_ok() {
+        let _ = done.recv_timeout(GRACE);
+    }
+    Failure::Common
 }
 
 /// Ends all ranks of the job with an exit code, from any thread and within 2 s. Returns, at once, only if MPI is not open.

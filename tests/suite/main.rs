@@ -29,6 +29,7 @@ mod library;
 mod lines;
 mod losses;
 mod moments;
+mod mpirun;
 mod npy;
 mod optima;
 mod parquet;

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::terminal::Terminal;
 use super::{files, json, open, plot, report};
 use crate::cli::{Format, Panel, SurfaceSamples, Train};
+use crate::commands::ranks::Team;
 use crate::commands::{set_threads, watch};
 use crate::output::number::{digits, number};
 use crate::output::{self, history};
@@ -39,6 +40,7 @@ struct Run {
 pub fn compare(
     args: &Train,
     runs: &[(String, Train)],
+    team: &Team,
     terminal: &Terminal,
 ) -> Result<ExitCode, Error> {
     let mut options = Vec::new();
@@ -49,7 +51,7 @@ pub fn compare(
     set_threads(args.engine.threads)?;
     watch(options[0].engine)?;
     let mut chosen = Some(options[0].choose_engine()?);
-    let (source, skipped) = open(args)?;
+    let (source, skipped) = open(args, team)?;
     let interrupts = terminal.listen()?;
     let (mut done, mut written) = (Vec::new(), Vec::new());
     for ((name, run), options) in runs.iter().zip(options) {

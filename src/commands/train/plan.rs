@@ -19,7 +19,7 @@ pub fn print(args: &Train, prepared: &Prepared) -> Result<(), Error> {
     if args.output.format == Format::Json {
         return json::print(&plan);
     }
-    lines(engine(&plan.engine))?;
+    lines(engine(&plan.engine, 1))?;
     lines(data(prepared, plan.engine.storage))?;
     loss(&plan, prepared.setup())?;
     match &plan.memory {

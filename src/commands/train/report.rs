@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fall_line::data::goodness::Goodness;
-use fall_line::engine::{Description, Storage};
+use fall_line::engine::{Description, Share, Storage};
 use fall_line::error::{Error, counted};
 use fall_line::fit::{Outcome, Prepared, Setup, Uncertainty};
 use fall_line::model::Model;
@@ -17,7 +17,7 @@ use crate::output::{self, line};
 
 /// Returns what runs, on what, and how.
 pub fn headline(prepared: &Prepared, engine: &Description, epochs_before: u64) -> Vec<String> {
-    let mut lines = self::engine(engine);
+    let mut lines = self::engine(engine, prepared.source().ranks().size());
     lines.extend(data(prepared, engine.storage));
     lines.push(loss(prepared.setup(), epochs_before));
     lines
@@ -49,8 +49,29 @@ pub fn batches(setup: &Setup) -> String {
     }
 }
 
-/// Returns what computes: one line, and one more for each of several adapters.
-pub fn engine(engine: &Description) -> Vec<String> {
+/// Returns what computes: one line, and more for several adapters or ranks.
+pub fn engine(engine: &Description, ranks: usize) -> Vec<String> {
+    if ranks > 1 {
+        let head = format!("engine: {}, {}", engine.kind, counted(ranks as u64, "rank"));
+        let on = |share: &Share| named(&share.engine);
+        let alike = engine.shares.chunk_by(|one, other| on(one) == on(other));
+        let lines = alike.map(|ranks| {
+            let samples = ranks.iter().map(|rank| rank.samples).sum();
+            if samples == 0 {
+                return format!(
+                    "        {} without samples",
+                    counted(ranks.len() as u64, "rank")
+                );
+            }
+            format!(
+                "        {} with {} on {}",
+                counted(ranks.len() as u64, "rank"),
+                counted(samples, "sample"),
+                on(&ranks[0])
+            )
+        });
+        return [head].into_iter().chain(lines).collect();
+    }
     if engine.shares.is_empty() {
         return vec![format!("engine: {}, {}", engine.kind, named(engine))];
     }
@@ -81,7 +102,7 @@ fn named(engine: &Description) -> String {
 /// Returns what the data are, and for one's own data what is known of the columns.
 pub fn data(prepared: &Prepared, storage: Storage) -> Vec<String> {
     let source = prepared.source();
-    let samples = source.samples();
+    let samples = source.all_samples();
     let synthetic = source.synthetic();
     let drawn = match &synthetic {
         Some(synthetic) => format!(", {synthetic}"),
