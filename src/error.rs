@@ -303,7 +303,7 @@ impl Error {
         }
     }
 
-    /// Returns the program's exit code for this error: 1 I/O, memory and lost ranks, 2 options, 3 data, 4 GPU, 5 diverged,
+    /// Returns the program's exit code: 1 I/O, memory and ranks, 2 options, 3 data, 4 GPU, 5 diverged,
     /// 6 not converged, 7 engines disagree, 8 slower than before.
     pub fn exit_code(&self) -> u8 {
         match self {

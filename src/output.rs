@@ -108,7 +108,7 @@ pub fn notice(text: impl Display) {
     if is_mute() {
         return;
     }
-    let _ = writeln!(io::stderr(), "{}", message(text));
+    let _ = io::stderr().write_all(format!("{}\n", message(text)).as_bytes());
 }
 
 /// Writes a warning to stderr, on one line.
@@ -130,11 +130,9 @@ pub fn failure(text: impl Display) {
 }
 
 fn labelled(style: Style, label: &str, text: impl Display) {
-    let _ = writeln!(
-        anstream::stderr(),
-        "{style}{label}:{style:#} {}",
-        message(text)
-    );
+    // In one piece: several ranks may write to one terminal.
+    let line = format!("{style}{label}:{style:#} {}\n", message(text));
+    let _ = anstream::stderr().write_all(line.as_bytes());
 }
 
 /// Returns a message as one line of bounded length: a name in it may be as long as a file.

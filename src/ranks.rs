@@ -11,7 +11,10 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 
 pub mod launcher;
-#[cfg(feature = "mpi")]
+#[cfg(all(feature = "mpi", unix))]
+pub mod mpi;
+#[cfg(all(feature = "mpi", not(unix)))]
+#[path = "ranks/mpi/elsewhere.rs"]
 pub mod mpi;
 
 /// Processes that fit one line together, each over samples of its own.
@@ -47,6 +50,9 @@ impl Ranks for Alone {
         Ok(vec![mine.to_vec()])
     }
 }
+
+/// A function that is told of a lost rank.
+pub type OnLoss = Box<dyn FnOnce(&Error) + Send>;
 
 /// Bytes of a rank that a gather carries with their length, in one collective operation. More take a second one.
 pub const INLINE: usize = 56;

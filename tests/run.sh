@@ -10,7 +10,7 @@ usage: tests/run.sh [--no-install] [STEP]...
 Runs all checks, or the named steps in the order given. Stops at the first failure.
 
 steps:
-  tools          find Rust, rustfmt, clippy and a C linker
+  tools          find Rust, rustfmt, clippy, a C linker and on Linux Open MPI's mpirun
   format         compare the formatting with rustfmt's
   build          build the library, program, tests, benches and examples
   adapters       find a Vulkan adapter (Linux), and check all adapters with `fall-line doctor`
@@ -29,7 +29,7 @@ options:
   -h, --help     print this help
 
 The steps `tools`, `adapters` and `web` install what is missing: Rust components with rustup, on
-Debian and Ubuntu a C linker, Mesa's software adapters, Node and Chromium with apt-get, and
+Debian and Ubuntu a C linker, Open MPI, Mesa's software adapters, Node and Chromium with apt-get, and
 playwright-core in tests/web with npm. They use sudo if the user is not root. Each command that
 installs something is printed before it runs. CHROMIUM names another browser for the step `web`.
 
@@ -52,6 +52,8 @@ step_tools() {
     cargo fmt --version || install rustup component add rustfmt
     cargo clippy --version || install rustup component add clippy
     command -v cc || install_packages gcc libc6-dev
+    # Its library comes with it. The tests of ranks run on Linux alone.
+    [ "$(uname)" != Linux ] || command -v mpirun || install_packages openmpi-bin
     rustc --version
 }
 
@@ -91,7 +93,7 @@ step_features() {
     cargo check --lib --locked --no-default-features
     # An example that needs features is left out by its `required-features`: these need none.
     cargo clippy --examples --locked --no-default-features -- -D warnings
-    for features in gpu files gpu,files; do
+    for features in gpu files mpi gpu,files; do
         echo "-- features: $features"
         cargo clippy --lib --locked --no-default-features --features "$features" -- -D warnings
     done

@@ -10,9 +10,9 @@ use super::clock::{Batched, Evaluated, Figure, LEARNING_RATE, Timed, clock};
 use super::machine::Others;
 use super::row::{BenchRow, Contestant, Round, Setup};
 use super::{Begin, BenchPlan, Draw, MODEL, WALK, agree, roof};
-use crate::data;
 use crate::data::host::Columns;
 use crate::data::stretch::{Stretch, divide};
+use crate::data::{self, BLOCK};
 use crate::engine::cpu::CpuEngine;
 use crate::engine::gpu::tune::cache::{self, Tuned};
 use crate::engine::gpu::{ALONE, GpuEngine, Options, Several};
@@ -133,6 +133,9 @@ impl Contest<'_> {
                         ..row
                     });
                 }
+                // Each adapter needs a block.
+                Contestant::Gpus
+                    if self.samples.div_ceil(BLOCK as u64) < self.plan.adapters.len() as u64 => {}
                 Contestant::Gpus => rows.push(BenchRow {
                     software: self
                         .plan
@@ -229,10 +232,6 @@ impl Contest<'_> {
         let (adapters, tuned): (Vec<_>, Vec<_>) = self.plan.adapters.iter().cloned().unzip();
         let tuned: Vec<_> = tuned.into_iter().map(|one| self.worth(one)).collect();
         let parts = divide(data::blocks(columns)?, &cache::weights(&tuned));
-        if parts.len() < adapters.len() {
-            row.failure = Some("there are fewer blocks of 65,536 samples than adapters".to_owned());
-            return Ok(None);
-        }
         let tasks = adapters.iter().zip(tuned).zip(parts);
         let engines = tasks.map(|((adapter, tuned), blocks)| {
             let part = Stretch::new(columns, blocks);

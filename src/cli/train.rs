@@ -160,9 +160,9 @@ pub struct Engine {
     /// auto is a hardware GPU if there is one, else the CPU.
     #[arg(long, default_value = "auto")]
     pub engine: Choice,
-    /// GPU adapter, by index or part of its name; several by indices: 0,1; or all
+    /// GPU adapter, by index or name; several: 0,1 or all
     ///
-    /// `fall-line adapters` lists them. A name may also be a backend or a kind. all are the adapters of the best one's API.
+    /// `fall-line adapters` lists them. A name may be a part of one, a backend or a kind. all are the adapters of the best one's API.
     /// Several share the samples, and compute at the same time.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub adapter: Option<String>,

@@ -13,9 +13,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sysinfo::System;
 
+use self::library::Opened;
 use self::service::Request;
 use super::launcher::Launcher;
-use super::{INLINE, Ranks, gather_values};
+use super::{INLINE, OnLoss, Ranks, gather_values};
 use crate::error::Error;
 
 mod abi;
@@ -51,7 +52,7 @@ pub struct Options {
     /// The time after which a rank without a sign of life is lost, and a call of the library that has not come back.
     pub timeout: Duration,
     /// Is told when a rank is lost, in another thread and also while this one computes. The job ends when it returns.
-    pub on_loss: Option<Box<dyn FnOnce(&Error) + Send>>,
+    pub on_loss: Option<OnLoss>,
 }
 
 impl Default for Options {
@@ -107,6 +108,7 @@ impl Mpi {
                 "the time-out of ranks must be at least 1 s".to_owned(),
             ));
         }
+        let opened = Opened::new(launcher.clone())?;
         let (requests, incoming) = channel();
         let mut first = false;
         let job = JOB.get_or_init(|| {
@@ -125,7 +127,7 @@ impl Mpi {
             ));
         }
         let timeout = options.timeout;
-        let begun = service::start(job, options, launcher.clone(), incoming)?;
+        let begun = service::start(job, options, opened, incoming)?;
         let begun = wait(job, timeout, "MPI_Init_thread", &begun)??;
         let mut mpi = Mpi {
             rank: begun.rank,
@@ -137,25 +139,8 @@ impl Mpi {
             turn: Mutex::new(()),
             job,
         };
-        mpi.check_launcher(launcher.as_ref())?;
         mpi.greet(launcher.as_ref())?;
         Ok(Some(mpi))
-    }
-
-    /// Refuses a launcher that does not belong to the library: each of its ranks would take itself for the only one.
-    fn check_launcher(&self, launcher: Option<&Launcher>) -> Result<(), Error> {
-        match launcher {
-            Some(launcher) if launcher.least() > self.size => Err(Error::Usage(format!(
-                "{} started {} ranks, but {} ({}) knows of {}: they don't belong together; name the launcher's library in \
-                 FALL_LINE_MPI, or use the launcher of this one",
-                launcher.kind,
-                launcher.least(),
-                self.library.display(),
-                self.version,
-                self.size
-            ))),
-            _ => Ok(()),
-        }
     }
 
     /// Tells the others the version and the machine of this rank, and learns theirs.
@@ -165,12 +150,7 @@ impl Mpi {
             host: System::host_name().unwrap_or_else(|| "?".to_owned()),
         };
         let all = gather_values(self, &hello)?;
-        if let Some(at) = all.iter().position(|other| other.version != hello.version) {
-            return Err(Error::Usage(format!(
-                "rank {at} of {} on {} runs version {}, and rank {} version {}: all ranks need the same",
-                self.size, all[at].host, all[at].version, self.rank, hello.version
-            )));
-        }
+        check_versions(&all, self.rank)?;
         let before = all[..self.rank]
             .iter()
             .filter(|other| other.host == hello.host)
@@ -346,6 +326,18 @@ pub fn abort(code: u8) {
     }
 }
 
+/// Refuses ranks of which one runs another version than this one.
+fn check_versions(all: &[Hello], rank: usize) -> Result<(), Error> {
+    let mine = &all[rank];
+    match all.iter().position(|other| other.version != mine.version) {
+        Some(at) => Err(Error::Usage(format!(
+            "rank {at} on {} runs version {}, and rank {rank} on {} version {}: all ranks need the same",
+            all[at].host, all[at].version, mine.host, mine.version
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Waits for an answer of MPI's thread for as long as that turns: the library may hang in a call.
 fn wait<T>(job: &Job, timeout: Duration, call: &str, answer: &Receiver<T>) -> Result<T, Error> {
     let (mut turns, mut still) = (0, 0);
@@ -368,4 +360,26 @@ fn wait<T>(job: &Job, timeout: Duration, call: &str, answer: &Receiver<T>) -> Re
 
 fn ended() -> Error {
     Error::Ranks("MPI has ended in this process already".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Hello, check_versions};
+
+    #[test]
+    fn ranks_of_other_versions_are_refused_and_named() {
+        let all = ["0.1.0", "0.1.0", "0.2.0"].map(|version| Hello {
+            version: version.to_owned(),
+            host: format!("node of {version}"),
+        });
+        assert!(check_versions(&all[..2], 1).is_ok());
+        for (rank, other) in [
+            (0, "rank 2 on node of 0.2.0 runs"),
+            (2, "rank 0 on node of 0.1.0 runs"),
+        ] {
+            let error = check_versions(&all, rank).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().starts_with(other), "{error}");
+        }
+    }
 }

@@ -672,6 +672,45 @@ fn without_an_adapter_the_cpu_engines_are_timed_and_a_notice_says_so() {
     }
 }
 
+/// Several adapters are timed alone and together, where each has a block of samples.
+#[test]
+fn several_adapters_are_timed_together() {
+    let adapters = adapters();
+    let [one, other] = [0, adapters.len() - 1];
+    let folder = TempDir::new().unwrap();
+    let json = folder.path().join("b.json");
+    if one == other {
+        // A second adapter is missing: that is said, and nothing is timed.
+        let text = refused(2, "bench --engines gpus --adapter 0");
+        assert!(text.contains("at least two adapters"), "{text}");
+        return;
+    }
+    let stdout = ran(&format!(
+        "bench --samples 1e4,2e5 --min-time 20ms --runs 3 --no-tune --adapter {one},{other} --export-json {}",
+        json.display()
+    ));
+    let json: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    let rows = json["rows"].as_array().unwrap();
+    let together: Vec<&Value> = rows.iter().filter(|row| row["engine"] == "gpus").collect();
+    assert_eq!(together.len(), 1);
+    assert_eq!(
+        (&together[0]["samples"], &together[0]["agrees"]),
+        (&200_000.into(), &true.into())
+    );
+    assert!(above_0(&together[0]["epoch_seconds"]["median"]));
+    let scaling = json["scaling"].as_array().unwrap();
+    assert_eq!(scaling.len(), 1);
+    assert_eq!(
+        (&scaling[0]["samples"], &scaling[0]["adapters"]),
+        (&200_000.into(), &2.into())
+    );
+    assert!(
+        above_0(&scaling[0]["efficiency"]) || scaling[0]["withheld"].is_string(),
+        "{scaling:?}"
+    );
+    assert!(stdout.contains("2e5 samples on 2 adapters: "), "{stdout}");
+}
+
 /// The address space is too small by much, too small by little, or large enough.
 #[cfg(target_os = "linux")]
 #[test]
@@ -685,7 +724,7 @@ fn finished_rows_are_exported_if_memory_runs_out_later() {
     for (at, adapter) in software.enumerate() {
         // That large memory is enough takes long to show: once will do.
         let large = (at == 0).then_some(4000);
-        for megabytes in [1200, 1400].into_iter().chain(large) {
+        for megabytes in [450, 540].into_iter().chain(large) {
             let json = folder.path().join(format!("{megabytes}.json"));
             let output = Command::new("sh")
                 .arg("-c")

@@ -34,6 +34,8 @@ mod npy;
 mod optima;
 mod parquet;
 mod predict;
+#[cfg(feature = "mpi")]
+mod ranks;
 mod rate;
 mod report;
 mod resume;

@@ -15,7 +15,10 @@ use std::ptr;
 
 use libloading::os::unix::{Library as Opened, RTLD_GLOBAL, RTLD_NOW};
 
+pub use self::constants::{Constants, Handle};
 use crate::error::Error;
+
+mod constants;
 
 /// A kind of library, by its handles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +56,7 @@ impl Library {
         })
     }
 
-    /// Returns the first line of the library's version.
+    /// Returns name and version of the library: the first line of what it says, up to a comma.
     pub fn version(&self) -> Result<String, String> {
         type Call = unsafe extern "C" fn(*mut c_char, *mut c_int) -> c_int;
         // SAFETY: the type is that of MPI's standard, in all three kinds.
@@ -62,13 +65,11 @@ impl Library {
         let mut length = 0;
         // SAFETY: may be called before MPI_Init, and writes at most VERSION bytes.
         unsafe { call(text.as_mut_ptr().cast(), &mut length) };
-        let text = CStr::from_bytes_until_nul(&text).unwrap_or_default();
-        Ok(text
-            .to_string_lossy()
-            .lines()
-            .next()
+        let text = CStr::from_bytes_until_nul(&text)
             .unwrap_or_default()
-            .to_owned())
+            .to_string_lossy();
+        let name = text.split([',', '\n']).next().unwrap_or_default();
+        Ok(name.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     /// Returns the kind of the library, by its symbols and by what it says of itself, not by its name.
@@ -118,70 +119,6 @@ impl Library {
 
 fn one_line(text: &str) -> String {
     text.lines().collect::<Vec<_>>().join(" ")
-}
-
-/// A handle: a communicator, a type, an error handler or a request.
-pub trait Handle: Copy + 'static {
-    /// A request before it has begun.
-    const NONE: Self;
-}
-
-impl Handle for c_int {
-    const NONE: Self = 0;
-}
-
-impl Handle for *mut c_void {
-    const NONE: Self = ptr::null_mut();
-}
-
-/// The constants that kinds of libraries differ in.
-pub struct Constants<H> {
-    world: H,
-    byte: H,
-    errors_return: H,
-    /// MPI_STATUS_IGNORE.
-    ignore: *mut c_void,
-    /// MPI_THREAD_FUNNELED.
-    funneled: c_int,
-}
-
-impl Constants<c_int> {
-    /// Returns those of MPICH.
-    pub fn of_mpich() -> Self {
-        Constants {
-            world: 0x4400_0000,
-            byte: 0x4c00_010d,
-            errors_return: 0x5400_0001,
-            ignore: ptr::without_provenance_mut(1),
-            funneled: 1,
-        }
-    }
-}
-
-impl Constants<*mut c_void> {
-    /// Returns those of the standard ABI.
-    pub fn of_standard() -> Self {
-        Constants {
-            world: ptr::without_provenance_mut(0x101),
-            byte: ptr::without_provenance_mut(0x247),
-            errors_return: ptr::without_provenance_mut(0x143),
-            ignore: ptr::null_mut(),
-            funneled: 1024,
-        }
-    }
-
-    /// Returns those of Open MPI, which are addresses in the library.
-    pub fn of_open_mpi(library: &Library) -> Result<Self, String> {
-        // SAFETY: a symbol of a variable is its address, and is handed back to the library as such.
-        let address = |name| unsafe { library.symbol::<*mut c_void>(name) };
-        Ok(Constants {
-            world: address(c"ompi_mpi_comm_world")?,
-            byte: address(c"ompi_mpi_byte")?,
-            errors_return: address(c"ompi_mpi_errors_return")?,
-            ignore: ptr::null_mut(),
-            funneled: 1,
-        })
-    }
 }
 
 /// Declares the functions, with their types in MPI's standard.
