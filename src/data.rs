@@ -75,8 +75,8 @@ pub trait Source: Sync {
     /// Returns the number of samples; at least 1.
     fn samples(&self) -> u64;
 
-    /// Returns the position of the first sample in the data set that this is a part of: a [`Part`](stretch::Stretch), or that of a
-    /// rank.
+    /// Returns the position of the first sample in the data set that this is a part of: a [`Stretch`](stretch::Stretch), or
+    /// that of a rank.
     fn first(&self) -> u64 {
         0
     }
@@ -288,8 +288,8 @@ fn append(
     some: &mut Block,
 ) -> Result<(), Error> {
     let first = source.first();
-    let start = wanted.start.max(first) - first;
-    let end = wanted.end.clamp(first, first + source.samples()) - first;
+    let own = |position: u64| position.clamp(first, first + source.samples()) - first;
+    let (start, end) = (own(wanted.start), own(wanted.end));
     let mut block = Block::default();
     for index in start / BLOCK as u64..end.div_ceil(BLOCK as u64) {
         read(source, index, &mut block)?;

@@ -142,6 +142,9 @@ impl Description {
         if self.kind == EngineKind::Cpu {
             self.name = self.kind.to_string();
         }
+        for share in &mut self.shares {
+            share.engine = share.engine.clone().identity();
+        }
         self
     }
 

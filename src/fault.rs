@@ -20,6 +20,8 @@ pub enum Fault {
     Map,
     /// A call of a driver, which never returns.
     Hang,
+    /// The end of an epoch, where the program panics.
+    Panic,
 }
 
 /// Returns an error if this is the operation that is to fail.
@@ -82,6 +84,7 @@ mod wanted {
             ("submit", Fault::Submit),
             ("map", Fault::Map),
             ("hang", Fault::Hang),
+            ("panic", Fault::Panic),
         ];
         let (_, fault) = kinds.into_iter().find(|(name, _)| *name == kind)?;
         let first = number.trim_end_matches('+').parse().ok()?;

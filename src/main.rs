@@ -101,10 +101,9 @@ fn quiet_layer() {
     }
 }
 
-/// Prints what clap has to say: help as it is, an error on one line. Of several ranks the first one does.
+/// Prints what clap has to say: help as it is, an error on one line.
 fn usage(error: &clap::Error) -> ExitCode {
     match error.kind() {
-        _ if commands::ranks::is_later() => {}
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {

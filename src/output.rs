@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
@@ -27,17 +27,17 @@ const BOLD: Style = Style::new().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default();
 
-/// Whether nothing but errors is printed.
-static MUTE: AtomicBool = AtomicBool::new(false);
+/// What errors begin with, where nothing else is printed.
+static MUTE: OnceLock<String> = OnceLock::new();
 
-/// Prints nothing but errors from here on: another rank of the job tells.
-pub fn mute() {
-    MUTE.store(true, Ordering::Relaxed);
+/// Prints nothing but errors from here on, which begin with the name of this rank: the first one tells.
+pub fn mute(rank: String) {
+    let _ = MUTE.set(rank);
 }
 
 /// Returns whether nothing but errors is printed.
 pub fn is_mute() -> bool {
-    MUTE.load(Ordering::Relaxed)
+    MUTE.get().is_some()
 }
 
 /// Sets whether output is coloured: always, never, or on a terminal without `NO_COLOR`.
@@ -126,7 +126,8 @@ pub fn error(error: &Error) {
 
 /// Writes the text of an error to stderr, on one line.
 pub fn failure(text: impl Display) {
-    labelled(RED, "error", text);
+    let rank = MUTE.get().map_or("", String::as_str);
+    labelled(RED, "error", format!("{rank}{text}"));
 }
 
 fn labelled(style: Style, label: &str, text: impl Display) {

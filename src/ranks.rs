@@ -54,6 +54,22 @@ impl Ranks for Alone {
 /// A function that is told of a lost rank.
 pub type OnLoss = Box<dyn FnOnce(&Error) + Send>;
 
+/// The failure of a rank, as the others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// There are no others.
+    Alone,
+    /// All ranks have failed at the same time, as by an argument that all have. MPI has ended.
+    Common,
+    /// The others wait for this rank.
+    Own {
+        /// This rank.
+        rank: usize,
+        /// The number of ranks.
+        size: usize,
+    },
+}
+
 /// Bytes of a rank that a gather carries with their length, in one collective operation. More take a second one.
 pub const INLINE: usize = 56;
 
@@ -72,6 +88,25 @@ pub fn gather_numbers(ranks: &dyn Ranks, mine: &[f64]) -> Result<Vec<Vec<f64>>, 
             .collect()
     };
     Ok(all.into_iter().map(numbers).collect())
+}
+
+/// Returns the sums of numbers that each rank has, added in the order of ranks.
+///
+/// # Errors
+/// Those of [`Ranks::gather`]; [`Error::Ranks`] if a rank hands over another number of them.
+pub fn sum_numbers(ranks: &dyn Ranks, mine: &[f64]) -> Result<Vec<f64>, Error> {
+    let mut sums = vec![0.0; mine.len()];
+    for part in gather_numbers(ranks, mine)? {
+        if part.len() != sums.len() {
+            return Err(Error::Ranks(
+                "ranks add up other things: a fault in fall-line, please report it".to_owned(),
+            ));
+        }
+        sums.iter_mut()
+            .zip(part)
+            .for_each(|(sum, part)| *sum += part);
+    }
+    Ok(sums)
 }
 
 /// Gathers a value of each rank, as CBOR (RFC 8949), to the bit.

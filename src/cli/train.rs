@@ -323,6 +323,9 @@ impl Train {
             ),
             ("standard input", standard_input),
         ];
+        if self.engine.shares.is_some() {
+            return Err(Setting::Shares.error("are for one process: ranks have equal shares"));
+        }
         match refused.into_iter().find(|(_, asked)| *asked) {
             Some((what, _)) => Err(Error::Usage(format!(
                 "{what} takes all samples in one process: leave it out, or start one rank"

@@ -6,10 +6,11 @@ use std::time::Duration;
 use fall_line::engine::Chosen;
 use fall_line::engine::gpu::adapter;
 use fall_line::error::Error;
-use fall_line::ranks::launcher::Launcher;
-use fall_line::ranks::mpi::{self, Failure, Mpi};
-use fall_line::ranks::{Alone, Ranks, gather_values};
+use fall_line::ranks::mpi::{self, Mpi};
+use fall_line::ranks::{Alone, Failure, Ranks, gather_values};
 use fall_line::table::NthPart;
+
+use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
 use crate::cli::OverRanks;
 use crate::output;
@@ -31,8 +32,9 @@ impl Team {
             on_loss: Some(Box::new(output::error)),
         })?;
         let team = Team { mpi };
-        if team.ranks().rank() > 0 {
-            output::mute();
+        let (rank, size) = (team.ranks().rank(), team.ranks().size());
+        if rank > 0 {
+            output::mute(format!("rank {rank} of {size}: "));
         }
         team.agree()?;
         Ok(team)
@@ -66,30 +68,46 @@ impl Team {
 
     /// Returns the threads of this rank: those asked for, or its share of the machine's cores.
     pub fn threads(&self, asked: Option<usize>) -> Option<usize> {
-        let mpi = self.mpi.as_ref().filter(|_| asked.is_none())?;
-        let host = mpi.hosts().get(mpi.rank())?;
-        let here = mpi.hosts().iter().filter(|other| *other == host).count();
+        if asked.is_some() || self.mpi.is_none() {
+            return asked;
+        }
+        let here = self.here();
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        Some((cores / here.max(1)).max(1))
+        // A launcher or a container may have bound this rank to cores of its own.
+        let is_shared = cores >= cores_of_machine();
+        let of_rank = if is_shared { cores / here } else { cores };
+        Some(of_rank.max(1))
     }
 
-    /// Returns the engine of this rank: those of one machine take its adapters in turn.
+    /// Returns the engine of this rank. Those of one machine deal its adapters out among them: all hardware adapters of an API,
+    /// or those that were named. If there are fewer than ranks, ranks share them.
     ///
     /// # Errors
     /// Those of [`adapter::choose_some`].
     pub fn engine(&self, chosen: Chosen, named: bool) -> Result<Chosen, Error> {
-        match (chosen, &self.mpi) {
-            (Chosen::Gpu(adapters), Some(mpi)) => {
-                let mut adapters = if named {
-                    adapters
-                } else {
-                    adapter::choose_some(Some("all"))?
-                };
-                let at = mpi.local_rank() % adapters.len();
-                Ok(Chosen::Gpu(vec![adapters.swap_remove(at)]))
-            }
-            (chosen, _) => Ok(chosen),
-        }
+        let mpi = self.mpi.as_ref().filter(|_| self.is_several());
+        let (Chosen::Gpu(adapters), Some(mpi)) = (&chosen, mpi) else {
+            return Ok(chosen);
+        };
+        let adapters = if named {
+            adapters.clone()
+        } else {
+            adapter::choose_some(Some("all"))?
+        };
+        let (first, step) = (mpi.local_rank() % adapters.len(), self.here());
+        Ok(Chosen::Gpu(
+            adapters.into_iter().skip(first).step_by(step).collect(),
+        ))
+    }
+
+    /// Returns the number of ranks on this machine.
+    fn here(&self) -> usize {
+        let Some(mpi) = &self.mpi else {
+            return 1;
+        };
+        let host = mpi.hosts().get(mpi.rank());
+        let here = mpi.hosts().iter().filter(|other| Some(*other) == host);
+        here.count().max(1)
     }
 
     /// Ends the job in order, once all ranks come to this call.
@@ -119,11 +137,6 @@ impl Team {
     }
 }
 
-/// Returns whether a launcher started this process as another rank than the first, as far as its environment tells.
-pub fn is_later() -> bool {
-    Launcher::find().is_some_and(|launcher| launcher.rank.is_some_and(|rank| rank > 0))
-}
-
 /// Prints the error that a command ended with. Of a job's ranks one tells what all have in common, and each what it has alone:
 /// then the job ends.
 pub fn failed(error: &Error) {
@@ -142,11 +155,13 @@ pub fn failed(error: &Error) {
     match mpi::fail(code, all_do) {
         Failure::Common if output::is_mute() => {}
         Failure::Alone | Failure::Common => output::error(error),
-        Failure::Own { rank, size } => {
-            output::failure(format!(
-                "rank {rank} of {size}: {}",
-                output::advice::text(error)
-            ));
+        Failure::Own { rank: 0, size } => {
+            let text = output::advice::text(error);
+            output::failure(format!("rank 0 of {size}: {text}"));
+            mpi::abort(code);
+        }
+        Failure::Own { .. } => {
+            output::error(error);
             mpi::abort(code);
         }
     }
@@ -154,3 +169,9 @@ pub fn failed(error: &Error) {
 
 /// The time that a rank has to end the job after it failed.
 const OF_OTHERS: Duration = Duration::from_secs(3);
+
+/// Returns the cores of this machine, whichever of them this process may use.
+fn cores_of_machine() -> usize {
+    let cores = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing());
+    System::new_with_specifics(cores).cpus().len()
+}

@@ -14,7 +14,7 @@ use fall_line::fit::{Checkpoint, Fit, Loaded, Outcome, Prepared};
 use fall_line::ranks::{gather_values, mpi};
 use fall_line::saved;
 use fall_line::table::Request;
-use fall_line::table::rows::Skipped;
+use fall_line::table::rows::{Skipped, enough};
 use fall_line::train::{Ended, Epoch, Trained};
 
 use self::log::Log;
@@ -45,6 +45,8 @@ pub fn train(args: &Train) -> Result<ExitCode, Error> {
         args.check_for_ranks()?;
     }
     let code = train_over(args, &team)?;
+    // One that ended with an error says so here.
+    team.ranks().gather(&[])?;
     team.finish()?;
     Ok(code)
 }
@@ -173,6 +175,7 @@ fn open<'a>(args: &Train, team: &'a Team) -> Result<(Box<dyn Source + 'a>, Skipp
         }
         let notes = file.notes.clone();
         let source = Ranked::new(file, team.ranks())?;
+        enough(&source.title(), source.all_samples(), &skipped, &request)?;
         if !quiet {
             tell_notes(&source.title(), &notes);
             output::tell_skipped("left out", &skipped, source.all_samples());

@@ -128,9 +128,11 @@ impl Parts {
             }
             (statistics, all)
         };
-        let (mine, mut far) = joined(blocks);
-        // More are too many, of one rank as of all.
-        far.truncate(most as usize + 1);
+        let (mine, far) = joined(blocks);
+        let counts = gathered(source, far.len() as u64)?;
+        if counts.into_iter().sum::<u64>() > most {
+            return Ok(None);
+        }
         let of_ranks = gathered(source, (mine, far))?;
         let counts = || of_ranks.iter().map(|(_, far)| far.len());
         let start = counts().take(source.ranks().rank()).sum();

@@ -10,7 +10,7 @@ use super::{Block, Source, gathered};
 use crate::error::Error;
 use crate::loss::{Exact, Loss};
 use crate::model::Centered;
-use crate::ranks::gather_numbers;
+use crate::ranks::sum_numbers;
 
 /// The size of a line's residuals.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,10 +57,7 @@ pub fn mean_losses(
     for block in blocks {
         add(&mut mine, block.into_iter().flatten());
     }
-    let mut sums = vec![0.0; mine.len()];
-    for part in gather_numbers(source.ranks(), &mine)? {
-        add(&mut sums, part);
-    }
+    let mut sums = sum_numbers(source.ranks(), &mine)?;
     sums.iter_mut().for_each(|sum| *sum /= n);
     Ok(sums.chunks(losses.len()).map(<[f64]>::to_vec).collect())
 }
@@ -117,9 +114,7 @@ impl<const N: usize, T: Send + Serialize + DeserializeOwned> Losses<N, T> {
             of_blocks.push(of_block);
         }
         let mut sums = [0.0; N];
-        for part in gather_numbers(source.ranks(), &mine)? {
-            add(&mut sums, part);
-        }
+        sums.copy_from_slice(&sum_numbers(source.ranks(), &mine)?);
         let samples = source.all_samples();
         let [values, squares, sizes] = [0, 1, 2].map(|at| sums[at]);
         Ok(Losses {

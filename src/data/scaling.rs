@@ -40,6 +40,16 @@ pub struct Scaling {
 }
 
 impl Scaling {
+    /// Returns whether other coordinates are these, but for a share of their units.
+    pub(crate) fn is_near(&self, other: &Self, share: f64) -> bool {
+        let near = |one: f64, other: f64, unit: f64| (one - other).abs() <= share * unit;
+        near(self.x_center, other.x_center, self.x_scale)
+            && near(self.x_scale, other.x_scale, self.x_scale)
+            && near(self.y_center, other.y_center, self.y_scale)
+            && near(self.y_scale, other.y_scale, self.y_scale)
+            && near(self.trend, other.trend, self.y_scale / self.x_scale)
+    }
+
     /// The data in their own units.
     pub const NONE: Scaling = Scaling {
         x_center: 0.0,

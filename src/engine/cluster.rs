@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Description, Engine, Step, host_loop};
 use crate::error::{Error, Setting};
 use crate::model::{Model, Sums};
-use crate::ranks::{Ranks, gather_numbers};
+use crate::ranks::{Ranks, sum_numbers};
 
 /// The engine of one rank, whose sums are added to those of the others in the order of ranks.
 ///
@@ -74,18 +74,15 @@ impl Engine for Cluster<'_> {
             None => Sums::default(),
         };
         let asks = f64::from(u8::from(self.end.wanted.load(Ordering::Relaxed)));
-        let all = gather_numbers(self.ranks, &[mine.loss, mine.dw, mine.db, asks])?;
-        let mut sums = Sums::default();
-        for record in all {
-            let [loss, dw, db, asks] = record[..] else {
-                return Err(Error::Ranks("a rank gathers something else".to_owned()));
-            };
-            sums = sums + Sums { loss, dw, db };
-            if asks > 0.0 {
-                self.end.agreed.store(true, Ordering::Relaxed);
-            }
+        let sums = sum_numbers(self.ranks, &[mine.loss, mine.dw, mine.db, asks])?;
+        if sums[3] > 0.0 {
+            self.end.agreed.store(true, Ordering::Relaxed);
         }
-        Ok(sums)
+        Ok(Sums {
+            loss: sums[0],
+            dw: sums[1],
+            db: sums[2],
+        })
     }
 
     fn losses(&mut self, models: &[Model]) -> Result<Vec<f64>, Error> {
@@ -93,13 +90,7 @@ impl Engine for Cluster<'_> {
             Some(engine) => engine.losses(models)?,
             None => vec![0.0; models.len()],
         };
-        let mut sums = vec![0.0; models.len()];
-        for part in gather_numbers(self.ranks, &mine)? {
-            sums.iter_mut()
-                .zip(part)
-                .for_each(|(sum, part)| *sum += part);
-        }
-        Ok(sums)
+        sum_numbers(self.ranks, &mine)
     }
 
     /// Runs epochs one by one: no rank has the sums of the others.
@@ -114,15 +105,15 @@ impl Engine for Cluster<'_> {
         steps: &mut Vec<Step>,
     ) -> Result<(), Error> {
         if epochs > 1 {
-            return Err(not_in_batches());
+            return Err(not_in_batches("ranks"));
         }
         host_loop(self, from, learning_rate, epochs, steps)
     }
 }
 
-/// Returns the error that a line can't stay on the devices of several ranks.
-pub(crate) fn not_in_batches() -> Error {
-    Setting::SyncEvery.error(
-        "must be 1 over several ranks: each has a part of the samples, so that their sums are added every epoch",
-    )
+/// Returns the error that a line can't stay on the devices of several adapters, or ranks.
+pub(crate) fn not_in_batches(several: &str) -> Error {
+    Setting::SyncEvery.error(format!(
+        "must be 1 over several {several}: each has a part of the samples, so that their sums are added every epoch"
+    ))
 }

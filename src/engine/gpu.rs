@@ -50,7 +50,6 @@ mod watch;
 pub use self::layout::{ALONE, Placement};
 pub use self::options::Options;
 pub use self::several::Several;
-pub(crate) use self::several::not_in_batches;
 pub use self::watch::overdue;
 
 /// The samples in an adapter's memory, 8 bytes each in f32 and 4 in f16.

@@ -73,11 +73,12 @@ impl Fingerprint {
         Fingerprint(parts.map(|(name, part)| (name.to_owned(), part)).collect())
     }
 
-    /// Returns the names of what differs. Over several `ranks` the engine may, and the data's statistics by their rounding.
-    fn differences(&self, other: &Self, ranks: bool) -> Vec<String> {
+    /// Returns the names of what differs, between runs over so many ranks. Over several, the data's statistics may by their
+    /// rounding. Over other ones than before, the engine may but for its storage.
+    fn differences(&self, other: &Self, [before, now]: [usize; 2]) -> Vec<String> {
         let is_same = |name: &str, part: &Value| match (other.0.get(name), name) {
-            (Some(_), "engine") if ranks => true,
-            (Some(other), "data") if ranks => are_same_data(part, other),
+            (Some(other), "engine") if before != now => other.get("storage") == part.get("storage"),
+            (Some(other), "data") if before.max(now) > 1 => are_same_data(part, other),
             (other, _) => other == Some(part),
         };
         let parts = self.0.iter();
@@ -135,6 +136,14 @@ impl Checkpoint {
         if saved::checksum(&content)? != checksum {
             return Err(damaged(&"its checksum is wrong"));
         }
+        let shares = content.shares.iter().flat_map(|share| {
+            let inner = share.engine.shares.iter().map(|inner| inner.engine.tuning);
+            inner.chain([share.engine.tuning])
+        });
+        let mut tunings = shares.chain([content.tuning]).flatten();
+        if !tunings.all(|tuning| tuning.is_valid()) {
+            return Err(damaged(&"no adapter can divide its work so"));
+        }
         Ok(Checkpoint {
             path: path.to_owned(),
             content,
@@ -162,10 +171,11 @@ impl Checkpoint {
         ) else {
             return;
         };
-        let near = |one: Value, other: Value| are_near(&one, &other, largest(&one));
-        if near(json!(setup.scaling), json!(scaling))
-            && near(json!(setup.start), json!(start))
-            && near(json!(setup.config.descent), json!(descent))
+        // In the coordinates of the engine all of them are of size 1, or as they were given.
+        let inside = |line: Model| json!(setup.scaling.inside(line));
+        if setup.scaling.is_near(&scaling, NEAR)
+            && are_near(&inside(setup.start), &inside(start))
+            && are_near(&json!(setup.config.descent), &json!(descent))
         {
             setup.scaling = scaling;
             setup.start = start;
@@ -208,8 +218,8 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::OtherRun`] with what differs.
     pub(super) fn resume(&self, fingerprint: &Fingerprint, ranks: usize) -> Result<Walk, Error> {
-        let several = ranks.max(self.content.ranks) > 1;
-        let differences = fingerprint.differences(&self.content.fingerprint, several);
+        let ranks = [self.content.ranks, ranks];
+        let differences = fingerprint.differences(&self.content.fingerprint, ranks);
         if differences.is_empty() {
             return Ok(self.content.walk.clone());
         }
@@ -339,37 +349,27 @@ pub(super) const DESCENT: &str = "optimizer, learning rate or schedule";
 /// The share by which numbers may differ that are rounded in another order, and what follows from them.
 const NEAR: f64 = 1e-6;
 
-/// Returns whether two values of JSON are the same but for numbers that differ by [`NEAR`] of `size` at most.
-fn are_near(one: &Value, other: &Value, size: f64) -> bool {
+/// Returns whether two values of JSON are the same but for numbers that differ by [`NEAR`] of their size, or of 1 near 0.
+fn are_near(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        (Value::Number(one), Value::Number(other)) => {
-            let (one, other) = (one.as_f64(), other.as_f64());
-            let apart = one.zip(other).map(|(one, other)| (one - other).abs());
-            apart.is_some_and(|apart| apart <= NEAR * size)
-        }
+        (Value::Number(one), Value::Number(other)) => match (one.as_f64(), other.as_f64()) {
+            (Some(one), Some(other)) => {
+                let size = one.abs().max(other.abs());
+                (one - other).abs() <= NEAR * size || size <= NEAR
+            }
+            _ => false,
+        },
         (Value::Array(one), Value::Array(other)) => {
             let mut pairs = one.iter().zip(other);
-            one.len() == other.len() && pairs.all(|(one, other)| are_near(one, other, size))
+            one.len() == other.len() && pairs.all(|(one, other)| are_near(one, other))
         }
         (Value::Object(one), Value::Object(other)) => {
-            let is_near = |(name, one)| {
-                other
-                    .get(name)
-                    .is_some_and(|other: &Value| are_near(one, other, size))
+            let is_near = |(name, one): (&String, &Value)| {
+                other.get(name).is_some_and(|other| are_near(one, other))
             };
             one.len() == other.len() && one.iter().all(is_near)
         }
         (one, other) => one == other,
-    }
-}
-
-/// Returns the size of the largest number in a value of JSON.
-fn largest(value: &Value) -> f64 {
-    match value {
-        Value::Number(number) => number.as_f64().map_or(0.0, f64::abs),
-        Value::Array(values) => values.iter().map(largest).fold(0.0, f64::max),
-        Value::Object(values) => values.values().map(largest).fold(0.0, f64::max),
-        _ => 0.0,
     }
 }
 

@@ -72,7 +72,10 @@ impl Prepared<'_> {
         if self.is_drawn_on_the_device()
             && let Some(synthetic) = self.source().synthetic()
         {
-            let source = Threefry::new(synthetic.recipe)?.part(task.blocks.clone());
+            // The recipe is that of all ranks.
+            let before = self.source().first() / BLOCK as u64;
+            let blocks = before + task.blocks.start..before + task.blocks.end;
+            let source = Threefry::new(synthetic.recipe)?.part(blocks);
             return GpuEngine::drawn(task.adapter, &source, loss, &options);
         }
         let batches = self.setup.in_batches();
@@ -147,7 +150,8 @@ impl Prepared<'_> {
     ) -> Result<Vec<Task<'a>>, Error> {
         let tuned: Vec<Option<Tuned>> = adapters.iter().map(tuned).collect();
         let given = self.options.shares.clone();
-        let weights = given.unwrap_or_else(|| cache::weights(&tuned));
+        let weights = given.filter(|shares| shares.len() == adapters.len());
+        let weights = weights.unwrap_or_else(|| cache::weights(&tuned));
         let parts = divide(data::blocks(&self.samples)?, &weights);
         let tasks = adapters.iter().zip(tuned).zip(parts);
         Ok(tasks

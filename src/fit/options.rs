@@ -7,6 +7,7 @@ use super::every::Every;
 use crate::data::Source;
 use crate::data::synthetic::{Generator, Recipe};
 use crate::data::uncertainty::Variance;
+use crate::engine::cluster::not_in_batches;
 use crate::engine::{self, Chosen, Storage};
 use crate::error::{Error, Setting, counted};
 use crate::loss::Loss;
@@ -125,9 +126,8 @@ impl Options {
     /// [`Error::NoAdapter`] if no adapter fits, [`Error::Setting`] for an option that the engine can't follow.
     pub fn choose_engine(&self) -> Result<Chosen, Error> {
         let chosen = engine::choose(self.engine, self.adapter.as_deref())?;
-        #[cfg(feature = "gpu")]
         if chosen.adapters() > 1 && self.sync_every > 1 {
-            return Err(engine::gpu::not_in_batches());
+            return Err(not_in_batches("adapters"));
         }
         if let Some(shares) = &self.shares {
             let sum: f64 = shares.iter().sum();

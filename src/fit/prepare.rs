@@ -70,7 +70,7 @@ impl<'a> Fit<'a> {
             });
         }
         if options.sync_every > 1 && source.ranks().size() > 1 {
-            return Err(not_in_batches());
+            return Err(not_in_batches("ranks"));
         }
         let drawn = is_drawn_on_the_device(&source, &chosen);
         if drawn && options.standardizes(&source) {

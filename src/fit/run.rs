@@ -19,6 +19,7 @@ use crate::data::uncertainty::Unknown;
 use crate::data::{Block, Source, described_by_source, shared_like_source};
 use crate::engine::{Description, Storage};
 use crate::error::{Error, counted};
+use crate::fault::{self, Fault};
 use crate::train::{Ended, Epoch, Trained, Walk, train};
 
 /// The factor by which a loss has to rise to have risen: f32 sums are good to 2e-6.
@@ -121,6 +122,7 @@ impl Loaded<'_> {
                     monitor.notice(&Notice::Checkpoint(error));
                 }
             }
+            assert!(fault::point(Fault::Panic).is_ok(), "a fault of a test");
             let asks = watch(&epoch).is_break() || failed.is_some() || monitor.is_cancelled();
             if asks {
                 end.ask();
@@ -136,9 +138,8 @@ impl Loaded<'_> {
             if !is_alone && options.checkpoint.is_some() {
                 scope.spawn(|| write_at_once(&records, *monitor, &ended));
             }
-            let trained = train(engine, &setup.config, walk, &mut on_epoch);
-            ended.store(true, Ordering::Relaxed);
-            trained
+            let _ended = SetAtEnd(&ended);
+            train(engine, &setup.config, walk, &mut on_epoch)
         });
         *cancelled = if is_alone {
             monitor.is_cancelled()
@@ -238,6 +239,15 @@ impl Loaded<'_> {
         let drawn = self.prepared.is_drawn_on_the_device();
         outcome.warning = Warning::of(&outcome, loss, self.first_loss, drawn);
         outcome
+    }
+}
+
+/// Sets a flag when it goes, also in a panic.
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -65,6 +65,15 @@ impl Launcher {
         if let ranks @ Some(_) = number("OMPI_COMM_WORLD_SIZE") {
             return Some(found(Kind::OpenMpi, ranks, of_open_mpi));
         }
+        // Before Slurm, whose variables of a shell under `srun` the ranks of another launcher there inherit.
+        let hydra = found(
+            Kind::Hydra,
+            number("PMI_SIZE"),
+            ["PMI_RANK", "MPI_LOCALNRANKS", "MPI_LOCALRANKID"],
+        );
+        if hydra.ranks.or(hydra.local_ranks).is_some() {
+            return Some(hydra);
+        }
         // In a script of `sbatch`, SLURM_NTASKS and SLURM_PROCID are set too, though the script is no rank. `srun` alone sets
         // the number of tasks of its step.
         if let ranks @ Some(_) = number("SLURM_STEP_NUM_TASKS") {
@@ -73,14 +82,6 @@ impl Launcher {
                 ranks,
                 ["SLURM_PROCID", "", "SLURM_LOCALID"],
             ));
-        }
-        let hydra = found(
-            Kind::Hydra,
-            number("PMI_SIZE"),
-            ["PMI_RANK", "MPI_LOCALNRANKS", "MPI_LOCALRANKID"],
-        );
-        if hydra.ranks.or(hydra.local_ranks).is_some() {
-            return Some(hydra);
         }
         let pmix = found(Kind::Pmix, None, ["PMIX_RANK", "", ""]);
         pmix.rank.is_some().then_some(pmix)
@@ -143,6 +144,34 @@ mod tests {
             ("PMIX_RANK", "2"),
         ];
         assert_eq!(of(&srun), launcher(Kind::Slurm, Some(4), None, 2, 0));
+    }
+
+    /// A shell under `srun --pty` has a step of one task, which the ranks of a launcher there inherit.
+    #[test]
+    fn a_launcher_within_a_step_of_slurm_counts() {
+        let step = [
+            ("SLURM_STEP_NUM_TASKS", "1"),
+            ("SLURM_PROCID", "0"),
+            ("SLURM_LOCALID", "0"),
+        ];
+        for own in [
+            [
+                ("PMI_SIZE", "4"),
+                ("PMI_RANK", "2"),
+                ("MPI_LOCALRANKID", "2"),
+            ],
+            [
+                ("OMPI_COMM_WORLD_SIZE", "4"),
+                ("OMPI_COMM_WORLD_RANK", "2"),
+                ("OMPI_COMM_WORLD_LOCAL_RANK", "2"),
+            ],
+        ] {
+            let found = of(&[&step[..], &own].concat()).unwrap();
+            assert_eq!(
+                (found.ranks, found.rank, found.local_rank),
+                (Some(4), Some(2), Some(2))
+            );
+        }
     }
 
     #[test]

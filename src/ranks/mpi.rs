@@ -16,7 +16,7 @@ use sysinfo::System;
 use self::library::Opened;
 use self::service::Request;
 use super::launcher::Launcher;
-use super::{INLINE, OnLoss, Ranks, gather_values};
+use super::{Failure, INLINE, OnLoss, Ranks, gather_values};
 use crate::error::Error;
 
 mod abi;
@@ -264,22 +264,6 @@ fn record(head: u64, bytes: &[u8]) -> Vec<u8> {
 fn head(record: &[u8; RECORD]) -> u64 {
     let (head, _) = record.split_first_chunk().unwrap_or((&[0; 8], &[]));
     u64::from_le_bytes(*head)
-}
-
-/// The failure of a rank, as the others see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// There are no others.
-    Alone,
-    /// All ranks have failed at the same time, as by an argument that all have. MPI has ended.
-    Common,
-    /// The others wait for this rank.
-    Own {
-        /// This rank.
-        rank: usize,
-        /// The number of ranks.
-        size: usize,
-    },
 }
 
 /// Tells the other ranks, in place of a gather, that this one has failed. Errors that come from what all ranks have in common

@@ -242,7 +242,7 @@ fn small_sets_leave_adapters_out_and_wrong_ones_are_refused() {
 
     let text = refused(2, "train --samples 1e6 --adapter 0,0 --sync-every 10");
     assert!(
-        text.contains("--sync-every must be 1 on several adapters"),
+        text.contains("--sync-every must be 1 over several adapters"),
         "{text}"
     );
     for shares in ["1", "1,2,3"] {

@@ -3,8 +3,9 @@
 use std::thread;
 
 use super::GpuEngine;
+use crate::engine::cluster::not_in_batches;
 use crate::engine::{Description, Engine, Share, Step, host_loop};
-use crate::error::{Error, Setting};
+use crate::error::Error;
 use crate::model::{Model, Sums};
 
 /// Engines on several adapters, each with its part of the samples. Their sums are added in the order of the engines.
@@ -85,15 +86,8 @@ impl Engine for Several<'_> {
         steps: &mut Vec<Step>,
     ) -> Result<(), Error> {
         if epochs > 1 {
-            return Err(not_in_batches());
+            return Err(not_in_batches("adapters"));
         }
         host_loop(self, from, learning_rate, epochs, steps)
     }
-}
-
-/// Returns the error that a line can't stay on several devices.
-pub(crate) fn not_in_batches() -> Error {
-    Setting::SyncEvery.error(
-        "must be 1 on several adapters: each has a part of the samples, so that the host adds their sums every epoch",
-    )
 }

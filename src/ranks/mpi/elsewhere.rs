@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::launcher::Launcher;
-use super::{OnLoss, Ranks};
+use super::{Failure, OnLoss, Ranks};
 use crate::error::Error;
 
 /// Options of [`Mpi::open`].
@@ -29,6 +29,12 @@ impl Mpi {
     pub fn open(options: Options) -> Result<Option<Self>, Error> {
         match Launcher::find() {
             None if !options.wanted => Ok(None),
+            Some(_)
+                if !options.wanted
+                    && std::env::var_os("FALL_LINE_MPI").is_some_and(|name| name == "none") =>
+            {
+                Ok(None)
+            }
             Some(Launcher { ranks: Some(1), .. }) if !options.wanted => Ok(None),
             _ => Err(Error::Usage(
                 "ranks over MPI need Linux, macOS or another Unix".to_owned(),
@@ -78,3 +84,8 @@ impl Ranks for Mpi {
 
 /// Returns at once, as there is no job to end.
 pub fn abort(_code: u8) {}
+
+/// Returns that there are no others.
+pub fn fail(_code: u8, _all_do: bool) -> Failure {
+    Failure::Alone
+}

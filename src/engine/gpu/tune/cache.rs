@@ -66,6 +66,11 @@ pub fn tuning(adapter: &Adapter, samples: u64, tell: impl FnOnce(String)) -> Tun
     if let Some(tuned) = kept(adapter) {
         return tuned;
     }
+    // Ranks that measure one adapter at the same time would disturb each other: the first one measures.
+    let _lock = path().and_then(|path| lock(&path));
+    if let Some(tuned) = kept(adapter) {
+        return tuned;
+    }
     let (path, key) = (path(), key(adapter.info()));
     let tuned = match measure(adapter, samples) {
         Ok(tuned) => tuned,
@@ -125,6 +130,14 @@ fn read(path: &Path) -> BTreeMap<String, Tuned> {
     kept.into_iter()
         .filter(|(_, tuned)| tuned.is_whole())
         .collect()
+}
+
+/// Waits until no other program measures, and keeps others from it until the file is dropped. `None` where that can't be had.
+fn lock(path: &Path) -> Option<File> {
+    fs::create_dir_all(path.parent()?).ok()?;
+    let file = File::create(path.with_extension("lock")).ok()?;
+    file.lock().ok()?;
+    Some(file)
 }
 
 /// Adds a tuning to those that are kept. If two programs add at once, that of one is lost.
