@@ -3,7 +3,7 @@
 //! A launcher such as `mpirun` starts them. All they exchange is gathers of a few bytes, so that each can add up what all have
 //! in the order of ranks, and every rank has the same bits.
 
-use std::fmt::Display;
+use std::fmt::{self, Debug, Display};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +31,12 @@ pub trait Ranks: Send + Sync {
     /// # Errors
     /// [`Error::Ranks`] if a rank is lost, or the transport fails.
     fn gather(&self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error>;
+}
+
+impl Debug for dyn Ranks + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rank {} of {}", self.rank(), self.size())
+    }
 }
 
 /// A process without others: rank 0 of 1.

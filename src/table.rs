@@ -14,14 +14,17 @@ pub use self::opened::OpenedFile;
 use self::parquet::Parquet;
 pub use self::request::{NthPart, Request};
 use self::rows::{Joined, Rows, RowsPart, Samples, WithMissing, enough};
-use self::set::{Texts, notes_of, of_another_kind, one_set, same_columns, same_names, same_time};
+use self::set::{
+    Texts, named, notes_of, of_another_kind, one_set, same_columns, same_names, same_time,
+};
 use self::shared::SharedFile;
 use self::store::cannot_copy;
 use self::whole::{Each, Whole, WholeRows};
 use crate::data::OnLoad;
-use crate::error::{Error, TableKind, counted};
+use crate::error::{Error, TableKind};
 
 mod csv;
+mod divided;
 mod files;
 mod gzip;
 mod input;
@@ -65,10 +68,29 @@ pub fn open_all(
     on_load: OnLoad,
 ) -> Result<OpenedFile, Error> {
     let files = listed(paths)?;
+    let name = named(paths);
+    let mut opened = match divided::open(&files, &name, request, on_load)? {
+        Some(opened) => opened,
+        None => open_whole(&files, &name, request, on_load)?,
+    };
+    opened.notes.extend(one_set(&files));
+    if request.part().is_none() {
+        enough(&name, opened.source.samples(), &opened.skipped, request)?;
+    }
+    Ok(opened)
+}
+
+/// Opens files to the end of each. A part of the samples is taken from all.
+fn open_whole(
+    files: &[PathBuf],
+    name: &str,
+    request: &Request,
+    on_load: OnLoad,
+) -> Result<OpenedFile, Error> {
     let mut texts = Texts::default();
     let mut tables = Vec::new();
     for (at, path) in files.iter().enumerate() {
-        let Some((input, kind)) = input(path, &files, request, on_load)? else {
+        let Some((input, kind)) = input(path, files, request, on_load)? else {
             continue;
         };
         match kind {
@@ -89,32 +111,18 @@ pub fn open_all(
                     is_part: request.is_part && is_alone,
                     ..*request
                 };
-                unless_empty(texts.read(input, &request), &files)?;
+                unless_empty(texts.read(input, &request), files)?;
             }
         }
         if !tables.is_empty() && !texts.read.is_empty() {
             return Err(of_another_kind(path, &files[0]));
         }
     }
-    let name = match paths {
-        [path] => path.display().to_string(),
-        paths => counted(paths.len() as u64, "file"),
-    };
-    let name = if name == "-" {
-        "standard input".to_owned()
+    if tables.is_empty() {
+        texts.opened(name, request.part())
     } else {
-        name
-    };
-    let mut opened = if tables.is_empty() {
-        texts.opened(&name, request.part)?
-    } else {
-        opened(tables, request, on_load)?
-    };
-    opened.notes.extend(one_set(&files));
-    if request.part.is_none() {
-        enough(&name, opened.source.samples(), &opened.skipped, request)?;
+        opened(tables, request, on_load)
     }
-    Ok(opened)
 }
 
 /// Hands on all rows of files with all their columns, in the order of [`open_all`], and x and y beside them. The columns of a
@@ -220,7 +228,7 @@ pub fn open_pair(
 ) -> Result<OpenedFile, Error> {
     let bytes = [Some(x), y].into_iter().flatten().map(bytes_of).sum();
     let opened = opened(vec![Table::of(pair(x, y)?, bytes)], request, on_load)?;
-    if request.part.is_none() {
+    if request.part().is_none() {
         let name = x.display().to_string();
         enough(&name, opened.source.samples(), &opened.skipped, request)?;
     }
@@ -360,7 +368,7 @@ fn opened(mut tables: Vec<Table>, request: &Request, on_load: OnLoad) -> Result<
             tables.into_iter().map(|table| table.rows).collect(),
         ))
     };
-    let rows = match request.part {
+    let rows = match request.part() {
         Some(part) => Box::new(RowsPart::new(rows, part)),
         None => rows,
     };

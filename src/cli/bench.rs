@@ -46,7 +46,7 @@ pub struct Bench {
     /// the device. gpus are several adapters that share the samples. Without an adapter, only the CPU engines are timed by default.
     #[arg(long, value_name = "ENGINE,...", value_delimiter = ',', action = ArgAction::Set)]
     pub engines: Vec<Contestant>,
-    /// GPU adapter, by index or name; several: 0,1 or all [default: best]
+    /// Adapter: index, name, 0,1 or all [default: best]
     ///
     /// May be given several times. Each is timed alone, and all at the same time.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]

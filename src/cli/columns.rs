@@ -117,7 +117,7 @@ impl Columns {
             comment: self.comment.as_deref(),
             decimal: self.decimal,
             date_format: self.date_format.as_deref(),
-            part: None,
+            ranks: None,
         }
     }
 }

@@ -8,7 +8,6 @@ use fall_line::engine::gpu::adapter;
 use fall_line::error::Error;
 use fall_line::ranks::mpi::{self, Mpi};
 use fall_line::ranks::{Alone, Failure, Ranks, gather_values};
-use fall_line::table::NthPart;
 
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
@@ -56,14 +55,6 @@ impl Team {
     /// Returns whether this is the first one, which prints and writes.
     pub fn is_first(&self) -> bool {
         self.ranks().rank() == 0
-    }
-
-    /// Returns this rank's part of the data; `None` if it is alone.
-    pub fn part(&self) -> Option<NthPart> {
-        self.is_several().then(|| NthPart {
-            part: self.ranks().rank(),
-            of: self.ranks().size(),
-        })
     }
 
     /// Returns the threads of this rank: those asked for, or its share of the machine's cores.

@@ -13,8 +13,8 @@ use fall_line::error::Error;
 use fall_line::fit::{Checkpoint, Fit, Loaded, Outcome, Prepared};
 use fall_line::ranks::{gather_values, mpi};
 use fall_line::saved;
-use fall_line::table::Request;
 use fall_line::table::rows::{Skipped, enough};
+use fall_line::table::{NthPart, Request};
 use fall_line::train::{Ended, Epoch, Trained};
 
 use self::log::Log;
@@ -156,7 +156,7 @@ fn open<'a>(args: &Train, team: &'a Team) -> Result<(Box<dyn Source + 'a>, Skipp
     let quiet = args.output.quiet;
     if args.has_files() {
         let request = Request {
-            part: team.part(),
+            ranks: team.is_several().then(|| team.ranks()),
             ..args.columns.request()
         };
         let file = open_files(
@@ -184,10 +184,10 @@ fn open<'a>(args: &Train, team: &'a Team) -> Result<(Box<dyn Source + 'a>, Skipp
     }
     let synthetic = &args.synthetic;
     let source = synthetic_source(synthetic.generator, synthetic.recipe(), quiet)?;
-    let Some(part) = team.part() else {
+    if !team.is_several() {
         return Ok((source, Skipped::default()));
-    };
-    let blocks = part.blocks(source.samples().div_ceil(BLOCK as u64));
+    }
+    let blocks = NthPart::of(team.ranks()).blocks(source.samples().div_ceil(BLOCK as u64));
     let source = Ranked::new(Stretch::new(source, blocks), team.ranks())?;
     Ok((Box::new(source), Skipped::default()))
 }

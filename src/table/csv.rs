@@ -8,20 +8,28 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use self::chosen::Chosen;
+pub use self::chosen::ReadText;
 use self::clean::Unpadded;
+pub use self::cut::CutText;
 use self::layout::{Layout, offset_of_line};
 use self::parse::{BadRecord, Fault, Field, ParsedChunk, RecordShape};
+pub use self::quotes::Place;
 use self::split::{LONGEST, SplitError, Splitter, TextChunk};
 use self::value::{Missing, Written};
 use super::request::{ColumnChoice, Request};
-use super::rows::{Skipped, enough};
+use super::rows::Skipped;
 use super::store::Store;
-use crate::data::{Block, Time};
+use crate::data::Block;
 use crate::error::{Axis, Error, Reason, Row, RowError, counted};
 
+mod chosen;
 mod clean;
+mod cut;
 mod layout;
 mod parse;
+mod part;
+mod quotes;
 mod split;
 mod suspect;
 pub mod value;
@@ -49,23 +57,6 @@ const CHUNKS_A_THREAD: usize = 8;
 /// Bytes of a batch, about. Long records make large chunks, so few of those make a batch.
 const MOST_BYTES: usize = 16 << 20;
 
-/// What was read from a text, besides its samples.
-#[derive(Debug)]
-pub struct ReadText {
-    /// The names of x and y; that of y is empty if only x is read.
-    pub names: [String; 2],
-    /// The data in words, for a headline.
-    pub title: String,
-    /// What x counts, if it holds dates.
-    pub time: Option<Time>,
-    /// The rows that were left out.
-    pub skipped: Skipped,
-    /// What is not usual in the text, in words.
-    pub notes: Vec<String>,
-    /// What in x and y may be read in another way, in words: `decimal commas`, `dates by %d/%m/%Y`.
-    pub styles: [Option<String>; 2],
-}
-
 /// Appends the samples of a text to a store; errors call it `name`.
 ///
 /// # Errors
@@ -87,13 +78,26 @@ fn read_in_chunks(
     store: &mut Store,
 ) -> Result<ReadText, Error> {
     let (layout, text) = laid_out(name, text, request, sizes)?;
+    let (read, _) = read_samples(name, &layout, text, request, sizes, store)?;
+    Ok(read)
+}
+
+/// Appends the samples of a text from the first one on to a store. Returns what was read besides, and the number of lines.
+fn read_samples(
+    name: &str,
+    layout: &Layout,
+    text: Box<dyn Read + Send + '_>,
+    request: &Request,
+    sizes: ReadSizes,
+    store: &mut Store,
+) -> Result<(ReadText, u64), Error> {
     let samples = |_: &TextChunk, _: &RecordShape<'_>, samples: Block| samples;
     let keep = |samples: Block| store.append(&samples);
-    read_chunks(name, &layout, text, request, sizes, samples, keep)
+    read_chunks(name, layout, text, request, sizes, samples, keep)
 }
 
 /// Reads a text in chunks: makes something of each by its layout and its samples, on all threads, and hands it on in the text's
-/// order.
+/// order. Returns what was read besides, and the number of lines.
 fn read_chunks<T: Send>(
     name: &str,
     layout: &Layout,
@@ -102,27 +106,20 @@ fn read_chunks<T: Send>(
     sizes: ReadSizes,
     make: impl Fn(&TextChunk, &RecordShape, Block) -> T + Send + Sync,
     keep: impl FnMut(T) -> Result<(), Error> + Send,
-) -> Result<ReadText, Error> {
-    if layout.is_empty {
-        // There is nothing to tell columns by.
-        enough(name, 0, &Skipped::default(), request)?;
-    }
-    let columns = layout.columns(name);
-    let (x, y) = columns.choose(request)?;
-    let x_written = layout.written(x)?;
-    let y_written = y.map(|at| layout.written(at)).transpose()?;
+) -> Result<(ReadText, u64), Error> {
+    let chosen = Chosen::new(name, layout, request)?;
     let missing = Missing::new(request.missing);
-    let y_field = y.zip(y_written.as_ref());
+    let y_field = chosen.y.zip(chosen.y_written.as_ref());
     let delimiter = layout.cleaner.separator.byte();
     let shape = RecordShape {
         delimiter,
         width: layout.columns.len(),
-        x: Field::new(x, &x_written, delimiter),
+        x: Field::new(chosen.x, &chosen.x_written, delimiter),
         y: y_field.map(|(at, written)| Field::new(at, written, delimiter)),
         missing: &missing,
     };
     let mut table = CsvTable {
-        columns,
+        columns: layout.columns(name),
         shape,
         skip_bad: request.skip_bad,
         keep,
@@ -132,16 +129,11 @@ fn read_chunks<T: Send>(
     let mut text = Splitter::new(text, shape.delimiter, sizes.chunk);
     // One thread runs the loop and owns all large buffers: the allocator keeps some for each thread that had any.
     rayon::scope(|_| table.fill(&mut text, make))?;
-    let skipped = table.skipped;
-    let y_name = y.map(|y| columns.name(y)).unwrap_or_default();
-    Ok(ReadText {
-        title: title(columns, x, y),
-        names: [columns.name(x), y_name],
-        time: x_written.time(),
-        skipped,
-        notes: layout.notes.clone(),
-        styles: [Some(x), y].map(|at| layout.style(at?).map(str::to_owned)),
-    })
+    let read = ReadText {
+        skipped: table.skipped,
+        ..chosen.told(name, layout)
+    };
+    Ok((read, table.lines - layout.lines))
 }
 
 /// Finds a text's layout. Returns it, and the text from the first sample on.
@@ -151,9 +143,23 @@ fn laid_out<'a>(
     request: &Request,
     sizes: ReadSizes,
 ) -> Result<(Layout, Box<dyn Read + Send + 'a>), Error> {
+    let (layout, mut head, text) = detected(name, text, request, sizes)?;
+    head.drain(..offset_of_line(&head, layout.lines));
+    let text = io::Cursor::new(head).chain(text);
+    let text = layout.cleaner.clone().read(Box::new(text));
+    Ok((layout, text))
+}
+
+/// Finds a text's layout. Returns it, the bytes that it was found by, and the rest of the text.
+fn detected<'a>(
+    name: &str,
+    text: Box<dyn Read + Send + 'a>,
+    request: &Request,
+    sizes: ReadSizes,
+) -> Result<(Layout, Vec<u8>, impl Read + Send + use<'a>), Error> {
     let (text, encoding) = suspect::decoded(name, text)?;
     let mut text = Unpadded(text);
-    let (mut head, ended) = suspect::first_lines(&mut text, sizes.head, sizes.records, LONGEST)
+    let (head, ended) = suspect::first_lines(&mut text, sizes.head, sizes.records, LONGEST)
         .map_err(Error::cannot_read(name))?;
     // The last line may go on.
     let whole = match memchr::memrchr2(b'\n', b'\r', &head) {
@@ -171,10 +177,7 @@ fn laid_out<'a>(
     layout
         .notes
         .extend(encoding.map(|encoding| format!("encoded in {encoding}")));
-    head.drain(..offset_of_line(&head, layout.lines));
-    let text = io::Cursor::new(head).chain(text);
-    let text = layout.cleaner.clone().read(Box::new(text));
-    Ok((layout, text))
+    Ok((layout, head, text))
 }
 
 /// What was read so far.
@@ -318,23 +321,6 @@ fn usual_delimiter(name: &str) -> u8 {
     }
 }
 
-/// Returns the data in words, for a headline: `cars.csv: dist over speed`.
-fn title(columns: ColumnChoice, x: usize, y: Option<usize>) -> String {
-    let file = Path::new(columns.file);
-    let over = y.map(|y| format!("{} over ", columns.name(y)));
-    format!(
-        "{}: {}{}{}",
-        file.file_name().unwrap_or(file.as_os_str()).display(),
-        over.unwrap_or_default(),
-        columns.name(x),
-        if columns.unnamed.is_none() {
-            ""
-        } else {
-            ", no header"
-        },
-    )
-}
-
 /// Returns a field for an error message: in quotes, on one line, cut short; an empty one as nothing.
 fn quoted(field: &[u8]) -> String {
     const SHOWN: usize = 40;
@@ -351,10 +337,17 @@ fn quoted(field: &[u8]) -> String {
 fn read_error(name: &str, line: u64, error: SplitError) -> Error {
     match error {
         SplitError::Io(source) => Error::cannot_read(name)(source),
-        SplitError::TooLong => Error::Data(format!(
-            "{name}, line {line}: a record of more than {} MB; is a quote not closed?",
-            LONGEST / 1_000_000,
-        )),
+        SplitError::TooLong => Error::Row(RowError {
+            file: name.to_owned(),
+            row: Row::Line(line),
+            column: None,
+            text: format!(
+                "a record of more than {} MB; is a quote not closed?",
+                LONGEST / 1_000_000,
+            ),
+            reason: Reason::Quotes,
+            hint: None,
+        }),
     }
 }
 

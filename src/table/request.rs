@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::data::stretch::divide;
 use crate::error::{Axes, ColumnList, Error, NamedColumn, Setting, TableKind};
+use crate::ranks::Ranks;
 
 /// The columns to read from a file, and the options of reading.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,8 +42,8 @@ pub struct Request<'a> {
     pub decimal: Option<u8>,
     /// The format of dates in a text file, as `strftime` has it. By default that is detected.
     pub date_format: Option<&'a str>,
-    /// The part of the rows to read; `None` for all.
-    pub part: Option<NthPart>,
+    /// The ranks that share the rows: this one reads its part of them. `None` for all rows.
+    pub ranks: Option<&'a dyn Ranks>,
 }
 
 /// One of several equal parts of a data set: some of its blocks, or none if there are fewer than parts.
@@ -55,6 +56,14 @@ pub struct NthPart {
 }
 
 impl NthPart {
+    /// Returns the part of a rank.
+    pub fn of(ranks: &dyn Ranks) -> Self {
+        NthPart {
+            part: ranks.rank(),
+            of: ranks.size(),
+        }
+    }
+
     /// Returns the part's share of so many blocks.
     pub fn blocks(self, blocks: u64) -> Range<u64> {
         let ranges = divide(blocks, &vec![1.0; self.of]);
@@ -63,6 +72,12 @@ impl NthPart {
 }
 
 impl Request<'_> {
+    /// Returns the part of the rows to read, if they are shared.
+    pub(super) fn part(&self) -> Option<NthPart> {
+        let ranks = self.ranks.filter(|ranks| ranks.size() > 1);
+        ranks.map(NthPart::of)
+    }
+
     /// Returns the first option that is for text files, if one is given.
     pub(super) fn of_text(&self) -> Option<Setting> {
         [

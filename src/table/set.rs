@@ -39,7 +39,7 @@ impl Texts {
         Ok(())
     }
 
-    /// Returns the samples of all texts, or a part of them: a text is read to its end by all who need a part.
+    /// Returns the samples of all texts, or a part of them: texts that can't be cut are read by all who need a part.
     pub(super) fn opened(mut self, name: &str, part: Option<NthPart>) -> Result<OpenedFile, Error> {
         if self.read.is_empty() {
             return Err(Error::Data(format!("{name} is empty")));
@@ -47,12 +47,8 @@ impl Texts {
         let several = self.read.len() > 1;
         let mut first = self.read.swap_remove(0);
         first.notes.extend(self.notes);
+        self.store.title = titled(name, several, &first);
         let [x, y] = first.names;
-        self.store.title = if several {
-            format!("{name}: {y} over {x}")
-        } else {
-            first.title
-        };
         // Rows that were left out are told of once.
         let is_told = part.is_none_or(|part| part.part == 0);
         let source: Box<dyn Source> = match part {
@@ -76,6 +72,23 @@ impl Texts {
             statistics: None,
             moments: None,
         })
+    }
+}
+
+/// Returns what errors call the set of these paths.
+pub(super) fn named(paths: &[PathBuf]) -> String {
+    match paths {
+        [path] if path == Path::new("-") => "standard input".to_owned(),
+        [path] => path.display().to_string(),
+        paths => counted(paths.len() as u64, "file"),
+    }
+}
+
+/// Returns the data of one text or several in words, for a headline.
+pub(super) fn titled(name: &str, several: bool, first: &ReadText) -> String {
+    match &first.names {
+        [x, y] if several => format!("{name}: {y} over {x}"),
+        _ => first.title.clone(),
     }
 }
 

@@ -69,15 +69,19 @@ impl SharedFile {
         )))
     }
 
+    /// Reads some of the bytes from `position` on: at least one, unless the file ends there. Returns their number.
+    pub fn read_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
+        fault::point(Fault::Read)?;
+        #[cfg(unix)]
+        return self.file.read_at(bytes, position);
+        #[cfg(windows)]
+        return self.file.seek_read(bytes, position);
+    }
+
     /// Fills `bytes` with those of the file from `position` on.
     pub fn read_exact_at(&self, mut bytes: &mut [u8], mut position: u64) -> io::Result<()> {
-        fault::point(Fault::Read)?;
         while !bytes.is_empty() {
-            #[cfg(unix)]
-            let read = self.file.read_at(bytes, position);
-            #[cfg(windows)]
-            let read = self.file.seek_read(bytes, position);
-            match read {
+            match self.read_at(bytes, position) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(read) => {
                     bytes = &mut bytes[read..];

@@ -13,6 +13,7 @@ mod cli;
 mod cluster;
 mod compare;
 mod csv;
+mod cut;
 mod data;
 mod descent;
 mod doctor;

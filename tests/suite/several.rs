@@ -222,13 +222,48 @@ fn the_shares_are_told_and_kept() {
         1
     );
     let path = cache.path().join("fall-line").join("tuning.json");
-    let mut kept: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    let speed =
-        &mut kept.as_object_mut().unwrap().values_mut().next().unwrap()["samples_per_second"];
+    let kept: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let speed = &kept.as_object().unwrap().values().next().unwrap()["samples_per_second"];
     assert!(speed.as_f64().is_some_and(|speed| speed > 1e6), "{speed}");
     let result: Value = serde_json::from_str(&stdout(&large())).unwrap();
     // The same adapter has the same speed.
     assert_eq!(shares(&result), [31 * BLOCKS, 4_000_000 - 31 * BLOCKS]);
+}
+
+/// With two adapters of which one is kept as three times as fast, it has three quarters of the samples.
+#[test]
+fn shares_follow_the_speeds_that_are_kept() {
+    if engines().len() < 3 {
+        println!("There is one adapter: no two speeds differ.");
+        return;
+    }
+    let cache = TempDir::new().unwrap();
+    let run = || {
+        let mut program = program::fall_line();
+        program.env("XDG_CACHE_HOME", cache.path());
+        program.args("train --samples 4e6 --epochs 1 --adapter 0,1 --format json".split(' '));
+        let output = program.output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_str::<Value>(&stdout(&output)).unwrap()
+    };
+    run();
+    let path = cache.path().join("fall-line").join("tuning.json");
+    let mut kept: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    for (key, tuned) in kept.as_object_mut().unwrap() {
+        let speed = if key.contains("vulkan") { 3e8 } else { 1e8 };
+        tuned["samples_per_second"] = speed.into();
+    }
+    fs::write(&path, kept.to_string()).unwrap();
+    // 62 blocks.
+    let result = run();
+    let shares = result["engine"]["shares"].as_array().unwrap();
+    let of = |at: usize| shares[at]["samples"].as_u64().unwrap();
+    let vulkan = usize::from(shares[1]["engine"]["backend"] == "vulkan");
+    assert_eq!(of(0) + of(1), 4_000_000);
+    assert!(
+        (46..=47).contains(&of(vulkan).div_ceil(BLOCKS)),
+        "{shares:?}"
+    );
 }
 
 #[test]

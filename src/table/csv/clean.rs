@@ -85,7 +85,7 @@ impl Cleaner {
     }
 
     /// Adds a line with its end.
-    fn clean_line(&self, line: &[u8], cleaned: &mut Vec<u8>) {
+    pub fn clean_line(&self, line: &[u8], cleaned: &mut Vec<u8>) {
         let ends = |byte: &u8| matches!(byte, b'\n' | b'\r');
         let (line, end) = match line.split_last() {
             Some((byte, before)) if ends(byte) => (before, std::slice::from_ref(byte)),
@@ -103,13 +103,17 @@ impl Cleaner {
         cleaned.extend_from_slice(end);
     }
 
-    /// Returns a reader of a cleaned text.
-    pub fn read<'a>(self, text: Box<dyn Read + Send + 'a>) -> Box<dyn Read + Send + 'a> {
-        if self.comment.is_none()
+    /// Returns whether every text is clean.
+    pub fn is_idle(&self) -> bool {
+        self.comment.is_none()
             && !self.rules
             && self.separator != Separator::Blanks
             && !self.blanks_before_quotes
-        {
+    }
+
+    /// Returns a reader of a cleaned text.
+    pub fn read<'a>(self, text: Box<dyn Read + Send + 'a>) -> Box<dyn Read + Send + 'a> {
+        if self.is_idle() {
             return text;
         }
         Box::new(Cleaned {

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::table::kind::READABLE;
 
 /// The bytes that tell what a text is.
-const HEAD: usize = 1 << 12;
+pub const HEAD: usize = 1 << 12;
 
 /// Returns a text in UTF-8 without a byte-order mark, and the encoding that it was in if that is another one.
 ///
@@ -24,10 +24,7 @@ pub fn decoded<'a>(
         .take(HEAD as u64)
         .read_to_end(&mut head)
         .map_err(Error::cannot_read(name))?;
-    let encoding = match Encoding::for_bom(&head) {
-        Some((encoding, _)) => Some(encoding),
-        None => utf_16(&head),
-    };
+    let encoding = encoding(&head);
     let is_utf_8 = encoding.is_none_or(|encoding| encoding == encoding_rs::UTF_8);
     if is_utf_8 {
         other_content(name, &head)?;
@@ -44,6 +41,19 @@ pub fn decoded<'a>(
         Box::new(decoded),
         encoding.map(Encoding::name).filter(|_| !is_utf_8),
     ))
+}
+
+/// Returns the encoding that the first bytes of a text show, if they show one: the others are UTF-8, or nearly.
+fn encoding(head: &[u8]) -> Option<&'static Encoding> {
+    match Encoding::for_bom(head) {
+        Some((encoding, _)) => Some(encoding),
+        None => utf_16(head),
+    }
+}
+
+/// Returns whether a text with these first bytes, [`HEAD`] of them or all, is read as it is, but for a byte-order mark.
+pub fn is_utf_8(head: &[u8]) -> bool {
+    encoding(head).is_none_or(|encoding| encoding == encoding_rs::UTF_8)
 }
 
 /// Returns the byte order of a text in UTF-16 without a mark: nearly all letters of a table have a byte of 0.

@@ -37,7 +37,8 @@ pub fn read(
         ..*request
     };
     let make = |chunk: &TextChunk, shape: &RecordShape<'_>, _| columns.whole(chunk.bytes(), shape);
-    let mut read = read_chunks(name, &layout, text, &of_x, SIZES, make, |rows| each(rows?))?;
+    let keep = |rows: Result<WholeRows, Error>| each(rows?);
+    let (mut read, _) = read_chunks(name, &layout, text, &of_x, SIZES, make, keep)?;
     let unusable = columns
         .unusable
         .into_inner()

@@ -32,7 +32,7 @@ pub const PLAIN: Request = Request {
     comment: None,
     decimal: None,
     date_format: None,
-    part: None,
+    ranks: None,
 };
 
 /// Opens a file with this content, and chooses x and y.
