@@ -28,6 +28,7 @@ mod clock;
 pub mod compare;
 mod contest;
 pub mod machine;
+pub mod over_ranks;
 pub mod roof;
 mod row;
 mod scaling;

@@ -13,6 +13,7 @@ use crate::model::{Model, Sums};
 mod choose;
 pub mod cluster;
 pub mod cpu;
+pub mod forecast;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod tuning;

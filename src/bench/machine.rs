@@ -10,6 +10,9 @@ use sysinfo::{
     ProcessesToUpdate, RefreshKind, System,
 };
 
+use crate::error::Error;
+use crate::ranks::{Ranks, gather_numbers};
+
 /// A share of the cores above this one, kept busy by other programs, makes a time worthless.
 const BUSY: f64 = 0.2;
 
@@ -61,6 +64,12 @@ impl Machine {
         }
     }
 
+    /// Returns the number of cores of this machine, also those that a launcher keeps for other ranks.
+    pub fn all_cores() -> usize {
+        let cpus = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing());
+        System::new_with_specifics(cpus).cpus().len().max(1)
+    }
+
     /// Returns a warning if other programs kept the cores busy before the start.
     pub fn busy(&self) -> Option<String> {
         (self.load_average > self.cores as f64).then(|| {
@@ -95,7 +104,12 @@ impl Others {
 
     /// Returns the share of all cores that other programs, and a hypervisor, have kept busy since then. Returns `None` after
     /// too short a time to tell.
-    pub fn share(mut self) -> Option<f64> {
+    pub fn share(self) -> Option<f64> {
+        self.shares().map(|[all, own]| others(all, own))
+    }
+
+    /// Returns the share of all cores that all programs have kept busy since then, and that of this one.
+    fn shares(mut self) -> Option<[f64; 2]> {
         let seconds = self.start.elapsed();
         if seconds < MINIMUM_CPU_UPDATE_INTERVAL {
             return None;
@@ -104,14 +118,37 @@ impl Others {
         let all = f64::from(self.system.global_cpu_usage()) / 100.0;
         let own = own_seconds(&mut self.system) - self.own_seconds;
         let cores = self.system.cpus().len().max(1) as f64;
-        Some(others(all, own, seconds.as_secs_f64() * cores))
+        Some([all, own / (seconds.as_secs_f64() * cores)])
+    }
+
+    /// Returns the greatest share of a machine's cores that programs other than these ranks have kept busy since then. `hosts`
+    /// names the machine of each rank.
+    ///
+    /// # Errors
+    /// Those of [`gather_numbers`].
+    pub fn share_beside(self, ranks: &dyn Ranks, hosts: &[String]) -> Result<Option<f64>, Error> {
+        let mine = self.shares().map_or(Vec::new(), Vec::from);
+        Ok(beside(hosts, &gather_numbers(ranks, &mine)?))
     }
 }
 
-/// Returns the share of the cores that others took, of the share that all took and this program's seconds of a number of
-/// core seconds.
-fn others(all: f64, own_seconds: f64, core_seconds: f64) -> f64 {
-    (all - own_seconds / core_seconds).max(0.0)
+/// Returns the greatest share that others took of a machine's cores, by the shares that each rank knows: of all programs, and its
+/// own.
+fn beside(hosts: &[String], shares: &[Vec<f64>]) -> Option<f64> {
+    let on = |host: &String| {
+        let ranks = || hosts.iter().zip(shares).filter(|(other, _)| *other == host);
+        let all = ranks().map(|(_, shares)| shares.first().copied());
+        let all: Option<Vec<f64>> = all.collect();
+        let own = ranks().filter_map(|(_, shares)| shares.get(1)).sum();
+        Some(others(all?.into_iter().fold(0.0, f64::max), own))
+    };
+    let machines: Option<Vec<f64>> = hosts.iter().map(on).collect();
+    machines?.into_iter().reduce(f64::max)
+}
+
+/// Returns the share of the cores that others took, of the shares that all and these programs took.
+fn others(all: f64, own: f64) -> f64 {
+    (all - own).max(0.0)
 }
 
 /// Returns the seconds that this program has computed on all cores together.
@@ -130,9 +167,9 @@ mod tests {
     #[test]
     fn the_work_of_this_program_is_not_that_of_others() {
         // Two cores for 5 s, of which this program computed for 4 s: others did so for 3.5 s.
-        assert_eq!(others(0.75, 4.0, 10.0), 0.35);
+        assert_eq!(others(0.75, 4.0 / 10.0), 0.35);
         // The two clocks differ a little.
-        assert_eq!(others(0.39, 4.0, 10.0), 0.0);
+        assert_eq!(others(0.39, 4.0 / 10.0), 0.0);
 
         let watch = Others::watch();
         let own = watch.own_seconds;
@@ -144,5 +181,20 @@ mod tests {
         }
         let all = watch.share().unwrap();
         assert!((0.0..=1.0).contains(&all), "{all}");
+    }
+
+    /// Two ranks of one machine are none of each other's others.
+    #[test]
+    fn ranks_of_a_machine_are_no_other_programs() {
+        let hosts = ["a", "b", "a"].map(str::to_owned);
+        let shares = [vec![0.75, 0.25], vec![0.5, 0.375], vec![0.75, 0.375]];
+        assert_eq!(beside(&hosts, &shares), Some(0.125));
+        assert_eq!(beside(&hosts[..2], &shares[..2]), Some(0.5));
+        // One was too short to tell.
+        assert_eq!(
+            beside(&hosts, &[vec![0.75, 0.25], vec![], vec![0.75, 0.5]]),
+            None
+        );
+        assert_eq!(beside(&[], &[]), None);
     }
 }

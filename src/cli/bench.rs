@@ -8,18 +8,20 @@ use clap::{ArgAction, Args, value_parser};
 
 use fall_line::bench::Contestant;
 use fall_line::data::synthetic::Generator;
-use fall_line::engine::Storage;
+use fall_line::engine::{Choice, Storage};
+use fall_line::error::Error;
 use fall_line::loss::Loss;
 
 use super::parse::{at_least_one, duration, seed, threads};
-use super::{EXIT_CODES, Format, LossChoice, OnGpu};
+use super::{EXIT_CODES, Format, LossChoice, OnGpu, OverRanks};
 
 const EXAMPLES: &str = "\
 Examples:
   fall-line bench --samples 1e3,1e5,1e7
   fall-line bench --engines cpu,gpu --adapter 0 --adapter 1
   fall-line bench --suite 1 --export-json bench.json --cite
-  fall-line bench --suite 1 --compare bench.json";
+  fall-line bench --suite 1 --compare bench.json
+  mpirun -n 4 fall-line bench --samples 1e7,1e8";
 
 #[derive(Clone, Debug, Args)]
 #[command(
@@ -35,8 +37,8 @@ pub struct Bench {
     pub suite: Option<u8>,
     /// Samples
     ///
-    /// Sizes to time at, separated by commas.
-    #[arg(long, value_name = "N,N,...", default_value = "1e3,1e4,1e5,1e6,1e7,1e8", value_delimiter = ',', action = ArgAction::Set, value_parser = at_least_one)]
+    /// Sizes to time at, separated by commas. [default: 1e3,1e4,1e5,1e6,1e7,1e8; under mpirun 1e6,1e7]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', action = ArgAction::Set, value_parser = at_least_one)]
     pub samples: Vec<u64>,
     #[command(flatten)]
     pub loss: LossChoice,
@@ -85,11 +87,13 @@ pub struct Bench {
     /// At least so long in all rounds together, such as 500ms, 2s or 1m. Each is timed at least five times.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub min_time: Duration,
-    /// Epochs of the time to an answer
-    #[arg(long, value_name = "N", default_value = "50", value_parser = at_least_one)]
-    pub epochs: u64,
+    /// Epochs of the time to an answer [default: 50]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub epochs: Option<u64>,
     #[command(flatten)]
     pub files: Files,
+    #[command(flatten)]
+    pub ranks: OverRanks,
 }
 
 impl Bench {
@@ -103,9 +107,42 @@ impl Bench {
             self.seed = 20;
             self.runs = 20;
             self.min_time = Duration::from_secs(1);
-            self.epochs = 50;
+            self.epochs = None;
         }
         self
+    }
+}
+
+impl Bench {
+    /// Returns the engine of each rank.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for what is timed in one process alone.
+    pub fn engine_of_ranks(&self) -> Result<Choice, Error> {
+        let files = &self.files;
+        let refused = [
+            ("--suite", self.suite.is_some()),
+            ("--epochs", self.epochs.is_some()),
+            ("--wide", files.wide),
+            ("--compare", files.compare.is_some()),
+            ("--cite", files.cite),
+            ("--export-csv", files.export_csv.is_some()),
+            ("--export-markdown", files.export_markdown.is_some()),
+            ("--plot", files.plot.is_some()),
+        ];
+        if let Some((flag, _)) = refused.into_iter().find(|(_, given)| *given) {
+            return Err(Error::Usage(format!(
+                "{flag} is not for a bench over ranks: leave it out, or start one rank"
+            )));
+        }
+        match self.engines[..] {
+            [] => Ok(Choice::Auto),
+            [Contestant::Cpu] => Ok(Choice::Cpu),
+            [Contestant::Gpu] => Ok(Choice::Gpu),
+            _ => Err(Error::Usage(
+                "--engines takes cpu or gpu over ranks: each rank has one engine".to_owned(),
+            )),
+        }
     }
 }
 

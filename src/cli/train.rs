@@ -1,6 +1,7 @@
 //! The flags of `train`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, ValueEnum};
@@ -121,6 +122,16 @@ pub struct Training {
     /// Reads the data for their statistics, and says what memory a run would take.
     #[arg(long, conflicts_with = "resume")]
     pub plan: bool,
+    /// Also show how a run over N ranks would scale, each on a machine or adapter like this one
+    ///
+    /// The time is computed by a model, from speeds that are measured here on some of the samples.
+    #[arg(long, value_name = "N", requires = "plan", value_parser = at_least_one, hide_short_help = true)]
+    pub ranks: Option<u64>,
+    /// Time of a gather over these ranks, as `bench` under mpirun measures it: 20us
+    ///
+    /// [default: 50 µs for each doubling of the ranks, and their bytes at 10 Gbit/s; an assumption]
+    #[arg(long, value_name = "TIME", requires = "ranks", value_parser = time_limit, hide_short_help = true)]
+    pub gather: Option<Duration>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -322,6 +333,7 @@ impl Train {
                 self.panels().iter().any(|panel| draws_samples(&panel)),
             ),
             ("standard input", standard_input),
+            ("--ranks, a plan,", self.training.ranks.is_some()),
         ];
         if self.engine.shares.is_some() {
             return Err(Setting::Shares.error("are for one process: ranks have equal shares"));

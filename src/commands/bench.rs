@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use fall_line::bench::choose::{Lineup, choose};
 use fall_line::bench::{self, BenchPlan};
+use fall_line::data::Source;
 use fall_line::data::synthetic::Recipe;
 use fall_line::engine::Storage;
 use fall_line::engine::gpu::tune::cache;
@@ -12,6 +13,7 @@ use fall_line::error::{Error, Setting};
 use self::report::{Detail, Report};
 use self::settings::Settings;
 use super::open::synthetic_source;
+use super::ranks::Team;
 use super::set_threads;
 use crate::cli::{Bench, Format};
 use crate::last_words::watch_drivers;
@@ -22,13 +24,32 @@ mod cite;
 mod export;
 mod past;
 mod plot;
+mod ranks;
 mod report;
 mod sentences;
 mod settings;
 mod table;
 
-/// Chooses the engines, times them, reports each result, and writes the files.
+/// The sizes that are timed by default.
+const SAMPLES: [u64; 6] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// The epochs of the time to an answer by default.
+const EPOCHS: u64 = 50;
+
+/// Times the engines of this process, or over the ranks that a launcher started.
 pub fn bench(args: Bench) -> Result<ExitCode, Error> {
+    let team = Team::open(&args.ranks)?;
+    let code = if team.is_several() {
+        ranks::bench(&args, &team)?
+    } else {
+        contest(args)?
+    };
+    team.finish()?;
+    Ok(code)
+}
+
+/// Chooses the engines, times them, reports each result, and writes the files.
+fn contest(args: Bench) -> Result<ExitCode, Error> {
     let args = args.with_suite();
     export::check_files(&args.files)?;
     if let Some(path) = &args.files.export_json {
@@ -51,17 +72,12 @@ pub fn bench(args: Bench) -> Result<ExitCode, Error> {
     let interrupts = Interrupts::listen()?;
     interrupts.exit_on_next();
     let mut report = Report::begin(&plan, settings, detail)?;
-    let draw = |samples| {
-        let recipe = Recipe {
-            samples,
-            seed: args.seed,
-            ..Recipe::default()
-        };
-        synthetic_source(args.generator, recipe, false)
-    };
-    let outcome = bench::run(&plan, &draw, &report::progress, &mut |rows| {
-        report.rows(rows)
-    });
+    let outcome = bench::run(
+        &plan,
+        &|samples| draw(&args, samples),
+        &report::progress,
+        &mut |rows| report.rows(rows),
+    );
     // Results are reported whatever went wrong after them.
     let Some(document) = report.end(outcome.as_ref().err())? else {
         return outcome.map(|()| ExitCode::SUCCESS);
@@ -83,6 +99,27 @@ pub fn bench(args: Bench) -> Result<ExitCode, Error> {
     Ok(failed.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
+/// Draws samples by the default recipe.
+fn draw(args: &Bench, samples: u64) -> Result<Box<dyn Source>, Error> {
+    let recipe = Recipe {
+        samples,
+        seed: args.seed,
+        ..Recipe::default()
+    };
+    synthetic_source(args.generator, recipe, false)
+}
+
+/// Returns the sizes to time at, in order: those that are asked for, or else these.
+fn sizes(args: &Bench, default: &[u64]) -> Vec<u64> {
+    let mut samples = args.samples.clone();
+    if samples.is_empty() {
+        samples = default.to_vec();
+    }
+    samples.sort_unstable();
+    samples.dedup();
+    samples
+}
+
 /// Chooses what to time, and measures the tuning of each adapter.
 fn plan(args: &Bench) -> Result<BenchPlan, Error> {
     let loss = args.loss.get()?;
@@ -97,9 +134,7 @@ fn plan(args: &Bench) -> Result<BenchPlan, Error> {
     if adapters.is_empty() && args.on_gpu.storage == Storage::F16 {
         return Err(Error::NoGpuEngine(Setting::Storage));
     }
-    let mut samples = args.samples.clone();
-    samples.sort_unstable();
-    samples.dedup();
+    let samples = sizes(args, &SAMPLES);
     let largest = samples.last().copied().unwrap_or_default();
     let tune = !args.on_gpu.no_tune;
     let tuned = |adapter| {
@@ -114,6 +149,6 @@ fn plan(args: &Bench) -> Result<BenchPlan, Error> {
         storage: args.on_gpu.storage,
         runs: args.runs.into(),
         min_time: args.min_time,
-        epochs_to_answer: args.epochs,
+        epochs_to_answer: args.epochs.unwrap_or(EPOCHS),
     })
 }

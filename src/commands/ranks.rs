@@ -70,6 +70,18 @@ impl Team {
         Some(of_rank.max(1))
     }
 
+    /// Returns the machine of each rank, by name; none if it is alone.
+    pub fn hosts(&self) -> &[String] {
+        self.mpi.as_ref().map_or(&[], Mpi::hosts)
+    }
+
+    /// Returns the library of MPI, by its file and its version; `None` if this rank is alone.
+    pub fn library(&self) -> Option<String> {
+        let mpi = self.mpi.as_ref()?;
+        let version = mpi.version().split([',', '\n']).next().unwrap_or_default();
+        Some(format!("{} ({})", mpi.library().display(), version.trim()))
+    }
+
     /// Returns the engine of this rank. Those of one machine deal its adapters out among them: all hardware adapters of an API,
     /// or those that were named. If there are fewer than ranks, ranks share them.
     ///

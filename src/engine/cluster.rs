@@ -53,6 +53,17 @@ impl<'a> Cluster<'a> {
             end,
         }
     }
+
+    /// Returns the sums over the samples of this rank, without a gather.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn evaluate_own(&mut self, model: Model) -> Result<Sums, Error> {
+        match &mut self.engine {
+            Some(engine) => engine.evaluate(model),
+            None => Ok(Sums::default()),
+        }
+    }
 }
 
 impl Engine for Cluster<'_> {
@@ -69,10 +80,7 @@ impl Engine for Cluster<'_> {
     }
 
     fn evaluate(&mut self, model: Model) -> Result<Sums, Error> {
-        let mine = match &mut self.engine {
-            Some(engine) => engine.evaluate(model)?,
-            None => Sums::default(),
-        };
+        let mine = self.evaluate_own(model)?;
         let asks = f64::from(u8::from(self.end.wanted.load(Ordering::Relaxed)));
         let sums = sum_numbers(self.ranks, &[mine.loss, mine.dw, mine.db, asks])?;
         if sums[3] > 0.0 {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::over_ranks::PlanOverRanks;
 use super::prepare::Prepared;
 use super::setup::LearningRate;
 #[cfg(feature = "gpu")]
@@ -50,6 +51,9 @@ pub struct Plan {
     pub memory: Memory,
     /// `true` if all samples have room; `None` if that is not known before it is tried.
     pub fits: Option<bool>,
+    /// The same over ranks, if it is asked for: [`Prepared::plan_over`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_ranks: Option<PlanOverRanks>,
 }
 
 /// The memory that an engine would take for the samples, in bytes.
@@ -103,6 +107,7 @@ impl Prepared<'_> {
             engine,
             memory,
             fits,
+            over_ranks: None,
         })
     }
 

@@ -1,6 +1,6 @@
 //! A fit before its samples are loaded: what is known of them, and how the run will go.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Fit;
 use super::monitor::{Monitor, Notice, Phase};
@@ -30,6 +30,8 @@ pub struct Prepared<'a> {
     pub(super) far: Vec<(f64, f64)>,
     /// The statistics, as far as they are known before the samples are loaded.
     pub(super) statistics: Option<Statistics>,
+    /// The time of the pass over the samples that computed them; `None` if there was none.
+    pub(super) reading: Option<Duration>,
     pub(super) chosen: Chosen,
     pub(super) monitor: &'a dyn Monitor,
     /// The end of the descent, which ranks agree on.
@@ -78,7 +80,7 @@ impl<'a> Fit<'a> {
                 "needs the samples on the host, and the device draws them: choose another generator, or leave it out",
             ));
         }
-        let statistics = statistics_before(&source, &options, monitor)?;
+        let (statistics, reading) = statistics_before(&source, &options, monitor)?;
         let (robust, parts) = robust_start(&source, &mut options, statistics.as_ref())?;
         let synthetic = source.synthetic();
         let known = match (&statistics, &synthetic) {
@@ -107,6 +109,7 @@ impl<'a> Fit<'a> {
             options,
             setup,
             statistics,
+            reading,
             chosen,
             monitor,
             end: End::default(),
@@ -137,23 +140,25 @@ impl Prepared<'_> {
     }
 }
 
-/// Reads the statistics if something needs them before the first epoch.
+/// Returns the statistics if something needs them before the first epoch, and the time of the pass that computed them.
 ///
 /// That is standardising, the check of one's own x, and the rate's limit for few synthetic samples.
 fn statistics_before(
     source: &dyn Source,
     options: &Options,
     monitor: &dyn Monitor,
-) -> Result<Option<Statistics>, Error> {
+) -> Result<(Option<Statistics>, Option<Duration>), Error> {
     let judged = source.synthetic().is_none() || options.standardizes(source);
     if !judged && source.all_samples() > FEW {
-        return Ok(None);
+        return Ok((None, None));
     }
-    let statistics = match source.statistics() {
-        Some(known) => known,
+    let (statistics, reading) = match source.statistics() {
+        Some(known) => (known, None),
         None => {
             monitor.begin(Phase::Reading, source.samples());
-            Statistics::of(source, &|samples| monitor.advance(samples))?
+            let start = Instant::now();
+            let statistics = Statistics::of(source, &|samples| monitor.advance(samples))?;
+            (statistics, Some(start.elapsed()))
         }
     };
     if judged {
@@ -166,7 +171,7 @@ fn statistics_before(
             monitor,
         )?;
     }
-    Ok(Some(statistics))
+    Ok((Some(statistics), reading))
 }
 
 /// Returns the robust start if there is to be one, and the samples too far off for the engine apart from the others. Brings δ

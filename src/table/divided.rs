@@ -223,9 +223,6 @@ impl Set<'_> {
             let notes = (!is_first).then(|| notes_of(&name, told.notes, &self.first.1.notes));
             mine.told.notes.extend(notes.flatten());
         }
-        if start == Place::Behind {
-            return Ok(());
-        }
         let mut part = text.part(piece.bytes.clone(), start, self.on_load)?;
         if mine.error.is_none() {
             match text.read(&mut part, self.request, &mut mine.store) {

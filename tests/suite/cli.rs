@@ -1376,3 +1376,20 @@ fn shells_and_man_know_every_subcommand() {
     let nowhere = refused(1, "man --output no/such");
     assert!(nowhere.contains("fall-line.1"), "{nowhere}");
 }
+
+#[test]
+fn the_threads_that_are_asked_for_are_used() {
+    for threads in ["1", "3"] {
+        let plan = json(&format!(
+            "train --samples 1e6 --engine cpu --threads {threads} --plan --format json"
+        ));
+        assert!(
+            plan["engine"]["name"]
+                .as_str()
+                .unwrap()
+                .starts_with(threads),
+            "{}",
+            plan["engine"]
+        );
+    }
+}

@@ -193,6 +193,11 @@ fn a_cut_at_any_byte_changes_nothing() {
         y: Some("y"),
         ..PLAIN
     };
+    let sign = ["\u{fffd}".to_owned()];
+    let replaced = Request {
+        missing: &sign,
+        ..PLAIN
+    };
     for (text, request) in [
         (&b"\xefx,y\n1,2\n\xef,3\n\xe9,4\n"[..], PLAIN),
         (
@@ -200,6 +205,12 @@ fn a_cut_at_any_byte_changes_nothing() {
             PLAIN,
         ),
         (b"t,y,x\n1,2,\"\n\"\n3,4,5\n6,\"7\",8\n9,10,11\n", columns),
+        // Bytes that are not UTF-8 are replaced behind a mark, and only there.
+        (
+            b"\xef\xbb\xbfx,y\n1,2\n3,4\n\xe9,5\n6,\xf0\x9f\n7,8\n",
+            replaced,
+        ),
+        (b"x,y\n1,2\n3,4\n\xe9,5\n7,8\n", replaced),
         (
             b"1,1\n\"2\n2\"\n\na,b\n1,2\n3,4\n",
             Request {
@@ -428,6 +439,28 @@ fn texts_that_cannot_be_cut_are_read_whole() {
             assert_same(names[0], &one, by_ranks(&files, &PLAIN, size));
         }
     }
+}
+
+/// Ranks that see files of other lengths would cut them at other places.
+#[test]
+fn ranks_with_other_files_are_refused() {
+    let folder = TempDir::new().unwrap();
+    for rank in 0..2 {
+        let path = folder.path().join(rank.to_string());
+        fs::write(path, long_text(100 + rank, |at| format!("-,{at},1\n"))).unwrap();
+    }
+    let refused = over_ranks(2, |ranks| {
+        let request = Request {
+            ranks: Some(ranks),
+            ..PLAIN
+        };
+        let path = folder.path().join(ranks.rank().to_string());
+        table::open(&path, &request, &|_| {})
+            .err()
+            .map(|error| error.to_string())
+    });
+    let text = "rank 1 sees files of other lengths than rank 0: give all ranks the same files";
+    assert_eq!(refused, [Some(text.to_owned()), Some(text.to_owned())]);
 }
 
 /// Files of one set lie on any ranks: those with a header alone, empty ones, and notes of each.

@@ -24,6 +24,7 @@ mod errors;
 mod faults;
 mod files;
 mod fit;
+mod forecast;
 mod fuzzed;
 mod hostile;
 mod library;
@@ -33,6 +34,7 @@ mod moments;
 mod mpirun;
 mod npy;
 mod optima;
+mod over_ranks;
 mod parquet;
 mod predict;
 #[cfg(feature = "mpi")]

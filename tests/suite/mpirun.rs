@@ -19,7 +19,7 @@ use wait_timeout::ChildExt;
 const HANGS: Duration = Duration::from_secs(120);
 
 /// Returns `mpirun` of so many ranks with these arguments, in a process group of its own.
-fn mpirun(ranks: usize, args: &str) -> Command {
+pub fn mpirun(ranks: usize, args: &str) -> Command {
     let program = env!("CARGO_BIN_EXE_fall-line");
     of_ranks(&format!("-n {ranks} {program} {args}"))
 }
@@ -36,7 +36,7 @@ fn of_ranks(args: &str) -> Command {
 }
 
 /// A job whose processes end with it.
-struct Job(Child);
+pub struct Job(Child);
 
 impl Drop for Job {
     fn drop(&mut self) {
@@ -50,7 +50,7 @@ impl Drop for Job {
     }
 }
 
-fn started(mut command: Command) -> Job {
+pub fn started(mut command: Command) -> Job {
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -60,7 +60,7 @@ fn started(mut command: Command) -> Job {
 }
 
 /// Waits for the end of a job, and returns what it printed.
-fn ended(mut job: Job) -> Output {
+pub fn ended(mut job: Job) -> Output {
     let mut out = job.0.stdout.take().unwrap();
     let mut err = job.0.stderr.take().unwrap();
     let read = |pipe: &mut dyn std::io::Read| {
@@ -87,7 +87,7 @@ fn ended(mut job: Job) -> Output {
     })
 }
 
-fn ran_over(ranks: usize, args: &str) -> Output {
+pub fn ran_over(ranks: usize, args: &str) -> Output {
     let output = ended(started(mpirun(ranks, args)));
     assert!(
         output.status.success(),
@@ -97,14 +97,14 @@ fn ran_over(ranks: usize, args: &str) -> Output {
     output
 }
 
-fn json_over(ranks: usize, args: &str) -> Value {
+pub fn json_over(ranks: usize, args: &str) -> Value {
     let output = ran_over(ranks, args);
     // One object: other ranks print nothing.
     serde_json::from_str(&stdout(&output)).unwrap_or_else(|_| panic!("{}", stdout(&output)))
 }
 
 /// Returns the errors that were printed, without the launcher's own lines.
-fn errors(output: &Output) -> Vec<String> {
+pub fn errors(output: &Output) -> Vec<String> {
     let text = stderr(output);
     let errors = text.lines().filter(|line| line.starts_with("error: "));
     errors.map(str::to_owned).collect()
@@ -306,6 +306,7 @@ fn errors_are_told_once_and_end_the_job() {
             "--shares",
         ),
         (2, "train --samples 1e5 --wrong", "--wrong"),
+        (2, "train --samples 1e5 --plan --ranks 2", "--ranks"),
         (
             5,
             "train --samples 1e5 --learning-rate 100 --force --epochs 500",

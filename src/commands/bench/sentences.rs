@@ -20,15 +20,20 @@ const SOFTWARE: &str = "software adapter; says nothing about GPU speed";
 pub const PLUS_MINUS: &str =
     "±          distance of the median to the furthest quartile of a round";
 
-/// Returns the lines that say what runs on what.
-pub fn headline(machine: &Machine, adapters: &[&Info], settings: &Settings) -> Vec<String> {
-    let mut lines = vec![format!(
+/// Returns the line that says what the machine is.
+pub fn machine(machine: &Machine) -> String {
+    format!(
         "machine: {}, {}, {}, {}",
         machine.cpu,
         counted(machine.cores as u64, "core"),
         DecimalBytes(machine.memory_bytes),
         machine.os
-    )];
+    )
+}
+
+/// Returns the lines that say what runs on what.
+pub fn headline(machine: &Machine, adapters: &[&Info], settings: &Settings) -> Vec<String> {
+    let mut lines = vec![self::machine(machine)];
     lines.extend(adapters.iter().map(|info| {
         let kind = if info.software {
             SOFTWARE

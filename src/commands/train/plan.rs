@@ -1,21 +1,32 @@
 //! `--plan`: what a run would do, and with what memory.
 
+use std::time::Duration;
+
+use fall_line::data::BLOCK;
 use fall_line::data::scaling::Scaling;
+use fall_line::engine::forecast::{Forecast, Gather, Speeds};
 use fall_line::engine::gpu::plan::GpuPlan;
 use fall_line::error::{Error, counted};
-use fall_line::fit::{LearningRate, Memory, Plan, Prepared, Setup};
+use fall_line::fit::{Known, LearningRate, Memory, Plan, PlanOverRanks, Prepared, Setup};
 use fall_line::model::Model;
 use fall_line::train::{Config, Stop};
 use indicatif::{DecimalBytes, HumanCount};
 
 use super::report::{batches, data, descent, engine};
 use crate::cli::{Format, Train};
-use crate::output::number::number;
+use crate::output::number::{digits, number, time};
 use crate::output::{json, line, lines};
 
 /// Prints the plan.
 pub fn print(args: &Train, prepared: &Prepared) -> Result<(), Error> {
-    let plan = prepared.plan()?;
+    let mut plan = prepared.plan()?;
+    if let Some(ranks) = args.training.ranks {
+        let given = args
+            .training
+            .gather
+            .map(|time| Gather::Given(time.as_secs_f64()));
+        plan.over_ranks = Some(prepared.plan_over(ranks, given.unwrap_or(Gather::UNKNOWN))?);
+    }
     if args.output.format == Format::Json {
         return json::print(&plan);
     }
@@ -36,7 +47,8 @@ pub fn print(args: &Train, prepared: &Prepared) -> Result<(), Error> {
                 _ => "fits:   not known before it is tried".to_owned(),
             })
         }
-    }
+    }?;
+    over_ranks(&plan)
 }
 
 fn loss(plan: &Plan, setup: &Setup) -> Result<(), Error> {
@@ -113,4 +125,105 @@ fn device(plan: &GpuPlan, drawn: bool) -> Result<(), Error> {
         _ => "fits:   not known before it is tried; what doesn't fit is uploaded again each epoch"
             .to_owned(),
     })
+}
+
+/// Prints how the run would scale over ranks, and what that is computed from.
+fn over_ranks(of_one: &Plan) -> Result<(), Error> {
+    let Some(plan) = &of_one.over_ranks else {
+        return Ok(());
+    };
+    let bytes = match &plan.memory {
+        Memory::Cpu(cpu) => cpu.bytes,
+        Memory::Gpu(gpu) => gpu.placement.device_bytes,
+        Memory::Gpus(gpus) => gpus.iter().map(|gpu| gpu.placement.device_bytes).sum(),
+    };
+    let fits = match plan.fits {
+        Some(true) => "which fit",
+        Some(false) => "which don't fit",
+        None => "of which it is not known whether they fit",
+    };
+    let Some((forecast, speeds)) = plan.forecast.zip(plan.speeds) else {
+        return line(format!(
+            "ranks:  {} of samples a rank, {fits}; the adapter's speed is not measured yet: a run of 4e6 samples or more \
+             measures it",
+            DecimalBytes(bytes)
+        ));
+    };
+    line(format!(
+        "ranks:  {}, each like this one: {} a rank, {}, {fits}",
+        HumanCount(forecast.ranks),
+        counted(forecast.samples_of_rank, "sample"),
+        DecimalBytes(bytes),
+    ))?;
+    if plan.with_samples < forecast.ranks {
+        line(format!(
+            "        {} of them without samples: ranks take blocks of 65,536, and there are no more",
+            HumanCount(forecast.ranks - plan.with_samples)
+        ))?;
+    }
+    lines(inputs(plan, &forecast, &speeds))?;
+    // Streaming is a part of the model; memory of the host is not.
+    let room = match (&of_one.memory, of_one.fits) {
+        (Memory::Cpu(_), Some(false)) => ", if that had room",
+        _ => "",
+    };
+    line(format!(
+        "model:  {} an epoch, {} to load, {} for {}: {} times as fast as one rank{room}, an efficiency of {:.0} %",
+        seconds(forecast.epoch_seconds),
+        seconds(forecast.load_seconds),
+        seconds(forecast.fit_seconds),
+        counted(plan.epochs, "epoch"),
+        digits(forecast.speedup, 3),
+        100.0 * forecast.efficiency,
+    ))?;
+    if of_one.samples <= BLOCK as u64 {
+        return Ok(());
+    }
+    line(match forecast.half_at {
+        Some(ranks) => format!(
+            "        from {} on the gather takes half of an epoch",
+            counted(ranks, "rank")
+        ),
+        None => "        the gather takes less than half of an epoch, up to a block of 65,536 samples a rank".to_owned(),
+    })
+}
+
+/// Returns what the model computes with, and where it comes from.
+fn inputs(plan: &PlanOverRanks, forecast: &Forecast, speeds: &Speeds) -> Vec<String> {
+    let speed = |speed: f64, known: Known| {
+        let source = match known {
+            Known::Measured(samples) => format!("measured here on {}", counted(samples, "sample")),
+            Known::Kept => "measured with the adapter's tuning, for mse in f32".to_owned(),
+            Known::Unknown => "not measured".to_owned(),
+        };
+        format!("{speed:.1e} samples a second, {source}")
+    };
+    let mut lines = vec![format!(
+        "        epoch:  {}",
+        speed(speeds.epoch, plan.epoch_from)
+    )];
+    lines.push(match speeds.load.zip(plan.load_from) {
+        Some((load, known)) => format!("        load:   {}", speed(load, known)),
+        None => "        load:   none, the device draws the samples".to_owned(),
+    });
+    lines.extend(plan.assumed_upload.map(|upload| {
+        format!(
+            "        upload: {} a second, a part of the load; assumed: PCIe 4.0 x16",
+            DecimalBytes(upload as u64)
+        )
+    }));
+    let gather = seconds(forecast.gather_seconds);
+    lines.push(match plan.gather {
+        Gather::Given(_) => format!("        gather: {gather}, as given"),
+        Gather::Network { latency, bandwidth } => format!(
+            "        gather: {gather}, assumed: {} a doubling of the ranks, {} a second (--gather gives a measured one)",
+            seconds(latency),
+            DecimalBytes(bandwidth as u64)
+        ),
+    });
+    lines
+}
+
+fn seconds(seconds: f64) -> String {
+    time(Duration::from_secs_f64(seconds))
 }

@@ -44,7 +44,8 @@ pub struct TextPart<'a> {
     replaces: bool,
     cleaner: Cleaner,
     quotes: Quotes,
-    /// The place of the first line: outside or inside of quotes.
+    /// The place of the first line. No record begins behind a text: what pads it has no quotes, so it is left out like a record
+    /// that does not end.
     start: Place,
     /// True if the part's first record has begun.
     begun: bool,
