@@ -74,7 +74,7 @@ static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
         None => String::new(),
     };
     format!(
-        "{}{commit}\nfeatures: cli, files, gpu\nbackends: {}",
+        "{}{commit}\nfeatures: cli, files, gpu, mpi\nbackends: {}",
         env!("CARGO_PKG_VERSION"),
         adapter::backends().join(", ")
     )

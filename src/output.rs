@@ -10,6 +10,7 @@ use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use fall_line::atomic;
 use fall_line::error::{Error, Reason, counted, grouped};
+use fall_line::ranks::launcher::Launcher;
 use fall_line::table::rows::Skipped;
 
 pub mod advice;
@@ -43,6 +44,8 @@ pub fn is_mute() -> bool {
 /// Sets whether output is coloured: always, never, or on a terminal without `NO_COLOR`.
 pub fn set_color(color: clap::ColorChoice) {
     match color {
+        // Open MPI gives its ranks a terminal, whatever its own output is.
+        clap::ColorChoice::Auto if Launcher::find().is_some() => ColorChoice::Never,
         clap::ColorChoice::Auto => ColorChoice::Auto,
         clap::ColorChoice::Always => ColorChoice::Always,
         clap::ColorChoice::Never => ColorChoice::Never,

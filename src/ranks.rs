@@ -65,7 +65,7 @@ pub type OnLoss = Box<dyn FnOnce(&Error) + Send>;
 pub enum Failure {
     /// There are no others.
     Alone,
-    /// All ranks have failed at the same time, as by an argument that all have. MPI has ended.
+    /// All ranks have failed at the same time, as by an argument that all have.
     Common,
     /// The others wait for this rank.
     Own {

@@ -246,6 +246,7 @@ function documentOf(sizes, gpu, rows) {
     rows,
     speedups: speedups(rows),
     break_even: { per_epoch: [], to_answer: [] },
+    scaling: [],
     warnings: [
       ...(gpu?.software ? [`${gpu.name} is a software adapter: its times say nothing about a GPU`] : []),
       ...(rows.some((row) => row.samples > DRAWN) ? ['sets above 1e6 samples repeat the first 1e6'] : []),

@@ -215,8 +215,9 @@ impl Contest<'_> {
             return Ok(None);
         };
         (round.kernel, round.readback) = self.kernel(&mut engine, batched)?;
-        // Many epochs in one dispatch have no roof: reading alone can't do that.
-        if with_roof && !(batched && self.samples <= ALONE) {
+        // Many epochs in one dispatch have no roof: reading alone can't do that. Neither have streamed samples.
+        let has_roof = engine.placement().streamed == 0 && !(batched && self.samples <= ALONE);
+        if with_roof && has_roof {
             round.roofs = Some(engine.roofs()?);
         }
         Ok(Some(Round { setup, ..round }))

@@ -333,14 +333,14 @@ impl Train {
                 self.panels().iter().any(|panel| draws_samples(&panel)),
             ),
             ("standard input", standard_input),
-            ("--ranks, a plan,", self.training.ranks.is_some()),
+            ("--plan (with --ranks N for a job)", self.training.plan),
         ];
         if self.engine.shares.is_some() {
             return Err(Setting::Shares.error("are for one process: ranks have equal shares"));
         }
         match refused.into_iter().find(|(_, asked)| *asked) {
             Some((what, _)) => Err(Error::Usage(format!(
-                "{what} takes all samples in one process: leave it out, or start one rank"
+                "{what} needs all samples in one process: leave it out, or start one rank"
             ))),
             None => Ok(()),
         }

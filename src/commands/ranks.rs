@@ -156,8 +156,13 @@ pub fn failed(error: &Error) {
         Error::Diverged { .. } | Error::Rose { .. } | Error::NotConverged(_)
     );
     match mpi::fail(code, all_do) {
-        Failure::Common if output::is_mute() => {}
-        Failure::Alone | Failure::Common => output::error(error),
+        Failure::Alone => output::error(error),
+        Failure::Common => {
+            if !output::is_mute() {
+                output::error(error);
+            }
+            mpi::leave();
+        }
         Failure::Own { rank: 0, size } => {
             let text = output::advice::text(error);
             output::failure(format!("rank 0 of {size}: {text}"));

@@ -74,10 +74,12 @@ impl Fingerprint {
     }
 
     /// Returns the names of what differs, between runs over so many ranks. Over several, the data's statistics may by their
-    /// rounding. Over other ones than before, the engine may but for its storage.
+    /// rounding. Over other ones than before, the engine may but for its kind and its storage.
     fn differences(&self, other: &Self, [before, now]: [usize; 2]) -> Vec<String> {
         let is_same = |name: &str, part: &Value| match (other.0.get(name), name) {
-            (Some(other), "engine") if before != now => other.get("storage") == part.get("storage"),
+            (Some(other), "engine") if before != now => ["kind", "storage"]
+                .iter()
+                .all(|key| other.get(key) == part.get(key)),
             (Some(other), "data") if before.max(now) > 1 => are_same_data(part, other),
             (other, _) => other == Some(part),
         };

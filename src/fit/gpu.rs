@@ -12,7 +12,7 @@ use crate::engine::gpu::plan::plan;
 use crate::engine::gpu::tune::cache::{self, Tuned};
 use crate::engine::gpu::{GpuEngine, Options, Several};
 use crate::engine::{Description, Engine, Share, Tuning};
-use crate::error::Error;
+use crate::error::{Error, grouped};
 
 /// An adapter with its part of the samples.
 pub(super) struct Task<'a> {
@@ -43,8 +43,9 @@ impl Prepared<'_> {
         let tasks = self.tasks(adapters, lost)?;
         for left_out in &adapters[tasks.len()..] {
             self.monitor.notice(&Notice::Engine(format!(
-                "{} has nothing to do: adapters take blocks of {BLOCK} samples, and there are no more",
-                left_out.info()
+                "{} has nothing to do: adapters take blocks of {} samples, and there are no more",
+                left_out.info(),
+                grouped(BLOCK as u64)
             )));
         }
         let engines = tasks.iter().map(|task| self.on_adapter(task, on_load));

@@ -133,7 +133,7 @@ impl Options {
             let sum: f64 = shares.iter().sum();
             if shares.len() != chosen.adapters() || chosen.adapters() < 2 {
                 return Err(Setting::Shares.error(format!(
-                    "must be one number for each of several adapters: there are {} for {}",
+                    "must be one number for each of several adapters, not {} for {}",
                     counted(shares.len() as u64, "number"),
                     counted(chosen.adapters() as u64, "adapter"),
                 )));

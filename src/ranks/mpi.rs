@@ -251,6 +251,9 @@ const RECORD: usize = 8 + INLINE;
 /// The head of a rank that has failed, in place of a length. Its exit code follows.
 const FAILED: u64 = u64::MAX;
 
+/// The time that ranks which have all failed wait for each other to tell.
+const LEAVING: Duration = Duration::from_secs(10);
+
 /// The time that a rank which has failed waits for the others to fail too.
 const TOGETHER: Duration = Duration::from_millis(700);
 
@@ -287,11 +290,19 @@ pub fn fail(code: u8, all_do: bool) -> Failure {
     if !records.iter().all(|record| head(record) == FAILED) {
         return Failure::Own { rank, size };
     }
+    Failure::Common
+}
+
+/// Ends MPI after a [common](Failure::Common) failure, once all ranks come to this call. A launcher ends the others when one
+/// exits, so the one that tells does so before.
+pub fn leave() {
+    let Some(job) = JOB.get() else {
+        return;
+    };
     let (reply, done) = channel();
     if job.requests.send(Request::Finish { reply }).is_ok() {
-        let _ = done.recv_timeout(GRACE);
+        let _ = done.recv_timeout(LEAVING);
     }
-    Failure::Common
 }
 
 /// Ends all ranks of the job with an exit code, from any thread and within 2 s. Returns, at once, only if MPI is not open.

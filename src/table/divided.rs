@@ -1,7 +1,7 @@
 //! Text files that are divided among ranks by their bytes.
 //!
 //! The files, one after the other, are cut into as many stretches of equal length as there are ranks. A rank reads its own
-//! stretch, and the first lines of each file in it. [`csv::CutText`] has the rules for a file that is cut. Two gathers tell each
+//! stretch, and the first lines of each file in it. [`CutText`] has the rules for a file that is cut. Two gathers tell each
 //! rank the rest: the places of all cuts, and then the lines before its own, so that a row is named by its line in the file.
 
 use std::io;

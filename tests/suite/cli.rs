@@ -1070,7 +1070,7 @@ fn help_and_version_are_no_errors() {
     let long = ran("--version");
     let lines: Vec<&str> = long.lines().collect();
     assert!(lines[0].starts_with(version), "{long}");
-    assert_eq!(lines[1], "features: cli, files, gpu");
+    assert_eq!(lines[1], "features: cli, files, gpu, mpi");
     let backends: Vec<&str> = lines[2]
         .strip_prefix("backends: ")
         .unwrap()

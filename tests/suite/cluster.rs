@@ -204,7 +204,8 @@ fn what_is_found_in_the_samples_is_found_over_ranks() {
     let n = 140_000;
     let x = |at: usize| (at % 1000) as f64 / 500.0;
     let noise = |at: usize| ((at * 7919) % 1009) as f64 / 1009.0 - 0.5;
-    let sets: [(&str, Box<dyn Fn(usize) -> (f64, f64)>); 3] = [
+    type Sample<'a> = Box<dyn Fn(usize) -> (f64, f64) + 'a>;
+    let sets: [(&str, Sample<'_>); 3] = [
         ("bent", Box::new(|at| (x(at), x(at) * x(at) + noise(at)))),
         (
             "one",

@@ -55,7 +55,7 @@ const DEVICES: [u64; 4] = [1, 10, 100, 1000];
 fn table(device: &Device) -> String {
     let mut text = row(["samples".to_owned()]
         .into_iter()
-        .chain(DEVICES.map(|devices| grouped(devices)))
+        .chain(DEVICES.map(grouped))
         .chain(["gather is half from".to_owned()]));
     text += &format!("|{}\n", "---|".repeat(DEVICES.len() + 2));
     for exponent in 9..=13 {

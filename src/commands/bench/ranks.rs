@@ -40,7 +40,7 @@ struct Document {
     machine: Machine,
     /// The library of MPI, with its version.
     library: Option<String>,
-    /// Where each rank runs, and on what.
+    /// The places of the ranks, in their order.
     ranks: Vec<Place>,
     settings: Settings,
     /// Results of a number of ranks at one size each, in the order they were run.
@@ -126,7 +126,26 @@ pub fn bench(args: &Bench, team: &Team) -> Result<ExitCode, Error> {
         machine,
         library: team.library(),
         ranks: places,
-        settings: Settings {
+        settings: Settings::new(args, plan),
+        rows,
+        warnings,
+    };
+    let json = serde_json::to_string_pretty(&document).map_err(saved::cannot_write)?;
+    if !prints {
+        output::stdout(&json)?;
+    }
+    let path = args.files.export_json.as_deref();
+    if let Some(path) = path.filter(|_| team.is_first()) {
+        atomic::write(path, |out| writeln!(out, "{json}"))?;
+        output::written(vec![Ok(path)], false);
+    }
+    over_ranks::verdict(&document.rows)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Settings {
+    fn new(args: &Bench, plan: RanksPlan) -> Self {
+        Settings {
             samples: plan.samples,
             loss: plan.loss.name(),
             loss_parameter: plan.loss.parameter(),
@@ -136,25 +155,8 @@ pub fn bench(args: &Bench, team: &Team) -> Result<ExitCode, Error> {
             runs: plan.runs,
             min_time_seconds: plan.min_time.as_secs_f64(),
             model: MODEL,
-        },
-        rows,
-        warnings,
-    };
-    let json = serde_json::to_string_pretty(&document).map_err(saved::cannot_write)?;
-    if !prints {
-        output::stdout(&json)?;
+        }
     }
-    if let Some(path) = args
-        .files
-        .export_json
-        .as_deref()
-        .filter(|_| team.is_first())
-    {
-        atomic::write(path, |out| writeln!(out, "{json}"))?;
-        output::written(vec![Ok(path)], false);
-    }
-    over_ranks::verdict(&document.rows)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Chooses the engine of this rank as `train` does, and measures the tuning of its adapter.

@@ -63,12 +63,15 @@ pub fn engine(engine: &Description, ranks: usize) -> Vec<String> {
                     counted(ranks.len() as u64, "rank")
                 );
             }
-            format!(
-                "        {} with {} on {}",
-                counted(ranks.len() as u64, "rank"),
-                counted(samples, "sample"),
-                on(&ranks[0])
-            )
+            let together = match ranks.len() {
+                1 => format!("1 rank on {}", on(&ranks[0])),
+                count => format!(
+                    "{}, each on {}, together",
+                    counted(count as u64, "rank"),
+                    on(&ranks[0])
+                ),
+            };
+            format!("        {together} with {}", counted(samples, "sample"))
         });
         return [head].into_iter().chain(lines).collect();
     }
@@ -76,7 +79,12 @@ pub fn engine(engine: &Description, ranks: usize) -> Vec<String> {
         return vec![format!("engine: {}, {}", engine.kind, named(engine))];
     }
     let adapters = counted(engine.shares.len() as u64, "adapter");
-    let head = format!("engine: {}, {adapters} at the same time", engine.kind);
+    let all = if engine.shares.len() > 1 {
+        " at the same time"
+    } else {
+        ""
+    };
+    let head = format!("engine: {}, {adapters}{all}", engine.kind);
     let shares = engine.shares.iter().map(|share| {
         let samples = counted(share.samples, "sample");
         format!("        {samples} on {}", named(&share.engine))

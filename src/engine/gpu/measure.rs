@@ -32,13 +32,14 @@ const READ_SHAPES: [(u32, u32); 4] = [(64, 8), (256, 1024), (256, 4096), (512, 2
 
 impl GpuEngine<'_> {
     /// Measures the time of an epoch's dispatches on the device, by timestamp queries. Returns `None` if the adapter has
-    /// none. A batch is one submit of as many epochs as [`Engine::descend`] has come to.
+    /// none, or samples are streamed. A batch is one submit of as many epochs as [`Engine::descend`] has come to.
     ///
     /// # Errors
     /// [`Error::Gpu`] if the adapter fails.
     pub fn kernel_time(&mut self, model: Model, batched: bool) -> Result<Option<Duration>, Error> {
         let (device, queue) = (&self.device.device, &self.device.queue);
-        if !device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+        let has_clock = device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        if !has_clock || self.stream.is_some() {
             return Ok(None);
         }
         let epochs = if batched {

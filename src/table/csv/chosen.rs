@@ -38,7 +38,7 @@ impl Chosen {
     /// Chooses the columns that were asked for.
     ///
     /// # Errors
-    /// Those of [`ColumnChoice::choose`], [`Error::Ambiguous`], and [`Error::TooFewSamples`] for a text without rows.
+    /// Those of [`ColumnChoice::choose`](crate::table::request::ColumnChoice::choose), [`Error::Ambiguous`], and [`Error::TooFewSamples`] for a text without rows.
     pub fn new(name: &str, layout: &Layout, request: &Request) -> Result<Self, Error> {
         if layout.is_empty {
             // There is nothing to tell columns by.
