@@ -59,7 +59,8 @@ pub(super) fn open(
 fn lengths(files: &[PathBuf], request: &Request) -> Result<Option<Vec<u64>>, Error> {
     let mut lengths = Vec::new();
     for path in files {
-        if path.as_os_str() == "-" {
+        // A pipe is read once, and must not be opened to look.
+        if !std::fs::metadata(path).is_ok_and(|file| file.is_file()) {
             return Ok(None);
         }
         lengths.push(match input(path, files, request, &|_| {})? {
