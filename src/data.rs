@@ -251,11 +251,7 @@ pub(crate) fn gathered<T: Serialize + DeserializeOwned>(
     source: &(impl Source + ?Sized),
     mine: T,
 ) -> Result<Vec<T>, Error> {
-    let ranks = source.ranks();
-    if ranks.size() == 1 {
-        return Ok(vec![mine]);
-    }
-    gather_values(ranks, &mine)
+    gather_values(source.ranks(), mine)
 }
 
 /// Returns all samples, or the 1,048,576 in 16 blocks spread over those of all ranks: the same for any number of ranks.
@@ -273,12 +269,13 @@ pub fn some(source: &(impl Source + ?Sized)) -> Result<Block, Error> {
         let wanted = positions(at * (all - 1) / (taken - 1).max(1), samples);
         append(source, wanted, &mut some)?;
     }
-    let parts = gathered(source, (some.x, some.y))?;
-    let (x, y): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-    Ok(Block {
-        x: x.concat(),
-        y: y.concat(),
-    })
+    let mut of_ranks = gathered(source, (some.x, some.y))?.into_iter();
+    let (mut x, mut y) = of_ranks.next().unwrap_or_default();
+    for (of_rank_x, of_rank_y) in of_ranks {
+        x.extend(of_rank_x);
+        y.extend(of_rank_y);
+    }
+    Ok(Block { x, y })
 }
 
 /// Adds those of the samples at some positions in the data set that a source has to a block.

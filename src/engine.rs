@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use self::choose::{Choice, Chosen, CpuReason, choose};
 pub use self::tuning::{Loads, Tuning};
 use crate::data::host::Columns;
-use crate::error::Error;
+use crate::error::{Error, Setting};
 use crate::model::{Model, Sums};
 
 mod choose;
@@ -100,6 +100,31 @@ fn host_loop<E: Engine + ?Sized>(
         steps.push(Step { sums, model });
     }
     Ok(())
+}
+
+/// Runs up to one epoch of a batch, for an engine that is `several` engines: none of them has the sums of the others.
+///
+/// # Errors
+/// [`Error::Setting`] for more than one epoch, and the errors of [`Engine::evaluate`].
+fn one_by_one<E: Engine + ?Sized>(
+    engine: &mut E,
+    several: &str,
+    from: Model,
+    learning_rate: f64,
+    epochs: u64,
+    steps: &mut Vec<Step>,
+) -> Result<(), Error> {
+    if epochs > 1 {
+        return Err(not_in_batches(several));
+    }
+    host_loop(engine, from, learning_rate, epochs, steps)
+}
+
+/// Returns the error that a line can't stay on the devices of several adapters, or ranks.
+pub(crate) fn not_in_batches(several: &str) -> Error {
+    Setting::SyncEvery.error(format!(
+        "must be 1 over several {several}: each has a part of the samples, so that their sums are added every epoch"
+    ))
 }
 
 /// An engine: what it runs on, and all that the bits of its sums depend on beside the samples and the loss.

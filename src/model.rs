@@ -179,6 +179,13 @@ impl Sum for Sums {
     }
 }
 
+/// Adds parts to sums, each to its own.
+pub(crate) fn add_each(sums: &mut [f64], parts: impl IntoIterator<Item = f64>) {
+    for (sum, part) in sums.iter_mut().zip(parts) {
+        *sum += part;
+    }
+}
+
 /// The loss and its gradient at a model: means over the samples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {

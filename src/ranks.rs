@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
+use crate::model::add_each;
 
 pub mod launcher;
 #[cfg(all(feature = "mpi", unix))]
@@ -108,28 +109,29 @@ pub fn sum_numbers(ranks: &dyn Ranks, mine: &[f64]) -> Result<Vec<f64>, Error> {
                 "ranks add up other things: a fault in fall-line, please report it".to_owned(),
             ));
         }
-        sums.iter_mut()
-            .zip(part)
-            .for_each(|(sum, part)| *sum += part);
+        add_each(&mut sums, part);
     }
     Ok(sums)
 }
 
-/// Gathers a value of each rank, as CBOR (RFC 8949), to the bit.
+/// Gathers a value of each rank, as CBOR (RFC 8949), to the bit. One rank alone hands itself its value.
 ///
 /// # Errors
 /// Those of [`Ranks::gather`]; [`Error::Ranks`] if a rank hands over something else, as one of another version would.
-pub fn gather_values<T>(ranks: &dyn Ranks, mine: &T) -> Result<Vec<T>, Error>
+pub fn gather_values<T>(ranks: &dyn Ranks, mine: T) -> Result<Vec<T>, Error>
 where
     T: Serialize + DeserializeOwned,
 {
+    if ranks.size() == 1 {
+        return Ok(vec![mine]);
+    }
     let unreadable = |problem: &dyn Display| {
         Error::Ranks(format!(
             "what ranks hand over can't be read, as if their versions differed: {problem}"
         ))
     };
     let mut bytes = Vec::new();
-    ciborium::into_writer(mine, &mut bytes).map_err(|problem| unreadable(&problem))?;
+    ciborium::into_writer(&mine, &mut bytes).map_err(|problem| unreadable(&problem))?;
     let all = ranks.gather(&bytes)?;
     let values = all.iter().map(|bytes| ciborium::from_reader(&bytes[..]));
     values

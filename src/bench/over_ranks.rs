@@ -25,7 +25,7 @@ use crate::engine::{Chosen, Engine};
 use crate::error::{Error, Setting};
 use crate::loss::Loss;
 use crate::model::Sums;
-use crate::ranks::{Ranks, gather_numbers};
+use crate::ranks::{Ranks, gather_numbers, sum_numbers};
 
 mod row;
 
@@ -181,11 +181,13 @@ impl Race<'_> {
                 sums = sums + engine.evaluate(MODEL)?;
             }
         }
-        let all = gather_numbers(ranks, &[sums.loss, sums.dw, sums.db])?;
-        match all.first().map(Vec::as_slice) {
-            Some(&[loss, dw, db]) => Ok(Sums { loss, dw, db }),
-            _ => Err(Error::Ranks("a rank gathers something else".to_owned())),
-        }
+        // The others have none.
+        let all = sum_numbers(ranks, &[sums.loss, sums.dw, sums.db])?;
+        Ok(Sums {
+            loss: all[0],
+            dw: all[1],
+            db: all[2],
+        })
     }
 
     /// Times a case in a round. Returns `None` if its sums are not the known ones.

@@ -78,8 +78,7 @@ impl Team {
     /// Returns the library of MPI, by its file and its version; `None` if this rank is alone.
     pub fn library(&self) -> Option<String> {
         let mpi = self.mpi.as_ref()?;
-        let version = mpi.version().split([',', '\n']).next().unwrap_or_default();
-        Some(format!("{} ({})", mpi.library().display(), version.trim()))
+        Some(format!("{} ({})", mpi.library().display(), mpi.version()))
     }
 
     /// Returns the engine of this rank. Those of one machine deal its adapters out among them: all hardware adapters of an API,
@@ -129,7 +128,7 @@ impl Team {
             .skip(1)
             .map(|arg| arg.to_string_lossy().into_owned())
             .collect();
-        let all = gather_values(self.ranks(), &args)?;
+        let all = gather_values(self.ranks(), args)?;
         match all.iter().position(|other| *other != all[0]) {
             Some(rank) => Err(Error::Usage(format!(
                 "rank {rank} of {} has other arguments than rank 0: start all ranks with the same",
@@ -163,13 +162,13 @@ pub fn failed(error: &Error) {
             }
             mpi::leave();
         }
-        Failure::Own { rank: 0, size } => {
-            let text = output::advice::text(error);
-            output::failure(format!("rank 0 of {size}: {text}"));
-            mpi::abort(code);
-        }
-        Failure::Own { .. } => {
-            output::error(error);
+        Failure::Own { rank, size } => {
+            if rank == 0 {
+                let text = output::advice::text(error);
+                output::failure(format!("rank 0 of {size}: {text}"));
+            } else {
+                output::error(error);
+            }
             mpi::abort(code);
         }
     }

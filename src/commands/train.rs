@@ -170,7 +170,7 @@ fn open<'a>(args: &Train, team: &'a Team) -> Result<(Box<dyn Source + 'a>, Skipp
             return Ok((Box::new(file), skipped));
         }
         let mut skipped = Skipped::default();
-        for part in gather_values(team.ranks(), &file.skipped)? {
+        for part in gather_values(team.ranks(), file.skipped.clone())? {
             skipped.join(part);
         }
         let notes = file.notes.clone();

@@ -121,30 +121,24 @@ impl Parts {
             )
             .collect::<Result<Vec<_>, Error>>()?;
         let joined = |parts: Vec<(Statistics, Vec<(f64, f64)>)>| {
-            let (mut statistics, mut all) = (Statistics::default(), Vec::new());
-            for (of_part, far) in parts {
-                statistics = statistics.join(of_part);
-                all.extend(far);
-            }
-            (statistics, all)
+            let (statistics, far): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            let statistics: Statistics = statistics.into_iter().sum();
+            (statistics, far.concat())
         };
-        let (mine, far) = joined(blocks);
-        let counts = gathered(source, far.len() as u64)?;
-        if counts.into_iter().sum::<u64>() > most {
+        let mine = joined(blocks);
+        let own = mine.1.len();
+        // Very many are told by their number alone.
+        let counts = gathered(source, own as u64)?;
+        if !(1..=most).contains(&counts.iter().sum()) {
             return Ok(None);
         }
-        let of_ranks = gathered(source, (mine, far))?;
-        let counts = || of_ranks.iter().map(|(_, far)| far.len());
-        let start = counts().take(source.ranks().rank()).sum();
-        let end = start + counts().nth(source.ranks().rank()).unwrap_or(0);
-        let (statistics, far) = joined(of_ranks);
-        let parts = Parts {
+        let before = counts.iter().take(source.ranks().rank()).sum::<u64>() as usize;
+        let (statistics, far) = joined(gathered(source, mine)?);
+        Ok(statistics.x.varies().then_some(Parts {
             bulk,
             statistics,
             far,
-            own: start..end,
-        };
-        let few = (1..=most).contains(&(parts.far.len() as u64));
-        Ok((few && parts.statistics.x.varies()).then_some(parts))
+            own: before..before + own,
+        }))
     }
 }

@@ -9,7 +9,7 @@ use super::statistics::{ColumnStats, sums};
 use super::{Block, Source, gathered};
 use crate::error::Error;
 use crate::loss::{Exact, Loss};
-use crate::model::Centered;
+use crate::model::{Centered, add_each};
 use crate::ranks::sum_numbers;
 
 /// The size of a line's residuals.
@@ -55,18 +55,11 @@ pub fn mean_losses(
     let n = source.all_samples() as f64;
     let mut mine = vec![0.0; lines.len() * losses.len()];
     for block in blocks {
-        add(&mut mine, block.into_iter().flatten());
+        add_each(&mut mine, block.into_iter().flatten());
     }
     let mut sums = sum_numbers(source.ranks(), &mine)?;
     sums.iter_mut().for_each(|sum| *sum /= n);
     Ok(sums.chunks(losses.len()).map(<[f64]>::to_vec).collect())
-}
-
-/// Adds the parts of sums, each to its own.
-fn add(sums: &mut [f64], parts: impl IntoIterator<Item = f64>) {
-    sums.iter_mut()
-        .zip(parts)
-        .for_each(|(sum, part)| *sum += part);
 }
 
 /// What one pass over the samples tells of a line, in f64.
@@ -110,7 +103,7 @@ impl<const N: usize, T: Send + Serialize + DeserializeOwned> Losses<N, T> {
             .collect::<Result<Vec<_>, Error>>()?;
         let (mut mine, mut of_blocks) = ([0.0; N], Vec::new());
         for (of_line, of_block) in blocks {
-            add(&mut mine, of_line);
+            add_each(&mut mine, of_line);
             of_blocks.push(of_block);
         }
         let mut sums = [0.0; N];

@@ -1,5 +1,7 @@
 //! Moments of a data set's samples, in numbers of two f64: they hold the line of least squares, its fit and its errors.
 
+use std::iter::Sum;
+
 use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 use rayon::prelude::*;
@@ -58,7 +60,7 @@ impl Moments {
                 Ok(Self::of_block(block))
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        Ok(blocks.into_iter().fold(Self::default(), Self::join))
+        Ok(blocks.into_iter().sum())
     }
 
     /// Returns the moments of one block.
@@ -177,6 +179,12 @@ impl Moments {
     pub fn is_finite(&self) -> bool {
         let column = |column: &ColumnMoments| column.mean.is_finite() && column.squares.is_finite();
         column(&self.x) && column(&self.y) && self.products.is_finite()
+    }
+}
+
+impl Sum for Moments {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), Self::join)
     }
 }
 

@@ -21,22 +21,17 @@ impl<'a, S: Source> Ranked<'a, S> {
     /// Those of [`Ranks::gather`].
     pub fn new(source: S, ranks: &'a dyn Ranks) -> Result<Self, Error> {
         let mine = (source.samples(), source.statistics());
-        let of_ranks: Vec<(u64, Option<Statistics>)> = gather_values(ranks, &mine)?;
+        let of_ranks: Vec<(u64, Option<Statistics>)> = gather_values(ranks, mine)?;
         let samples = || of_ranks.iter().map(|(samples, _)| samples);
         let parts = of_ranks.iter().map(|(samples, statistics)| match samples {
             0 => Some(Statistics::default()),
             _ => *statistics,
         });
-        let parts: Option<Vec<Statistics>> = parts.collect();
         Ok(Ranked {
             ranks,
             first: samples().take(ranks.rank()).sum(),
             all: samples().sum(),
-            statistics: parts.map(|parts| {
-                parts
-                    .into_iter()
-                    .fold(Statistics::default(), Statistics::join)
-            }),
+            statistics: parts.sum(),
             source,
         })
     }

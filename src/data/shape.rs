@@ -109,11 +109,8 @@ impl Farthest {
             })
             .collect::<Result<Vec<_>, Error>>()?;
         let joined = |parts: Vec<(Option<(u64, f64)>, Statistics)>| {
-            let (found, parts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-            let others = parts
-                .into_iter()
-                .fold(Statistics::default(), Statistics::join);
-            (found.into_iter().flatten().next(), others)
+            let (found, others): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            (found.into_iter().flatten().next(), others.into_iter().sum())
         };
         let (found, others) = joined(gathered(source, joined(blocks))?);
         let (Some((position, y)), Some(line)) = (found, others.centered_line()) else {

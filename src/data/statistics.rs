@@ -1,6 +1,7 @@
 //! Statistics of a data set from one pass over it, in f64, with the line of least squares.
 
 use std::collections::BTreeMap;
+use std::iter::Sum;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -59,16 +60,9 @@ impl Statistics {
                 Ok(Self::of_block(block))
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        Self::of_parts(source, blocks.into_iter().fold(Self::default(), Self::join))
-    }
-
-    /// Returns the statistics of all ranks of a source, of which this one has `mine`.
-    ///
-    /// # Errors
-    /// Those of [`Ranks::gather`](crate::ranks::Ranks::gather).
-    pub(crate) fn of_parts(source: &(impl Source + ?Sized), mine: Self) -> Result<Self, Error> {
-        let parts = gathered(source, mine)?;
-        Ok(parts.into_iter().fold(Self::default(), Self::join))
+        Ok(gathered(source, blocks.into_iter().sum())?
+            .into_iter()
+            .sum())
     }
 
     /// Returns the statistics of one block.
@@ -191,6 +185,12 @@ impl Statistics {
             None => 0.0,
         };
         ((self.y.squares - explained).max(0.0) / self.samples as f64).sqrt()
+    }
+}
+
+impl Sum for Statistics {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), Self::join)
     }
 }
 
@@ -329,15 +329,8 @@ impl<S: Source> Observed<S> {
         }
         let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let all = self.source.samples().div_ceil(BLOCK as u64);
-        let parts = blocks.values().copied();
-        let mine = (blocks.len() as u64 == all)
-            .then(|| parts.fold(Statistics::default(), Statistics::join));
-        let of_ranks: Option<Vec<Statistics>> = gathered(&self.source, mine)?.into_iter().collect();
-        Ok(of_ranks.map(|of_ranks| {
-            of_ranks
-                .into_iter()
-                .fold(Statistics::default(), Statistics::join)
-        }))
+        let mine = (blocks.len() as u64 == all).then(|| blocks.values().copied().sum());
+        Ok(gathered(&self.source, mine)?.into_iter().sum())
     }
 }
 

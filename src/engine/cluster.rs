@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Description, Engine, Step, host_loop};
-use crate::error::{Error, Setting};
+use super::{Description, Engine, Step, one_by_one};
+use crate::error::Error;
 use crate::model::{Model, Sums};
 use crate::ranks::{Ranks, sum_numbers};
 
@@ -101,10 +101,6 @@ impl Engine for Cluster<'_> {
         sum_numbers(self.ranks, &mine)
     }
 
-    /// Runs epochs one by one: no rank has the sums of the others.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for more than one epoch, and the errors of [`Engine::evaluate`].
     fn descend(
         &mut self,
         from: Model,
@@ -112,16 +108,6 @@ impl Engine for Cluster<'_> {
         epochs: u64,
         steps: &mut Vec<Step>,
     ) -> Result<(), Error> {
-        if epochs > 1 {
-            return Err(not_in_batches("ranks"));
-        }
-        host_loop(self, from, learning_rate, epochs, steps)
+        one_by_one(self, "ranks", from, learning_rate, epochs, steps)
     }
-}
-
-/// Returns the error that a line can't stay on the devices of several adapters, or ranks.
-pub(crate) fn not_in_batches(several: &str) -> Error {
-    Setting::SyncEvery.error(format!(
-        "must be 1 over several {several}: each has a part of the samples, so that their sums are added every epoch"
-    ))
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::monitor::Notice;
+use super::plan::Memory;
 use super::prepare::Prepared;
 use crate::data::stretch::{Stretch, divide};
 use crate::data::threefry::Threefry;
@@ -162,6 +163,39 @@ impl Prepared<'_> {
                 tuning: tuned.map(|tuned| tuned.tuning),
             })
             .collect())
+    }
+
+    /// Returns the engine on these adapters, and the memory that it would take.
+    pub(super) fn memory_of(
+        &self,
+        adapters: &[Adapter],
+        samples: u64,
+    ) -> Result<(Description, Memory), Error> {
+        let tuned = self.options.tune && samples >= cache::WORTH;
+        let tasks = self.tasks_by(adapters, |adapter| {
+            tuned.then(|| cache::kept(adapter)).flatten()
+        })?;
+        let mut plans = Vec::new();
+        let mut shares = Vec::new();
+        for task in tasks {
+            let samples = Stretch::new(&self.samples, task.blocks).samples();
+            let options = self.gpu_options(task.tuning);
+            let plan = plan(task.adapter, samples, &options)?;
+            if self.setup.in_batches() {
+                plan.placement.keeps_the_line()?;
+            }
+            let info = task.adapter.info();
+            let tuning = task.tuning.unwrap_or_else(|| info.tuning());
+            shares.push(Share {
+                samples,
+                engine: info.description(options.storage, tuning, plan.placement.resident),
+            });
+            plans.push(plan);
+        }
+        if let ([plan], [share], 1) = (&plans[..], &shares[..], adapters.len()) {
+            return Ok((share.engine.clone(), Memory::Gpu(*plan)));
+        }
+        Ok((Description::several(shares), Memory::Gpus(plans)))
     }
 
     /// Returns the options of the GPU engine.

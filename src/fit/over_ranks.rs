@@ -73,7 +73,6 @@ type Speed = (Option<f64>, Known);
 /// A rank with its samples.
 struct Rank {
     memory: Memory,
-    fits: Option<bool>,
     /// Samples that stay in the engine's memory if it has all of them; `None` for all.
     resident: Option<u64>,
     epoch: Speed,
@@ -117,8 +116,8 @@ impl Prepared<'_> {
         });
         let epochs = self.setup.config.epochs;
         Ok(PlanOverRanks {
+            fits: rank.memory.fits(),
             memory: rank.memory,
-            fits: rank.fits,
             speeds,
             epoch_from,
             load_from: load.map(|_| load_from),
@@ -159,16 +158,12 @@ impl Prepared<'_> {
                 [adapter, ..] => self.rank_on(adapter, samples),
                 [] => Err(Error::NoGpuEngine(Setting::Adapter)),
             },
-            Chosen::Cpu { .. } => {
-                let memory = cpu::plan(samples);
-                Ok(Rank {
-                    memory: Memory::Cpu(memory),
-                    fits: memory.available.map(|available| memory.bytes <= available),
-                    resident: None,
-                    epoch: cpu,
-                    uploads: None,
-                })
-            }
+            Chosen::Cpu { .. } => Ok(Rank {
+                memory: Memory::Cpu(cpu::plan(samples)),
+                resident: None,
+                epoch: cpu,
+                uploads: None,
+            }),
         }
     }
 
@@ -186,7 +181,6 @@ impl Prepared<'_> {
         let software = adapter.info().software;
         Ok(Rank {
             memory: Memory::Gpu(memory),
-            fits: memory.fits(),
             resident: Some(resident),
             epoch: (speed, known),
             uploads: (!software).then(|| options.storage.bytes_per_sample()),

@@ -5,20 +5,10 @@ use serde::Serialize;
 use super::over_ranks::PlanOverRanks;
 use super::prepare::Prepared;
 use super::setup::LearningRate;
-#[cfg(feature = "gpu")]
-use crate::data::Source;
 use crate::data::scaling::Scaling;
 use crate::data::statistics::Statistics;
 #[cfg(feature = "gpu")]
-use crate::data::stretch::Stretch;
-#[cfg(feature = "gpu")]
-use crate::engine::Share;
-#[cfg(feature = "gpu")]
-use crate::engine::gpu::adapter::Adapter;
-#[cfg(feature = "gpu")]
-use crate::engine::gpu::plan::{GpuPlan, plan};
-#[cfg(feature = "gpu")]
-use crate::engine::gpu::tune::cache;
+use crate::engine::gpu::plan::GpuPlan;
 use crate::engine::{Chosen, Description, cpu};
 use crate::error::Error;
 use crate::model::Model;
@@ -70,6 +60,26 @@ pub enum Memory {
     Cpu(cpu::CpuPlan),
 }
 
+impl Memory {
+    /// Returns whether all samples have room; `None` if that is not known before it is tried.
+    pub fn fits(&self) -> Option<bool> {
+        match self {
+            #[cfg(feature = "gpu")]
+            Memory::Gpu(plan) => plan.fits(),
+            #[cfg(feature = "gpu")]
+            Memory::Gpus(plans) => {
+                let all: Vec<Option<bool>> = plans.iter().map(GpuPlan::fits).collect();
+                if all.contains(&Some(false)) {
+                    Some(false)
+                } else {
+                    all.into_iter().min().flatten()
+                }
+            }
+            Memory::Cpu(plan) => plan.available.map(|available| plan.bytes <= available),
+        }
+    }
+}
+
 impl Prepared<'_> {
     /// Returns what the fit would do. Opens no device, and measures nothing.
     ///
@@ -79,21 +89,6 @@ impl Prepared<'_> {
     pub fn plan(&self) -> Result<Plan, Error> {
         let (source, setup) = (self.source(), &self.setup);
         let (engine, memory) = self.memory(source.samples())?;
-        let fits = match &memory {
-            #[cfg(feature = "gpu")]
-            Memory::Gpu(plan) => plan.fits(),
-            #[cfg(feature = "gpu")]
-            Memory::Gpus(plans) => plans
-                .iter()
-                .map(GpuPlan::fits)
-                .reduce(|one, other| match (one, other) {
-                    (Some(false), _) | (_, Some(false)) => Some(false),
-                    (Some(true), Some(true)) => Some(true),
-                    _ => None,
-                })
-                .flatten(),
-            Memory::Cpu(plan) => plan.available.map(|available| plan.bytes <= available),
-        };
         Ok(Plan {
             data: source.title(),
             samples: source.all_samples(),
@@ -105,8 +100,8 @@ impl Prepared<'_> {
             learning_rate: setup.learning_rate,
             config: setup.config,
             engine,
+            fits: memory.fits(),
             memory,
-            fits,
             over_ranks: None,
         })
     }
@@ -123,41 +118,5 @@ impl Prepared<'_> {
                 ))
             }
         }
-    }
-}
-
-#[cfg(feature = "gpu")]
-impl Prepared<'_> {
-    /// Returns the engine on these adapters, and the memory that it would take.
-    fn memory_of(
-        &self,
-        adapters: &[Adapter],
-        samples: u64,
-    ) -> Result<(Description, Memory), Error> {
-        let tuned = self.options.tune && samples >= cache::WORTH;
-        let tasks = self.tasks_by(adapters, |adapter| {
-            tuned.then(|| cache::kept(adapter)).flatten()
-        })?;
-        let mut plans = Vec::new();
-        let mut shares = Vec::new();
-        for task in tasks {
-            let samples = Stretch::new(&self.samples, task.blocks).samples();
-            let options = self.gpu_options(task.tuning);
-            let plan = plan(task.adapter, samples, &options)?;
-            if self.setup.in_batches() {
-                plan.placement.keeps_the_line()?;
-            }
-            let info = task.adapter.info();
-            let tuning = task.tuning.unwrap_or_else(|| info.tuning());
-            shares.push(Share {
-                samples,
-                engine: info.description(options.storage, tuning, plan.placement.resident),
-            });
-            plans.push(plan);
-        }
-        if let ([plan], [share], 1) = (&plans[..], &shares[..], adapters.len()) {
-            return Ok((share.engine.clone(), Memory::Gpu(*plan)));
-        }
-        Ok((Description::several(shares), Memory::Gpus(plans)))
     }
 }

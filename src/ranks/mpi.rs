@@ -149,11 +149,12 @@ impl Mpi {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: System::host_name().unwrap_or_else(|| "?".to_owned()),
         };
-        let all = gather_values(self, &hello)?;
+        let all = gather_values(self, hello)?;
         check_versions(&all, self.rank)?;
+        let host = &all[self.rank].host;
         let before = all[..self.rank]
             .iter()
-            .filter(|other| other.host == hello.host)
+            .filter(|other| other.host == *host)
             .count();
         self.local_rank = launcher
             .and_then(|launcher| launcher.local_rank)

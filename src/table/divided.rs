@@ -5,6 +5,7 @@
 //! rank the rest: the places of all cuts, and then the lines before its own, so that a row is named by its line in the file.
 
 use std::io;
+use std::mem;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -51,7 +52,7 @@ pub(super) fn open(
     if start != Place::Outside && pieces.first().is_some_and(|piece| piece.bytes.start > 0) {
         mine = set.read(&pieces, start);
     }
-    let told: Vec<Told> = gather_values(ranks, &mine.told)?;
+    let told = gather_values(ranks, mem::take(&mut mine.told))?;
     mine.opened(name, set.first.1, told, ranks.rank()).map(Some)
 }
 
@@ -128,7 +129,7 @@ fn pieces(lengths: &[u64], ranks: &dyn Ranks) -> Vec<Piece> {
 
 /// Returns the place of the first byte of this rank, by the ends of those before.
 fn start(ranks: &dyn Ranks, mine: &Mine, lengths: &[u64]) -> Result<Place, Error> {
-    let all: Vec<([Place; 3], Vec<u64>)> = gather_values(ranks, &(mine.ends, lengths.to_vec()))?;
+    let all: Vec<([Place; 3], Vec<u64>)> = gather_values(ranks, (mine.ends, lengths.to_vec()))?;
     if let Some(rank) = all.iter().position(|(_, seen)| *seen != all[0].1) {
         return Err(Error::Data(format!(
             "rank {rank} sees files of other lengths than rank 0: give all ranks the same files"

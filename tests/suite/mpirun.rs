@@ -356,33 +356,28 @@ fn errors_are_told_once_and_end_the_job() {
     // A disk that is full, to which the first rank alone writes, and a panic on all.
     #[cfg(debug_assertions)]
     {
-        let path = folder.path().join("h.csv");
-        let args = format!(
-            "train --samples 1e5 --engine cpu --epochs 9 --history {}",
-            path.display()
-        );
-        let mut job = mpirun(2, &args);
-        job.env("FALL_LINE_FAULT", "write:1");
-        let output = ended(started(job));
-        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-        assert!(
-            stderr(&output).contains("No space left"),
-            "{}",
-            stderr(&output)
-        );
-        let args = format!(
-            "train --samples 1e5 --engine cpu --epochs 9 --checkpoint {}",
-            path.display()
-        );
-        let mut job = mpirun(2, &args);
-        job.env("FALL_LINE_FAULT", "panic:3");
-        let output = ended(started(job));
-        assert_eq!(output.status.code(), Some(101), "{}", stderr(&output));
-        assert!(
-            stderr(&output).contains("a fault in fall-line"),
-            "{}",
-            stderr(&output)
-        );
+        for (flag, file, fault, code, text) in [
+            ("--history", "h.csv", "write:1", 1, "No space left"),
+            (
+                "--checkpoint",
+                "c.json",
+                "panic:3",
+                101,
+                "a fault in fall-line",
+            ),
+        ] {
+            let path = folder.path().join(file);
+            let args = format!(
+                "train --samples 1e5 --engine cpu --epochs 9 {flag} {}",
+                path.display()
+            );
+            let mut job = mpirun(2, &args);
+            job.env("FALL_LINE_FAULT", fault);
+            let output = ended(started(job));
+            let told = stderr(&output);
+            assert_eq!(output.status.code(), Some(code), "{told}");
+            assert!(told.contains(text), "{told}");
+        }
     }
 
     let program = env!("CARGO_BIN_EXE_fall-line");

@@ -146,7 +146,7 @@ fn gather(ranks: &dyn Ranks) -> Result<(), Error> {
             sent.map(f64::to_bits)
         );
     }
-    let values = gather_values(ranks, &(format!("rank {rank}"), vec![0.1; rank]))?;
+    let values = gather_values(ranks, (format!("rank {rank}"), vec![0.1; rank]))?;
     let all: Vec<_> = (0..size)
         .map(|rank| (format!("rank {rank}"), vec![0.1; rank]))
         .collect();

@@ -84,7 +84,7 @@ pub fn bench(args: &Bench, team: &Team) -> Result<ExitCode, Error> {
         export::check_files(&args.files)?;
     }
     let plan = plan(args, team, choice)?;
-    let places = gather_values(team.ranks(), &place(&plan, team))?;
+    let places = gather_values(team.ranks(), place(&plan, team))?;
     let machine = Machine {
         cores: Machine::all_cores(),
         ..Machine::here()

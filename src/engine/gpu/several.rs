@@ -3,10 +3,9 @@
 use std::thread;
 
 use super::GpuEngine;
-use crate::engine::cluster::not_in_batches;
-use crate::engine::{Description, Engine, Share, Step, host_loop};
+use crate::engine::{Description, Engine, Share, Step, one_by_one};
 use crate::error::Error;
-use crate::model::{Model, Sums};
+use crate::model::{Model, Sums, add_each};
 
 /// Engines on several adapters, each with its part of the samples. Their sums are added in the order of the engines.
 #[derive(Debug)]
@@ -67,17 +66,11 @@ impl Engine for Several<'_> {
     fn losses(&mut self, models: &[Model]) -> Result<Vec<f64>, Error> {
         let mut sums = vec![0.0; models.len()];
         for part in self.call(|engine| engine.losses(models))? {
-            sums.iter_mut()
-                .zip(part)
-                .for_each(|(sum, part)| *sum += part);
+            add_each(&mut sums, part);
         }
         Ok(sums)
     }
 
-    /// Runs epochs one by one: no adapter has the sums of the others.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] for more than one epoch, and the errors of [`Engine::evaluate`].
     fn descend(
         &mut self,
         from: Model,
@@ -85,9 +78,6 @@ impl Engine for Several<'_> {
         epochs: u64,
         steps: &mut Vec<Step>,
     ) -> Result<(), Error> {
-        if epochs > 1 {
-            return Err(not_in_batches("adapters"));
-        }
-        host_loop(self, from, learning_rate, epochs, steps)
+        one_by_one(self, "adapters", from, learning_rate, epochs, steps)
     }
 }
