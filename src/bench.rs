@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+pub use self::adapters::Tunable;
 pub use self::agree::verdict;
 pub use self::clock::{EpochTimes, Figure};
 use self::contest::Contest;
@@ -14,13 +15,12 @@ pub use self::scaling::Scaling;
 use crate::data::Source;
 use crate::data::host::{Columns, Memory};
 use crate::engine::Storage;
-use crate::engine::gpu::adapter::Adapter;
-use crate::engine::gpu::tune::cache::Tuned;
 use crate::engine::gpu::{GpuEngine, Options};
 use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::Model;
 
+mod adapters;
 pub mod agree;
 pub mod change;
 pub mod choose;
@@ -49,9 +49,8 @@ pub struct BenchPlan {
     pub loss: Loss,
     /// Engines, in the order they are timed.
     pub contestants: Vec<Contestant>,
-    /// Adapters that GPU engines run on, one after the other, each with the tuning for large data sets if one was
-    /// measured.
-    pub adapters: Vec<(Adapter, Option<Tuned>)>,
+    /// Adapters that GPU engines run on, one after the other.
+    pub adapters: Vec<Tunable>,
     /// Storage format of samples on adapters.
     pub storage: Storage,
     /// Number of rounds of each size; at least 1. More are run if a figure can't be true.

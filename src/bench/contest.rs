@@ -9,13 +9,11 @@ use rayon::ThreadPool;
 use super::clock::{Batched, Evaluated, Figure, LEARNING_RATE, Timed, clock};
 use super::machine::Others;
 use super::row::{BenchRow, Contestant, Round, Setup};
-use super::{Begin, BenchPlan, Draw, MODEL, WALK, agree, roof};
+use super::{Begin, BenchPlan, Draw, MODEL, WALK, adapters, agree, roof};
+use crate::data::BLOCK;
 use crate::data::host::Columns;
-use crate::data::stretch::{Stretch, divide};
-use crate::data::{self, BLOCK};
 use crate::engine::cpu::CpuEngine;
-use crate::engine::gpu::tune::cache::{self, Tuned};
-use crate::engine::gpu::{ALONE, GpuEngine, Options, Several};
+use crate::engine::gpu::{ALONE, GpuEngine};
 use crate::engine::{Engine, Step};
 use crate::error::Error;
 use crate::model::Sums;
@@ -195,7 +193,7 @@ impl Contest<'_> {
         else {
             return Ok(None);
         };
-        let options = self.options(*tuned);
+        let options = adapters::options(self.plan.storage, *tuned, self.samples);
         let mut engine = GpuEngine::new(adapter, columns, self.plan.loss, &options, &|_| {})?;
         let setup = Some(engine.timings().into());
         let batched = row.engine == Contestant::GpuBatched;
@@ -230,34 +228,12 @@ impl Contest<'_> {
         columns: &Columns,
         known: &Known,
     ) -> Result<Option<Round>, Error> {
-        let (adapters, tuned): (Vec<_>, Vec<_>) = self.plan.adapters.iter().cloned().unzip();
-        let tuned: Vec<_> = tuned.into_iter().map(|one| self.worth(one)).collect();
-        let parts = divide(data::blocks(columns)?, &cache::weights(&tuned));
-        let tasks = adapters.iter().zip(tuned).zip(parts);
-        let engines = tasks.map(|((adapter, tuned), blocks)| {
-            let part = Stretch::new(columns, blocks);
-            let options = self.options(tuned);
-            GpuEngine::new(adapter, part, self.plan.loss, &options, &|_| {})
-        });
-        let mut engine = Several::new(engines.collect::<Result<_, _>>()?);
+        let plan = self.plan;
+        let mut engine = adapters::load(&plan.adapters, columns, plan.loss, plan.storage)?;
         let setups = engine.engines().iter().map(|one| one.timings().into());
         let setup = setups.reduce(Setup::and);
         let timed = self.epochs(row, &mut Evaluated(&mut engine), known)?;
         Ok(timed.map(|round| Round { setup, ..round }))
-    }
-
-    /// Returns a tuning if it shows at this size.
-    fn worth(&self, tuned: Option<Tuned>) -> Option<Tuned> {
-        tuned.filter(|_| self.samples >= cache::WORTH)
-    }
-
-    /// Returns the options of a GPU engine.
-    fn options(&self, tuned: Option<Tuned>) -> Options {
-        Options {
-            storage: self.plan.storage,
-            tuning: self.worth(tuned).map(|tuned| tuned.tuning),
-            ..Options::default()
-        }
     }
 
     /// Measures the kernel and the read-back: the medians of some times.

@@ -15,14 +15,13 @@ use statrs::statistics::{Data, OrderStatistics};
 pub use self::row::{Row, Turn, verdict};
 use super::clock::{Evaluated, clock};
 use super::machine::Others;
-use super::{Begin, Draw, MODEL, agree};
+use super::{Begin, Draw, MODEL, Tunable, adapters, agree};
 use crate::data::stretch::{Stretch, divide};
 use crate::data::{self, Source};
 use crate::engine::cluster::{Cluster, End};
 use crate::engine::cpu::CpuEngine;
-use crate::engine::gpu::{GpuEngine, Options};
-use crate::engine::{Chosen, Engine};
-use crate::error::{Error, Setting};
+use crate::engine::{Engine, Storage};
+use crate::error::Error;
 use crate::loss::Loss;
 use crate::model::Sums;
 use crate::ranks::{Ranks, gather_numbers, sum_numbers};
@@ -47,10 +46,10 @@ pub struct RanksPlan<'a> {
     pub ranks: &'a dyn Ranks,
     /// The machine of each rank.
     pub hosts: &'a [String],
-    /// The engine of this rank, on one adapter or the CPU.
-    pub engine: Chosen,
-    /// Options of the GPU engine.
-    pub options: Options,
+    /// The adapters of this rank, which compute together; none for the CPU engine.
+    pub adapters: Vec<Tunable>,
+    /// Storage format of samples on adapters.
+    pub storage: Storage,
     /// The loss of every epoch.
     pub loss: Loss,
     /// Numbers of samples, in the order they are run.
@@ -200,16 +199,14 @@ impl Race<'_> {
             true => Some((self.draw)(case.samples)?),
             false => None,
         };
-        let mut engine = None;
-        let mut own_samples = 0;
+        let mut part = None;
         if let Some(source) = &source {
             let parts = divide(data::blocks(&**source)?, &vec![1.0; case.ranks]);
-            if let Some(blocks) = parts.into_iter().nth(ranks.rank()) {
-                let part = Stretch::new(&**source, blocks);
-                own_samples = part.samples();
-                engine = Some(self.engine(part)?);
-            }
+            let own = parts.into_iter().nth(ranks.rank());
+            part = own.map(|blocks| Stretch::new(&**source, blocks));
         }
+        let own_samples = part.as_ref().map_or(0, Source::samples);
+        let mut engine = part.as_ref().map(|part| self.engine(part)).transpose()?;
         let load = start.elapsed().as_secs_f64();
         self.meet()?;
         let mut alone = None;
@@ -224,7 +221,7 @@ impl Race<'_> {
         let end = End::default();
         let mut cluster = Cluster::new(engine, ranks, case.samples, &end);
         let sums = cluster.evaluate(MODEL)?;
-        row.disagreement = agree::sums(plan.options.storage, sums, row.known).err();
+        row.disagreement = agree::sums(plan.storage, sums, row.known).err();
         if row.disagreement.is_some() {
             return Ok(None);
         }
@@ -248,17 +245,12 @@ impl Race<'_> {
     }
 
     /// Returns the engine of this rank with these samples.
-    fn engine<'e>(&self, part: impl Source + Send + 'e) -> Result<Box<dyn Engine + 'e>, Error> {
-        let loss = self.plan.loss;
-        match &self.plan.engine {
-            Chosen::Cpu { .. } => Ok(Box::new(CpuEngine::new(&part, loss, &|_| {})?)),
-            Chosen::Gpu(adapters) => {
-                let adapter = adapters.first();
-                let adapter = adapter.ok_or(Error::NoGpuEngine(Setting::Adapter))?;
-                let engine = GpuEngine::new(adapter, part, loss, &self.plan.options, &|_| {})?;
-                Ok(Box::new(engine))
-            }
-        }
+    fn engine<'e>(&self, part: &'e dyn Source) -> Result<Box<dyn Engine + 'e>, Error> {
+        let plan = self.plan;
+        Ok(match &plan.adapters[..] {
+            [] => Box::new(CpuEngine::new(part, plan.loss, &|_| {})?),
+            adapters => Box::new(adapters::load(adapters, part, plan.loss, plan.storage)?),
+        })
     }
 
     /// Waits for all ranks.

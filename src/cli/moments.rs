@@ -50,6 +50,8 @@ Examples:
 )]
 pub struct Merge {
     /// Files that `fall-line moments` or this command wrote
+    ///
+    /// A folder stands for the files in it, and a pattern such as 'part-*.json' for those that match.
     #[arg(value_name = "PART.json", required = true)]
     pub parts: Vec<PathBuf>,
     /// Fail unless there are N parts

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use fall_line::bench::choose::{Lineup, choose};
-use fall_line::bench::{self, BenchPlan};
+use fall_line::bench::{self, BenchPlan, Tunable};
 use fall_line::data::Source;
 use fall_line::data::synthetic::Recipe;
 use fall_line::engine::Storage;
+use fall_line::engine::gpu::adapter::Adapter;
 use fall_line::engine::gpu::tune::cache;
 use fall_line::error::{Error, Setting};
 
@@ -120,6 +121,16 @@ fn sizes(args: &Bench, default: &[u64]) -> Vec<u64> {
     samples
 }
 
+/// Returns adapters with their tunings for sets of up to `largest` samples, which are measured if that wasn't done before. `None`
+/// asks for no tuning.
+fn tuned(adapters: Vec<Adapter>, largest: Option<u64>) -> Vec<Tunable> {
+    let tuned = |adapter| {
+        let tuning = largest.map(|largest| cache::tuning(&adapter, largest, output::notice));
+        (adapter, tuning)
+    };
+    adapters.into_iter().map(tuned).collect()
+}
+
 /// Chooses what to time, and measures the tuning of each adapter.
 fn plan(args: &Bench) -> Result<BenchPlan, Error> {
     let loss = args.loss.get()?;
@@ -137,12 +148,8 @@ fn plan(args: &Bench) -> Result<BenchPlan, Error> {
     let samples = sizes(args, &SAMPLES);
     let largest = samples.last().copied().unwrap_or_default();
     let tune = !args.on_gpu.no_tune;
-    let tuned = |adapter| {
-        let tuning = tune.then(|| cache::tuning(&adapter, largest, output::notice));
-        (adapter, tuning)
-    };
     Ok(BenchPlan {
-        adapters: adapters.into_iter().map(tuned).collect(),
+        adapters: tuned(adapters, tune.then_some(largest)),
         samples,
         loss,
         contestants,

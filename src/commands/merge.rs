@@ -1,6 +1,7 @@
 //! `fall-line merge`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use fall_line::data::statistics::Statistics;
@@ -9,7 +10,7 @@ use fall_line::fit::{Caution, LeastSquares, Uncertainty, check_confidence};
 use fall_line::loss::Loss;
 use fall_line::model::Model;
 use fall_line::part::{Part, Parts};
-use fall_line::{atomic, saved};
+use fall_line::{atomic, saved, table};
 use serde::Serialize;
 
 use super::found::{Found, columns, fit};
@@ -20,8 +21,9 @@ use crate::output::{self, json, line, lines};
 
 /// Merges parts, and prints the line of their samples.
 pub fn merge(args: &Merge) -> Result<ExitCode, Error> {
-    check(args)?;
-    let parts = Parts::read(&args.parts)?;
+    let paths = table::listed(&args.parts)?;
+    check(args, &paths)?;
+    let parts = Parts::read(&paths)?;
     expect(args.expect, &parts)?;
     for [one, other] in parts.duplicates() {
         output::warning(format_args!(
@@ -61,12 +63,11 @@ pub fn merge(args: &Merge) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks the files that are read and written.
-fn check(args: &Merge) -> Result<(), Error> {
+/// Checks the files that are read, at these paths, and those that are written.
+fn check(args: &Merge, paths: &[PathBuf]) -> Result<(), Error> {
     check_confidence(args.confidence)?;
     let mut seen = BTreeSet::new();
-    for path in &args.parts {
-        // One that is not there is an error when it is read.
+    for path in paths {
         if let Ok(there) = path.canonicalize()
             && !seen.insert(there)
         {
@@ -78,7 +79,7 @@ fn check(args: &Merge) -> Result<(), Error> {
     for (flag, path) in written {
         let Some(path) = path else { continue };
         atomic::check_writable(path)?;
-        output::refuse_to_replace(flag, path, "a part", &args.parts)?;
+        output::refuse_to_replace(flag, path, "a part", paths)?;
     }
     if let [(_, Some(output)), (_, Some(save))] = written
         && atomic::same_place(output, save)

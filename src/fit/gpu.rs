@@ -134,51 +134,77 @@ impl Prepared<'_> {
                 };
                 Ok(adapters.iter().zip(shares).map(task).collect())
             }
-            _ => self.tasks_by(adapters, |adapter| {
+            _ => Ok(self.tasks_by(adapters, blocks, |adapter| {
                 let tell = |text| self.monitor.notice(&Notice::Engine(text));
                 let samples = self.samples.samples();
                 self.options
                     .tune
                     .then(|| cache::tuning(adapter, samples, tell))
-            }),
+            })),
         }
     }
 
-    /// Returns what each adapter does by its tuning. Shares follow the options, else the speeds if all are known.
-    pub(super) fn tasks_by<'a>(
+    /// Returns what each adapter does of so many blocks, by its tuning. Shares follow the options, else the speeds if all are
+    /// known.
+    fn tasks_by<'a>(
         &self,
         adapters: &'a [Adapter],
+        blocks: u64,
         tuned: impl FnMut(&Adapter) -> Option<Tuned>,
-    ) -> Result<Vec<Task<'a>>, Error> {
+    ) -> Vec<Task<'a>> {
         let tuned: Vec<Option<Tuned>> = adapters.iter().map(tuned).collect();
-        let given = self.options.shares.clone();
-        let weights = given.filter(|shares| shares.len() == adapters.len());
-        let weights = weights.unwrap_or_else(|| cache::weights(&tuned));
-        let parts = divide(data::blocks(&self.samples)?, &weights);
+        let parts = divide(blocks, &self.weights(&tuned));
         let tasks = adapters.iter().zip(tuned).zip(parts);
-        Ok(tasks
+        tasks
             .map(|((adapter, tuned), blocks)| Task {
                 adapter,
                 blocks,
                 tuning: tuned.map(|tuned| tuned.tuning),
             })
-            .collect())
+            .collect()
     }
 
-    /// Returns the engine on these adapters, and the memory that it would take.
+    /// Returns the weights by which adapters with these tunings share samples.
+    fn weights(&self, tuned: &[Option<Tuned>]) -> Vec<f64> {
+        let given = self.options.shares.clone();
+        let given = given.filter(|shares| shares.len() == tuned.len());
+        given.unwrap_or_else(|| cache::weights(tuned))
+    }
+
+    /// Returns the samples a second that adapters are known to compute together: each has its share, and the slowest ends last.
+    pub(super) fn speed_of(&self, adapters: &[Adapter]) -> Option<f64> {
+        let kept: Vec<_> = adapters.iter().map(|adapter| self.kept(adapter)).collect();
+        let weights = self.weights(&kept);
+        let speeds = kept.iter().map(|kept| (*kept)?.samples_per_second);
+        let speeds = speeds.collect::<Option<Vec<f64>>>()?;
+        let whole: f64 = weights.iter().sum();
+        let of_all = speeds
+            .iter()
+            .zip(weights)
+            .map(|(speed, weight)| speed * whole / weight);
+        of_all.reduce(f64::min)
+    }
+
+    /// Returns the tuning that was measured of an adapter before, if tunings are wanted.
+    fn kept(&self, adapter: &Adapter) -> Option<Tuned> {
+        cache::kept(adapter).filter(|_| self.options.tune)
+    }
+
+    /// Returns the engine on these adapters with so many samples, and the memory that it would take.
     pub(super) fn memory_of(
         &self,
         adapters: &[Adapter],
         samples: u64,
     ) -> Result<(Description, Memory), Error> {
-        let tuned = self.options.tune && samples >= cache::WORTH;
-        let tasks = self.tasks_by(adapters, |adapter| {
-            tuned.then(|| cache::kept(adapter)).flatten()
-        })?;
+        let blocks = samples.div_ceil(BLOCK as u64);
+        let tasks = self.tasks_by(adapters, blocks, |adapter| {
+            self.kept(adapter).filter(|_| samples >= cache::WORTH)
+        });
         let mut plans = Vec::new();
         let mut shares = Vec::new();
         for task in tasks {
-            let samples = Stretch::new(&self.samples, task.blocks).samples();
+            let end = (task.blocks.end * BLOCK as u64).min(samples);
+            let samples = end - task.blocks.start * BLOCK as u64;
             let options = self.gpu_options(task.tuning);
             let plan = plan(task.adapter, samples, &options)?;
             if self.setup.in_batches() {

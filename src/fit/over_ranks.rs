@@ -16,12 +16,8 @@ use crate::engine::forecast::PCIE;
 use crate::engine::forecast::{self, Forecast, Gather, Speeds};
 #[cfg(feature = "gpu")]
 use crate::engine::gpu::adapter::Adapter;
-#[cfg(feature = "gpu")]
-use crate::engine::gpu::{plan::plan, tune::cache};
 use crate::engine::{Chosen, Engine};
 use crate::error::Error;
-#[cfg(feature = "gpu")]
-use crate::error::Setting;
 use crate::model::Model;
 
 /// Blocks that the CPU engine is tried on: 67 MB of samples, more than most caches hold.
@@ -154,10 +150,7 @@ impl Prepared<'_> {
     fn rank(&self, samples: u64, cpu: Speed) -> Result<Rank, Error> {
         match &self.chosen {
             #[cfg(feature = "gpu")]
-            Chosen::Gpu(adapters) => match &adapters[..] {
-                [adapter, ..] => self.rank_on(adapter, samples),
-                [] => Err(Error::NoGpuEngine(Setting::Adapter)),
-            },
+            Chosen::Gpu(adapters) => self.rank_on(adapters, samples),
             Chosen::Cpu { .. } => Ok(Rank {
                 memory: Memory::Cpu(cpu::plan(samples)),
                 resident: None,
@@ -167,23 +160,19 @@ impl Prepared<'_> {
         }
     }
 
-    /// Returns the GPU engine of a rank with so many samples.
+    /// Returns the GPU engine of a rank on these adapters with so many samples.
     #[cfg(feature = "gpu")]
-    fn rank_on(&self, adapter: &Adapter, samples: u64) -> Result<Rank, Error> {
-        let kept = cache::kept(adapter).filter(|_| self.options.tune);
-        let options = self.gpu_options(kept.map(|kept| kept.tuning));
-        let memory = plan(adapter, samples, &options)?;
+    fn rank_on(&self, adapters: &[Adapter], samples: u64) -> Result<Rank, Error> {
+        let (_, memory) = self.memory_of(adapters, samples)?;
         // One rank has them all.
-        let all = self.source().all_samples();
-        let resident = plan(adapter, all, &options)?.placement.resident;
-        let speed = kept.and_then(|kept| kept.samples_per_second);
+        let (of_all, _) = self.memory_of(adapters, self.source().all_samples())?;
+        let speed = self.speed_of(adapters);
         let known = speed.map_or(Known::Unknown, |_| Known::Kept);
-        let software = adapter.info().software;
         Ok(Rank {
-            memory: Memory::Gpu(memory),
-            resident: Some(resident),
+            memory,
+            resident: Some(of_all.resident),
             epoch: (speed, known),
-            uploads: (!software).then(|| options.storage.bytes_per_sample()),
+            uploads: (!of_all.software).then(|| self.options.storage.bytes_per_sample()),
         })
     }
 }

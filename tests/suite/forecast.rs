@@ -217,6 +217,12 @@ fn a_plan_says_what_is_measured_and_what_is_assumed() {
         text.contains("speed is not measured yet") && !text.contains("model:"),
         "{text}"
     );
+    // A rank with two adapters has its samples on both.
+    let two = json("train --samples 1e7 --adapter 0,0 --no-tune --plan --ranks 4 --format json");
+    let parts = two["over_ranks"]["memory"]["gpus"].as_array().unwrap();
+    let samples = |part: &Value| part["placement"]["resident"].as_u64().unwrap();
+    assert_eq!(parts.len(), 2);
+    assert_eq!(parts.iter().map(samples).sum::<u64>(), 2_555_904);
     for args in [
         "--ranks 2",
         "--plan --gather 1ms",

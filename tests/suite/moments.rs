@@ -498,6 +498,8 @@ fn a_part_may_be_empty_and_rows_left_out_are_counted() {
     assert!(stderr(&output).starts_with(left_out), "{output:?}");
     let merged = json(&format!("merge {} --format json", parts.join(" ")));
     assert_eq!(merged["skipped"]["is missing"], 3);
+    let all = format!("merge {} --expect 3 --format json", folder.at("*.json"));
+    assert_eq!(json(&all), merged);
     assert_eq!(merged["samples"], 3);
     // A part has no line of its own yet, and its file is written.
     let [header, missing, _] = &parts;

@@ -4,7 +4,7 @@
 
 use crate::common::program::{bits, engines, json, ran, stderr, stdout};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use wait_timeout::ChildExt;
 
 /// No run takes so long, by far.
-const HANGS: Duration = Duration::from_secs(120);
+const HANGS: Duration = Duration::from_secs(300);
 
 /// Returns `mpirun` of so many ranks with these arguments, in a process group of its own.
 pub fn mpirun(ranks: usize, args: &str) -> Command {
@@ -464,6 +464,47 @@ fn a_rank_that_is_killed_or_stopped_ends_the_job() {
     let (code, text) = left(job);
     assert_ne!(code, Some(0), "{text}");
     assert!(text.contains("no sign of life"), "{text}");
+}
+
+/// A rank that loads for longer than the default time-out is waited for. Each rank has a pipe of its own, and reads it once.
+#[test]
+fn a_rank_that_loads_for_90_s_is_waited_for() {
+    let rows: String = (0..150_000)
+        .map(|at| format!("{},{}\n", at % 7, at % 11))
+        .collect();
+    let file = TempDir::new().unwrap();
+    let path = file.path().join("rows.csv");
+    fs::write(&path, format!("x,y\n{rows}")).unwrap();
+    let flags = "--engine cpu --format json";
+    let one = json(&format!("train {} {flags}", path.display()));
+
+    let folders = [0, 90].map(|late| {
+        let folder = TempDir::new().unwrap();
+        let pipe = folder.path().join("rows.csv");
+        let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let rows = rows.clone();
+        std::thread::spawn(move || {
+            // A rank that fails leaves the pipe early.
+            let mut pipe = fs::OpenOptions::new().write(true).open(pipe)?;
+            pipe.write_all(b"x,y\n")?;
+            sleep(Duration::from_secs(late));
+            pipe.write_all(rows.as_bytes())
+        });
+        folder
+    });
+    let program = env!("CARGO_BIN_EXE_fall-line");
+    let ranks = folders.each_ref().map(|folder| {
+        let folder = folder.path().display();
+        format!("-n 1 --wdir {folder} {program} train rows.csv {flags}")
+    });
+    let begin = Instant::now();
+    let output = ended(started(of_ranks(&ranks.join(" : "))));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(begin.elapsed() > Duration::from_secs(90));
+    let both = serde_json::from_str(&stdout(&output)).unwrap();
+    check_near("pipes", &one, &both, 1e-5);
+    assert_eq!(both["samples"], 150_000);
 }
 
 /// SIGTERM to the launcher leaves the ranks a moment: the checkpoint is there, and any number of ranks goes on from it.

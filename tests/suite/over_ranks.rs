@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::program::{ran, stderr, stdout};
+use crate::common::program::{engines, ran, stderr, stdout};
 use crate::mpirun::{ended, errors, json_over, mpirun, ran_over, started};
 
 const SHORT: &str = "--runs 2 --min-time 10ms";
@@ -104,11 +104,11 @@ fn every_number_of_ranks_is_timed_and_agrees() {
 
 #[test]
 fn ranks_run_on_adapters_and_every_loss() {
-    let engines = "--engines gpu --no-tune --samples 2e5";
+    let flags = "--engines gpu --no-tune --samples 2e5";
     for loss in ["mae", "huber"] {
         let printed = json_over(
             2,
-            &format!("bench {engines} --loss {loss} {SHORT} --format json"),
+            &format!("bench {flags} --loss {loss} {SHORT} --format json"),
         );
         printed["rows"].as_array().unwrap().iter().for_each(check);
         assert_eq!(printed["settings"]["loss"], loss);
@@ -121,9 +121,22 @@ fn ranks_run_on_adapters_and_every_loss() {
     }
     let printed = json_over(
         2,
-        &format!("bench {engines} --storage f16 {SHORT} --format json"),
+        &format!("bench {flags} --storage f16 {SHORT} --format json"),
     );
     printed["rows"].as_array().unwrap().iter().for_each(check);
+    // Two adapters each, if there are two; else one twice.
+    let last = engines().len() - 2;
+    let printed = json_over(
+        2,
+        &format!("bench {flags} --adapter 0,0,{last},{last} {SHORT} --format json"),
+    );
+    printed["rows"].as_array().unwrap().iter().for_each(check);
+    for rank in 0..2 {
+        let engine = printed["ranks"][rank]["engine"].as_str().unwrap();
+        let adapters: Vec<&str> = engine.split(" + ").collect();
+        assert_eq!(adapters.len(), 2, "{engine}");
+        assert_eq!(adapters[0] == adapters[1], last == 0, "{engine}");
+    }
 }
 
 #[test]

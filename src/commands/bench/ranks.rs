@@ -7,8 +7,7 @@ use fall_line::atomic;
 use fall_line::bench::machine::Machine;
 use fall_line::bench::over_ranks::{self, RanksPlan, Row, Scaling};
 use fall_line::bench::{Figure, MODEL};
-use fall_line::engine::gpu::Options;
-use fall_line::engine::gpu::tune::cache;
+use fall_line::engine::gpu::adapter::Info;
 use fall_line::engine::{Choice, Chosen, Storage, choose};
 use fall_line::error::{Error, Setting, counted};
 use fall_line::model::Model;
@@ -18,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::export::{self, Head};
 use super::report::progress;
-use super::{draw, sentences, sizes};
+use super::{draw, sentences, sizes, tuned};
 use crate::cli::{Bench, Format};
 use crate::commands::ranks::Team;
 use crate::commands::{set_threads, watch};
@@ -53,7 +52,7 @@ struct Document {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct Place {
     host: String,
-    /// The adapter, or the threads of the CPU engine.
+    /// The adapters, or the threads of the CPU engine.
     engine: String,
     software: bool,
     /// Number of cores of the machine.
@@ -118,6 +117,20 @@ pub fn bench(args: &Bench, team: &Team) -> Result<ExitCode, Error> {
     if prints {
         lines(LEGEND)?;
     }
+    let vague = sentences::vague(rows.iter().filter_map(|row| {
+        let (size, ranks) = (
+            number::count(row.samples),
+            counted(row.ranks as u64, "rank"),
+        );
+        let what = match row.scaling {
+            Scaling::Alone => format!("{ranks} at {size}"),
+            Scaling::Strong => format!("{ranks} at {size} (strong)"),
+            Scaling::Weak => format!("{ranks} at {size} (weak)"),
+        };
+        Some((row.epoch_seconds?, what))
+    }));
+    vague.iter().for_each(output::warning);
+    warnings.extend(vague);
     let document = Document {
         head: Head {
             schema: SCHEMA,
@@ -151,7 +164,7 @@ impl Settings {
             loss_parameter: plan.loss.parameter(),
             seed: args.seed,
             generator: args.generator.name(),
-            storage: plan.options.storage,
+            storage: plan.storage,
             runs: plan.runs,
             min_time_seconds: plan.min_time.as_secs_f64(),
             model: MODEL,
@@ -159,7 +172,7 @@ impl Settings {
     }
 }
 
-/// Chooses the engine of this rank as `train` does, and measures the tuning of its adapter.
+/// Chooses the engine of this rank as `train` does, and measures the tuning of its adapters.
 fn plan<'a>(args: &Bench, team: &'a Team, choice: Choice) -> Result<RanksPlan<'a>, Error> {
     let loss = args.loss.get()?;
     set_threads(team.threads(args.threads))?;
@@ -168,25 +181,19 @@ fn plan<'a>(args: &Bench, team: &'a Team, choice: Choice) -> Result<RanksPlan<'a
     let engine = team.engine(choose(choice, named.as_deref())?, named.is_some())?;
     let samples = sizes(args, &SAMPLES);
     let largest = samples.last().copied().unwrap_or_default();
-    let storage = args.on_gpu.storage;
-    let tuned = match &engine {
-        Chosen::Cpu { .. } if storage == Storage::F16 => {
+    let tune = !args.on_gpu.no_tune;
+    let adapters = match engine {
+        Chosen::Cpu { .. } if args.on_gpu.storage == Storage::F16 => {
             return Err(Error::NoGpuEngine(Setting::Storage));
         }
-        Chosen::Gpu(adapters) if !args.on_gpu.no_tune && largest >= cache::WORTH => adapters
-            .first()
-            .map(|adapter| cache::tuning(adapter, largest, output::notice)),
-        Chosen::Cpu { .. } | Chosen::Gpu(_) => None,
+        Chosen::Cpu { .. } => Vec::new(),
+        Chosen::Gpu(adapters) => tuned(adapters, tune.then_some(largest)),
     };
     Ok(RanksPlan {
         ranks: team.ranks(),
         hosts: team.hosts(),
-        engine,
-        options: Options {
-            storage,
-            tuning: tuned.map(|tuned| tuned.tuning),
-            ..Options::default()
-        },
+        adapters,
+        storage: args.on_gpu.storage,
         loss,
         samples,
         runs: args.runs.into(),
@@ -196,21 +203,17 @@ fn plan<'a>(args: &Bench, team: &'a Team, choice: Choice) -> Result<RanksPlan<'a
 
 /// Returns where this rank runs, and on what.
 fn place(plan: &RanksPlan, team: &Team) -> Place {
-    let (engine, software) = match &plan.engine {
-        Chosen::Gpu(adapters) => match adapters.first() {
-            Some(adapter) => (adapter.info().to_string(), adapter.info().software),
-            None => (String::new(), false),
-        },
-        Chosen::Cpu { .. } => {
-            let threads = rayon::current_num_threads() as u64;
-            (format!("cpu ({})", counted(threads, "thread")), false)
-        }
-    };
+    let infos = || plan.adapters.iter().map(|(adapter, _)| adapter.info());
+    let mut engine = infos().map(Info::to_string).collect::<Vec<_>>().join(" + ");
+    if plan.adapters.is_empty() {
+        let threads = rayon::current_num_threads() as u64;
+        engine = format!("cpu ({})", counted(threads, "thread"));
+    }
     let host = team.hosts().get(team.ranks().rank()).cloned();
     Place {
         host: host.unwrap_or_default(),
         engine,
-        software,
+        software: infos().any(|info| info.software),
         cores: Machine::all_cores(),
     }
 }

@@ -11,7 +11,7 @@ use super::sentences::{self, PLUS_MINUS};
 use super::settings::Settings;
 use super::table;
 use crate::output::progress::Progress;
-use crate::output::{self, line, lines};
+use crate::output::{self, line, lines, number};
 
 /// Returns a function that moves a new progress bar.
 pub fn progress(what: &str, length: u64) -> Box<dyn Fn(u64) + Sync> {
@@ -97,7 +97,11 @@ impl<'a> Report<'a> {
                 software.index
             ));
         }
-        let vague = sentences::vague(&self.rows);
+        let vague = sentences::vague(self.rows.iter().filter_map(|row| {
+            let size = number::count(row.samples);
+            let what = format!("{} at {size}", row.label());
+            Some((row.epoch_seconds?.rounds, what))
+        }));
         self.warn(vague);
         let sizes = self.rows.chunk_by(|a, b| a.samples == b.samples);
         let document = Document {

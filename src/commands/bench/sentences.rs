@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fall_line::bench::compare::{BreakEven, PerEpoch, Speedup};
 use fall_line::bench::machine::Machine;
-use fall_line::bench::{BenchRow, Scaling, label};
+use fall_line::bench::{BenchRow, Figure, Scaling, label};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::error::counted;
 use indicatif::DecimalBytes;
@@ -195,15 +195,11 @@ fn about(samples: f64) -> String {
     number::count(rounded as u64)
 }
 
-/// Returns a warning that names the engines whose times vary.
-pub fn vague(rows: &[BenchRow]) -> Option<String> {
-    let vague: Vec<String> = rows
-        .iter()
-        .filter(|row| {
-            let rounds = row.epoch_seconds.map(|times| times.rounds);
-            rounds.is_some_and(|rounds| rounds.spread() > NOTABLE)
-        })
-        .map(|row| format!("{} at {}", row.label(), number::count(row.samples)))
+/// Returns a warning that names what was timed and varies.
+pub fn vague(times: impl Iterator<Item = (Figure, String)>) -> Option<String> {
+    let vague: Vec<String> = times
+        .filter(|(time, _)| time.spread() > NOTABLE)
+        .map(|(_, what)| what)
         .collect();
     (!vague.is_empty()).then(|| {
         format!(
@@ -220,6 +216,25 @@ mod tests {
     use fall_line::bench::compare::Span;
 
     use super::*;
+
+    #[test]
+    fn only_times_that_vary_are_named() {
+        let time = |high| Figure {
+            median: 1.0,
+            low: 1.0,
+            high,
+        };
+        let times = [(1.05, "a"), (1.2, "b"), (1.3, "c")];
+        let warned = |times: &[(f64, &str)]| {
+            vague(
+                times
+                    .iter()
+                    .map(|&(high, what)| (time(high), what.to_owned())),
+            )
+        };
+        assert_eq!(warned(&times[..1]), None);
+        assert!(warned(&times).unwrap().contains("median: b, c; end other"));
+    }
 
     fn one(slower: &str, ratio: Option<f64>) -> Speedup {
         Speedup {

@@ -12,7 +12,7 @@ use fall_line::model::Model;
 use fall_line::train::{Config, Stop};
 use indicatif::{DecimalBytes, HumanCount};
 
-use super::report::{batches, data, descent, engine};
+use super::report::{batches, data, descent, engine, named};
 use crate::cli::{Format, Train};
 use crate::output::number::{digits, number, time};
 use crate::output::{json, line, lines};
@@ -33,11 +33,15 @@ pub fn print(args: &Train, prepared: &Prepared) -> Result<(), Error> {
     lines(engine(&plan.engine, 1))?;
     lines(data(prepared, plan.engine.storage))?;
     loss(&plan, prepared.setup())?;
+    let drawn = prepared.is_drawn_on_the_device();
     match &plan.memory {
-        Memory::Gpu(gpu) => device(gpu, prepared.is_drawn_on_the_device()),
+        Memory::Gpu(gpu) => device("", gpu, drawn),
         Memory::Gpus(gpus) => gpus
             .iter()
-            .try_for_each(|gpu| device(gpu, prepared.is_drawn_on_the_device())),
+            .zip(&plan.engine.shares)
+            .try_for_each(|(gpu, share)| {
+                device(&format!("{}: ", named(&share.engine)), gpu, drawn)
+            }),
         Memory::Cpu(cpu) => {
             line(format!("host:   {} of samples", DecimalBytes(cpu.bytes)))?;
             let free = cpu.available.map(DecimalBytes);
@@ -93,11 +97,12 @@ fn loss(plan: &Plan, setup: &Setup) -> Result<(), Error> {
     Ok(())
 }
 
-fn device(plan: &GpuPlan, drawn: bool) -> Result<(), Error> {
+/// Prints the memory of an adapter, below its name if there are several.
+fn device(name: &str, plan: &GpuPlan, drawn: bool) -> Result<(), Error> {
     let placement = plan.placement;
     let beside = plan.partial_sum_bytes + plan.record_bytes;
     line(format!(
-        "device: {} of samples in {} of up to {} samples and {}, {} beside them",
+        "device: {name}{} of samples in {} of up to {} samples and {}, {} beside them",
         DecimalBytes(placement.device_bytes),
         counted(plan.shards, "shard"),
         HumanCount(plan.samples_per_shard),

@@ -93,7 +93,7 @@ pub fn engine(engine: &Description, ranks: usize) -> Vec<String> {
 }
 
 /// Returns an adapter, or threads, in words.
-fn named(engine: &Description) -> String {
+pub fn named(engine: &Description) -> String {
     let mut name = engine.name.clone();
     if let Some(backend) = &engine.backend {
         name += &format!(", {backend}");

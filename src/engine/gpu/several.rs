@@ -29,6 +29,9 @@ impl<'a> Several<'a> {
         &mut self,
         call: impl Fn(&mut GpuEngine<'a>) -> Result<R, Error> + Sync,
     ) -> Result<Vec<R>, Error> {
+        if let [engine] = &mut self.engines[..] {
+            return Ok(vec![call(engine)?]);
+        }
         let call = &call;
         thread::scope(|scope| {
             let calls: Vec<_> = self
