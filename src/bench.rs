@@ -11,7 +11,7 @@ pub use self::agree::verdict;
 pub use self::clock::{EpochTimes, Figure};
 use self::contest::Contest;
 pub use self::row::{BenchRow, Contestant, Phases, Roof, label};
-pub use self::scaling::Scaling;
+pub use self::scaling::AdapterScaling;
 use crate::data::Source;
 use crate::data::host::{Columns, Memory};
 use crate::engine::Storage;

@@ -177,22 +177,21 @@ impl Description {
     /// Describes an engine on several adapters or ranks, at least one.
     pub(crate) fn several(shares: impl IntoIterator<Item = Share>) -> Self {
         let shares: Vec<Share> = shares.into_iter().collect();
-        let engines = || shares.iter().map(|share| &share.engine);
+        // Ranks without samples have no engine.
+        let with_samples = shares.iter().filter(|share| share.samples > 0);
+        let engines = || with_samples.clone().map(|share| &share.engine);
+        let first = engines().next();
         let joined = |text: fn(&Description) -> Option<&str>| {
             let texts: Option<Vec<&str>> = engines().map(text).collect();
             texts.map(|texts| texts.join(" + "))
         };
         Description {
-            kind: engines()
-                .next()
-                .map_or(EngineKind::Cpu, |engine| engine.kind),
+            kind: first.map_or(EngineKind::Cpu, |engine| engine.kind),
             name: joined(|engine| Some(&engine.name)).unwrap_or_default(),
             backend: joined(|engine| engine.backend.as_deref()),
             driver: joined(|engine| engine.driver.as_deref()),
             software: engines().all(|engine| engine.software),
-            storage: engines()
-                .next()
-                .map_or(Storage::F32, |engine| engine.storage),
+            storage: first.map_or(Storage::F32, |engine| engine.storage),
             tuning: None,
             resident: engines().map(|engine| engine.resident).sum(),
             shares,

@@ -31,7 +31,7 @@ const RED: Style = AnsiColor::Red.on_default();
 /// What errors begin with, where nothing else is printed.
 static MUTE: OnceLock<String> = OnceLock::new();
 
-/// Prints nothing but errors from here on, which begin with the name of this rank: the first one tells.
+/// Prints nothing from here on but errors and [`own_warning`]s, which begin with the name of this rank: the first one tells.
 pub fn mute(rank: String) {
     let _ = MUTE.set(rank);
 }
@@ -122,6 +122,11 @@ pub fn warning(text: impl Display) {
     labelled(YELLOW, "warning", text);
 }
 
+/// Writes a warning of what only this rank knows to stderr, on one line.
+pub fn own_warning(text: impl Display) {
+    labelled(YELLOW, "warning", of_rank(text));
+}
+
 /// Writes an error to stderr, on one line.
 pub fn error(error: &Error) {
     failure(advice::text(error));
@@ -129,8 +134,13 @@ pub fn error(error: &Error) {
 
 /// Writes the text of an error to stderr, on one line.
 pub fn failure(text: impl Display) {
+    labelled(RED, "error", of_rank(text));
+}
+
+/// Returns a text behind the name of this rank, unless that is the first one.
+fn of_rank(text: impl Display) -> String {
     let rank = MUTE.get().map_or("", String::as_str);
-    labelled(RED, "error", format!("{rank}{text}"));
+    format!("{rank}{text}")
 }
 
 fn labelled(style: Style, label: &str, text: impl Display) {

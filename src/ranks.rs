@@ -114,6 +114,18 @@ pub fn sum_numbers(ranks: &dyn Ranks, mine: &[f64]) -> Result<Vec<f64>, Error> {
     Ok(sums)
 }
 
+/// Returns the first rank that has another value than rank 0, on all ranks; `None` if all have the same.
+///
+/// # Errors
+/// Those of [`gather_values`].
+pub fn other<T>(ranks: &dyn Ranks, mine: T) -> Result<Option<usize>, Error>
+where
+    T: PartialEq + Serialize + DeserializeOwned,
+{
+    let all = gather_values(ranks, mine)?;
+    Ok(all.iter().position(|value| *value != all[0]))
+}
+
 /// Gathers a value of each rank, as CBOR (RFC 8949), to the bit. One rank alone hands itself its value.
 ///
 /// # Errors

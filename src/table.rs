@@ -119,9 +119,9 @@ fn open_whole(
         }
     }
     if tables.is_empty() {
-        texts.opened(name, request.part())
+        texts.opened(name, request)
     } else {
-        opened(tables, request, on_load)
+        opened(name, tables, request, on_load)
     }
 }
 
@@ -227,9 +227,9 @@ pub fn open_pair(
     on_load: OnLoad,
 ) -> Result<OpenedFile, Error> {
     let bytes = [Some(x), y].into_iter().flatten().map(bytes_of).sum();
-    let opened = opened(vec![Table::of(pair(x, y)?, bytes)], request, on_load)?;
+    let name = x.display().to_string();
+    let opened = opened(&name, vec![Table::of(pair(x, y)?, bytes)], request, on_load)?;
     if request.part().is_none() {
-        let name = x.display().to_string();
         enough(&name, opened.source.samples(), &opened.skipped, request)?;
     }
     Ok(opened)
@@ -353,8 +353,13 @@ fn open_as<R>(
     open(file, name, request)
 }
 
-/// Returns the samples of tables, one after the other.
-fn opened(mut tables: Vec<Table>, request: &Request, on_load: OnLoad) -> Result<OpenedFile, Error> {
+/// Returns the samples of tables, which `name` stands for, one after the other.
+fn opened(
+    name: &str,
+    mut tables: Vec<Table>,
+    request: &Request,
+    on_load: OnLoad,
+) -> Result<OpenedFile, Error> {
     for table in &tables[1..] {
         same_names(&table.name, &table.names, &tables[0].names)?;
         same_time(&table.name, table.rows.time(), tables[0].rows.time())?;
@@ -365,9 +370,11 @@ fn opened(mut tables: Vec<Table>, request: &Request, on_load: OnLoad) -> Result<
         tables.swap_remove(0).rows
     } else {
         Box::new(Joined::new(
+            name,
             tables.into_iter().map(|table| table.rows).collect(),
         ))
     };
+    request.agree(rows.rows())?;
     let rows = match request.part() {
         Some(part) => Box::new(RowsPart::new(rows, part)),
         None => rows,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use statrs::statistics::{Data, OrderStatistics};
 
-pub use self::row::{Row, Turn, verdict};
+pub use self::row::{Round, Row, verdict};
 use super::clock::{Evaluated, clock};
 use super::machine::Others;
 use super::{Begin, Draw, MODEL, Tunable, adapters, agree};
@@ -30,14 +30,14 @@ mod row;
 
 /// Blocks whose sums are computed at once to compare with: 134 MB of samples.
 const AT_ONCE: u64 = 256;
-/// Numbers of epochs that are timed in a turn: at least, and at most.
+/// Numbers of epochs that are timed in a round: at least, and at most.
 const LEAST: u64 = 3;
 const MOST: u64 = 1000;
-/// Numbers of gathers that are timed in a turn: at least, and at most.
+/// Numbers of gathers that are timed in a round: at least, and at most.
 const GATHERS: [f64; 2] = [10.0, 1000.0];
-/// Share of a turn's time for the gathers alone.
+/// Share of a round's time for the gathers alone.
 const GATHER: f64 = 0.25;
-/// Share of a turn's time that is spent to warm up.
+/// Share of a round's time that is spent to warm up.
 const WARM_UP: f64 = 0.2;
 
 /// The work of a bench over ranks.
@@ -63,7 +63,7 @@ pub struct RanksPlan<'a> {
 /// The way in which samples grow with ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Scaling {
+pub enum RankScaling {
     /// One rank, without a gather.
     Alone,
     /// The samples of the size are shared out over the ranks.
@@ -75,7 +75,7 @@ pub enum Scaling {
 /// Samples over some of the ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Case {
-    scaling: Scaling,
+    scaling: RankScaling,
     ranks: usize,
     /// The samples of all ranks.
     samples: u64,
@@ -85,7 +85,7 @@ impl Case {
     /// Returns the cases of a size: one rank, then 2, 4 and so on up to all.
     fn all(samples: u64, size: usize) -> Vec<Self> {
         let mut cases = vec![Case {
-            scaling: Scaling::Alone,
+            scaling: RankScaling::Alone,
             ranks: 1,
             samples,
         }];
@@ -93,8 +93,8 @@ impl Case {
         let counts = doublings.take_while(|&ranks| ranks < size);
         for ranks in counts.chain((size > 1).then_some(size)) {
             for (scaling, samples) in [
-                (Scaling::Strong, samples),
-                (Scaling::Weak, samples.saturating_mul(ranks as u64)),
+                (RankScaling::Strong, samples),
+                (RankScaling::Weak, samples.saturating_mul(ranks as u64)),
             ] {
                 cases.push(Case {
                     scaling,
@@ -107,7 +107,8 @@ impl Case {
     }
 }
 
-/// Runs the plan and hands the rows of each size to `watch` as they come, the same on all ranks.
+/// Runs the plan and hands the rows of each size to `watch` as they come, of the same cases on all ranks. Times of epochs and gathers
+/// are those of this rank.
 ///
 /// # Errors
 /// Those of the engines, of the ranks, and of `draw` and `watch`. A case that disagrees is not an error here: its row says so, and
@@ -155,14 +156,14 @@ impl Race<'_> {
         for _ in 0..self.plan.runs {
             for (case, row) in cases.iter().zip(&mut rows) {
                 if row.disagreement.is_none() {
-                    let turn = self.turn(case, row)?;
-                    row.turns.extend(turn);
+                    let round = self.round(case, row)?;
+                    row.rounds.extend(round);
                 }
                 advance(1);
             }
         }
         let others = others.share_beside(ranks, self.plan.hosts)?;
-        let alone = rows.first().map_or(Vec::new(), |row| row.turns.clone());
+        let alone = rows.first().map_or(Vec::new(), |row| row.rounds.clone());
         rows.iter_mut().for_each(|row| row.conclude(&alone, others));
         Ok(rows)
     }
@@ -190,7 +191,7 @@ impl Race<'_> {
     }
 
     /// Times a case in a round. Returns `None` if its sums are not the known ones.
-    fn turn(&self, case: &Case, row: &mut Row) -> Result<Option<Turn>, Error> {
+    fn round(&self, case: &Case, row: &mut Row) -> Result<Option<Round>, Error> {
         let plan = self.plan;
         let (ranks, slice) = (plan.ranks, plan.min_time / plan.runs as u32);
         self.meet()?;
@@ -210,7 +211,7 @@ impl Race<'_> {
         let load = start.elapsed().as_secs_f64();
         self.meet()?;
         let mut alone = None;
-        if let (Scaling::Alone, Some(engine)) = (case.scaling, &mut engine) {
+        if let (RankScaling::Alone, Some(engine)) = (case.scaling, &mut engine) {
             alone = Some(clock(&mut Evaluated(&mut **engine), slice, LEAST as usize)?);
         }
         let alone = alone.map_or([0.0; 3], |times| [times.q1, times.median, times.q3]);
@@ -226,15 +227,15 @@ impl Race<'_> {
             return Ok(None);
         }
         Ok(Some(match case.scaling {
-            Scaling::Alone => Turn {
+            RankScaling::Alone => Round {
                 epoch: [most(2), most(3), most(4)],
                 own: most(3),
                 gather: None,
                 load: most(0),
             },
-            Scaling::Strong | Scaling::Weak => {
+            RankScaling::Strong | RankScaling::Weak => {
                 let (epoch, own) = self.epochs(&mut cluster, slice)?;
-                Turn {
+                Round {
                     epoch,
                     own,
                     gather: Some(self.gather(slice.mul_f64(GATHER))?),
@@ -264,7 +265,7 @@ impl Race<'_> {
         Ok(all.into_iter().flatten().fold(time, f64::max))
     }
 
-    /// Warms up, and times epochs from the model to the sums on all ranks, in turns with epochs of each rank without a gather.
+    /// Warms up, and times epochs from the model to the sums on all ranks, in alternation with epochs of each rank without a gather.
     /// Returns the quartiles and the median of this rank's epochs, and the median over those of the slowest rank.
     ///
     /// All ranks agree on the number of epochs.
@@ -318,11 +319,16 @@ fn seconds<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<f64, Error> {
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// Returns the longest time of each turn, by the times of all ranks.
+/// Returns the longest time of each epoch, by the times of all ranks.
 fn slowest(of_ranks: &[Vec<f64>]) -> Vec<f64> {
-    let turns = of_ranks.iter().map(Vec::len).min().unwrap_or(0);
-    let longest = |turn: usize| of_ranks.iter().map(|times| times[turn]).fold(0.0, f64::max);
-    (0..turns).map(longest).collect()
+    let epochs = of_ranks.iter().map(Vec::len).min().unwrap_or(0);
+    let longest = |epoch: usize| {
+        of_ranks
+            .iter()
+            .map(|times| times[epoch])
+            .fold(0.0, f64::max)
+    };
+    (0..epochs).map(longest).collect()
 }
 
 /// Returns the lower quartile, the median and the upper quartile.
@@ -340,7 +346,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slowest_rank_of_each_turn_counts() {
+    fn the_slowest_rank_of_each_epoch_counts() {
         let times = [vec![1.0, 5.0, 2.0], vec![4.0, 3.0, 2.5]];
         assert_eq!(slowest(&times), [4.0, 5.0, 2.5]);
         assert!(slowest(&[]).is_empty());
@@ -350,8 +356,10 @@ mod tests {
     fn ranks_double_up_to_all() {
         let counts = |size| {
             let cases = Case::all(1000, size);
-            assert_eq!(cases[0].scaling, Scaling::Alone);
-            let weak = cases.iter().filter(|case| case.scaling == Scaling::Weak);
+            assert_eq!(cases[0].scaling, RankScaling::Alone);
+            let weak = cases
+                .iter()
+                .filter(|case| case.scaling == RankScaling::Weak);
             weak.map(|case| (case.ranks, case.samples))
                 .collect::<Vec<_>>()
         };
@@ -361,8 +369,8 @@ mod tests {
         assert_eq!(counts(8), [(2, 2000), (4, 4000), (8, 8000)]);
         for case in Case::all(1000, 6) {
             let samples = match case.scaling {
-                Scaling::Weak => 1000 * case.ranks as u64,
-                Scaling::Alone | Scaling::Strong => 1000,
+                RankScaling::Weak => 1000 * case.ranks as u64,
+                RankScaling::Alone | RankScaling::Strong => 1000,
             };
             assert_eq!(case.samples, samples);
         }

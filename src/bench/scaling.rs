@@ -7,7 +7,7 @@ use super::{BenchRow, Contestant, Figure};
 
 /// The scaling over adapters at one size.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Scaling {
+pub struct AdapterScaling {
     /// Number of samples.
     pub samples: u64,
     /// Number of adapters.
@@ -24,7 +24,7 @@ pub struct Scaling {
     pub withheld: Option<String>,
 }
 
-impl Scaling {
+impl AdapterScaling {
     /// Compares all adapters together with each alone, in one size's rows; `None` if one of them has no time.
     pub fn of(rows: &[BenchRow]) -> Option<Self> {
         let together = rows.iter().find(|row| row.engine == Contestant::Gpus)?;
@@ -49,7 +49,7 @@ impl Scaling {
         }
         let withheld = withheld(together.others, efficiency);
         let known = withheld.is_none();
-        Some(Scaling {
+        Some(AdapterScaling {
             samples: together.samples,
             adapters: alone().count(),
             speedup: known.then_some(speedup.median),
@@ -89,17 +89,17 @@ mod tests {
             timed(Contestant::Gpu, &[1.0, 2.0, 1.0]),
             timed(Contestant::Gpus, &[0.25, 0.5, 0.3125]),
         ];
-        let scaling = Scaling::of(&rows).unwrap();
+        let scaling = AdapterScaling::of(&rows).unwrap();
         assert_eq!(scaling.adapters, 2);
         assert!((scaling.efficiency.unwrap() - 1.0).abs() < 1e-12);
         assert!((scaling.speedup.unwrap() - 4.0 / 3.0).abs() < 1e-12);
         assert!((scaling.plus_minus.unwrap() - 0.2).abs() < 1e-12);
-        assert_eq!(Scaling::of(&rows[..2]), None);
+        assert_eq!(AdapterScaling::of(&rows[..2]), None);
         let failed = [
             rows[0].clone(),
             timed(Contestant::Gpu, &[]),
             rows[2].clone(),
         ];
-        assert_eq!(Scaling::of(&failed), None);
+        assert_eq!(AdapterScaling::of(&failed), None);
     }
 }

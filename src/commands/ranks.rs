@@ -7,7 +7,7 @@ use fall_line::engine::Chosen;
 use fall_line::engine::gpu::adapter;
 use fall_line::error::Error;
 use fall_line::ranks::mpi::{self, Mpi};
-use fall_line::ranks::{Alone, Failure, Ranks, gather_values};
+use fall_line::ranks::{Alone, Failure, Ranks, other};
 
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
@@ -103,13 +103,8 @@ impl Team {
     }
 
     /// Returns the number of ranks on this machine.
-    fn here(&self) -> usize {
-        let Some(mpi) = &self.mpi else {
-            return 1;
-        };
-        let host = mpi.hosts().get(mpi.rank());
-        let here = mpi.hosts().iter().filter(|other| Some(*other) == host);
-        here.count().max(1)
+    pub fn here(&self) -> usize {
+        self.mpi.as_ref().map_or(1, Mpi::local_ranks)
     }
 
     /// Ends the job in order, once all ranks come to this call.
@@ -128,18 +123,17 @@ impl Team {
             .skip(1)
             .map(|arg| arg.to_string_lossy().into_owned())
             .collect();
-        let all = gather_values(self.ranks(), args)?;
-        match all.iter().position(|other| *other != all[0]) {
+        match other(self.ranks(), args)? {
             Some(rank) => Err(Error::Usage(format!(
                 "rank {rank} of {} has other arguments than rank 0: start all ranks with the same",
-                all.len()
+                self.ranks().size()
             ))),
             None => Ok(()),
         }
     }
 }
 
-/// Prints the error that a command ended with. Of a job's ranks one tells what all have in common, and each what it has alone:
+/// Prints the error that a command ended with. One that all ranks have is printed once, and one that a rank has alone by that rank:
 /// then the job ends.
 pub fn failed(error: &Error) {
     let code = error.exit_code();

@@ -127,7 +127,8 @@ fn prepare<'a>(args: &Train, team: &'a Team, terminal: &'a Terminal) -> Result<J
     let engine = team.engine(options.choose_engine()?, options.adapter.is_some())?;
     if !(engine.is_gpu() || args.has_files() || args.training.plan) {
         // Before hours of drawing.
-        Memory::new(args.synthetic.recipe().samples / team.ranks().size() as u64)?;
+        let of_rank = args.synthetic.recipe().samples / team.ranks().size() as u64;
+        Memory::new(of_rank.saturating_mul(team.here() as u64))?;
     }
     let start = Instant::now();
     let (source, skipped) = open(args, team)?;

@@ -78,7 +78,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 
 /// The samples of a set, those far off apart from the others.
 #[derive(Clone, Debug)]
-pub struct Parts {
+pub struct FarAndNear {
     /// The ranges of the others.
     pub bulk: Bulk,
     /// The statistics of the others.
@@ -89,7 +89,7 @@ pub struct Parts {
     pub own: Range<usize>,
 }
 
-impl Parts {
+impl FarAndNear {
     /// Reads all samples once, on all threads of rayon's pool, and finds those outside of `bulk`. `all` has the statistics of
     /// all samples. Returns `None` if there are none, or too many for the host.
     ///
@@ -134,7 +134,7 @@ impl Parts {
         }
         let before = counts.iter().take(source.ranks().rank()).sum::<u64>() as usize;
         let (statistics, far) = joined(gathered(source, mine)?);
-        Ok(statistics.x.varies().then_some(Parts {
+        Ok(statistics.x.varies().then_some(FarAndNear {
             bulk,
             statistics,
             far,

@@ -71,11 +71,14 @@ pub(crate) struct Losses<const N: usize, T> {
     pub goodness: Goodness,
     /// The sums of the terms.
     pub sums: [f64; N],
-    /// What was taken from each block.
-    pub of_blocks: Vec<T>,
+    /// What was taken from the blocks, joined in their order.
+    pub taken: T,
 }
 
-impl<const N: usize, T: Send + Serialize + DeserializeOwned> Losses<N, T> {
+impl<const N: usize, T> Losses<N, T>
+where
+    T: FromIterator<T> + Send + Serialize + DeserializeOwned,
+{
     /// Reads all samples once, on all threads of rayon's pool. `y` has the statistics of their y. `terms` returns terms of four
     /// samples to sum, by x, the residuals, and the loss's terms there: those of [`basic`], then others.
     /// `of_block` takes what else is wanted.
@@ -101,11 +104,10 @@ impl<const N: usize, T: Send + Serialize + DeserializeOwned> Losses<N, T> {
                 Ok((of_line, of_block(block)))
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        let (mut mine, mut of_blocks) = ([0.0; N], Vec::new());
-        for (of_line, of_block) in blocks {
-            add_each(&mut mine, of_line);
-            of_blocks.push(of_block);
-        }
+        let (of_line, of_blocks): (Vec<[f64; N]>, Vec<T>) = blocks.into_iter().unzip();
+        let mut mine = [0.0; N];
+        of_line.into_iter().for_each(|of| add_each(&mut mine, of));
+        let taken: T = of_blocks.into_iter().collect();
         let mut sums = [0.0; N];
         sums.copy_from_slice(&sum_numbers(source.ranks(), &mine)?);
         let samples = source.all_samples();
@@ -114,7 +116,7 @@ impl<const N: usize, T: Send + Serialize + DeserializeOwned> Losses<N, T> {
             loss: values / samples as f64,
             goodness: Goodness::new(samples, squares, sizes, y),
             sums,
-            of_blocks: gathered(source, of_blocks)?.into_iter().flatten().collect(),
+            taken: gathered(source, taken)?.into_iter().collect(),
         })
     }
 }

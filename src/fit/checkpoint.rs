@@ -19,6 +19,7 @@ use crate::data::statistics::{ColumnStats, Statistics};
 use crate::engine::{Description, Share, Tuning};
 use crate::error::Error;
 use crate::model::Model;
+use crate::ranks::{Ranks, other};
 use crate::train::{Descent, Epoch, Walk};
 use crate::{atomic, saved};
 
@@ -157,6 +158,20 @@ impl Checkpoint {
         let mut name = path.as_os_str().to_owned();
         name.push(".before");
         name.into()
+    }
+
+    /// Checks that all ranks go on from the same checkpoint, or none from any.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a rank with another one, and those of [`gather_values`](crate::ranks::gather_values).
+    pub(super) fn agree(resume: Option<&Self>, ranks: &dyn Ranks) -> Result<(), Error> {
+        let checksum = |checkpoint: &Self| saved::checksum(&checkpoint.content);
+        match other(ranks, resume.map(checksum).transpose()?)? {
+            Some(rank) => Err(Error::Usage(format!(
+                "rank {rank} goes on from another checkpoint than rank 0: give all ranks the same file"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Takes over what a run over other ranks rounded in another way: statistics, and what follows from them. The state of a
@@ -375,8 +390,8 @@ fn are_near(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Returns whether two data parts of fingerprints are of the same samples: their number and their ends are the same, and their
-/// moments but for rounding.
+/// Returns whether two data parts of fingerprints are of the same samples: their number, their checksum and their ends are the
+/// same, and their moments but for rounding.
 fn are_same_data(one: &Value, other: &Value) -> bool {
     type Data = (Value, u64, Option<Statistics>);
     let (Ok(one), Ok(other)) = (Data::deserialize(one), Data::deserialize(other)) else {
@@ -390,7 +405,8 @@ fn are_same_data(one: &Value, other: &Value) -> bool {
     };
     let statistics = match (&one.2, &other.2) {
         (Some(a), Some(b)) => {
-            column(&a.x, &b.x, a.samples)
+            a.checksum == b.checksum
+                && column(&a.x, &b.x, a.samples)
                 && column(&a.y, &b.y, a.samples)
                 && (a.products - b.products).abs() <= NEAR * (a.x.squares * a.y.squares).sqrt()
         }

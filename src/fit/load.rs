@@ -118,7 +118,8 @@ impl Prepared<'_> {
     /// Returns the engine with the samples of this rank in it.
     fn engine_of_rank(&self, lost: Option<&Description>) -> Result<Box<dyn Engine + '_>, Error> {
         let engine = self.engine_of_bulk(lost)?;
-        if self.far.is_empty() {
+        // Also where other ranks alone have some: all must evaluate the same line.
+        if self.setup.far == 0 {
             return Ok(engine);
         }
         let loss = self.setup.scaling.loss(self.setup.loss);

@@ -90,11 +90,10 @@ impl Pass<'_> {
             [value, square, size, by_w, slope, squared, a, b, c, d, e, f]
         };
         let losses = Losses::of(source, loss, line, &statistics.y, terms, |block| {
-            search.map(|search| search.part(block))
+            search.map(|search| search.kept(block))
         })?;
         let [_, _, _, w, b, slopes, sandwich @ ..] = losses.sums;
         let gradient = Model { w, b };
-        let parts = losses.of_blocks.into_iter().flatten().collect();
         let ends = [statistics.x.least, statistics.x.greatest];
         Ok(Measured {
             line,
@@ -104,7 +103,9 @@ impl Pass<'_> {
             goodness: losses.goodness,
             estimator,
             sandwich: sandwich.into(),
-            vertex: search.and_then(|search| search.best(parts, gradient, ends)),
+            vertex: search
+                .zip(losses.taken)
+                .and_then(|(search, kept)| search.best(kept, gradient, ends)),
         })
     }
 

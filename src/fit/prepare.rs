@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::Fit;
+use super::checkpoint::Checkpoint;
 use super::monitor::{Monitor, Notice, Phase};
 use super::options::{Options, is_drawn_on_the_device};
 use super::setup::{Known, Setup, check, wants_robust_start};
-use crate::data::far::{self, Bulk, Parts};
+use crate::data::far::{self, Bulk, FarAndNear};
 use crate::data::scaling::Scaled;
 use crate::data::statistics::{Observed, Statistics};
 use crate::data::{self, Block, Source};
@@ -73,6 +74,9 @@ impl<'a> Fit<'a> {
         }
         if options.sync_every > 1 && source.ranks().size() > 1 {
             return Err(not_in_batches("ranks"));
+        }
+        if source.ranks().size() > 1 {
+            Checkpoint::agree(options.resume.as_ref(), source.ranks())?;
         }
         let drawn = is_drawn_on_the_device(&source, &chosen);
         if drawn && options.standardizes(&source) {
@@ -180,7 +184,7 @@ fn robust_start(
     source: &dyn Source,
     options: &mut Options,
     statistics: Option<&Statistics>,
-) -> Result<(Option<RobustStart>, Option<Parts>), Error> {
+) -> Result<(Option<RobustStart>, Option<FarAndNear>), Error> {
     let wanted = wants_robust_start(options, source)?;
     if !wanted && !options.delta_in_noise {
         return Ok((None, None));
@@ -225,12 +229,12 @@ fn far_off(
     samples: &Block,
     statistics: &Statistics,
     options: &Options,
-) -> Result<Option<Parts>, Error> {
+) -> Result<Option<FarAndNear>, Error> {
     let bulk = match options.storage {
         Storage::F32 => Bulk::of(samples).with_any_y(),
         Storage::F16 => Bulk::of(samples),
     };
-    Parts::of(source, bulk, statistics)
+    FarAndNear::of(source, bulk, statistics)
 }
 
 /// Refuses an x that does not vary, and tells of columns that the numbers they are computed in are too coarse for.

@@ -83,6 +83,8 @@ pub(super) struct Measure<'a> {
     pub setup: &'a Setup,
     pub statistics: Option<Statistics>,
     pub engine: &'a mut dyn Engine,
+    /// The storage format of samples, on all ranks.
+    pub storage: Storage,
     pub source: &'a dyn Source,
     /// `true` if goodness of fit and baseline are wanted.
     pub goodness: bool,
@@ -145,6 +147,7 @@ impl Quality {
             setup,
             statistics,
             engine,
+            storage,
             source,
             goodness,
             variance,
@@ -167,7 +170,7 @@ impl Quality {
             loss_of(setup, engine, statistics.constant())?
         });
         let found = setup.scaling.centered(trained.model);
-        let unit = match engine.description().storage {
+        let unit = match storage {
             Storage::F32 => f64::from(f32::EPSILON) / 2.0,
             Storage::F16 => HALF_EPSILON / 2.0,
         };

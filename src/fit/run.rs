@@ -195,6 +195,7 @@ impl Loaded<'_> {
             setup,
             statistics,
             engine: &mut self.engine,
+            storage: options.storage,
             source: &source,
             goodness: options.measure,
             variance: options.variance,

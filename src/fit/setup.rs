@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::every::Every;
 use super::options::{Options, Rate};
 use crate::data::Source;
-use crate::data::far::{Bulk, Parts};
+use crate::data::far::{Bulk, FarAndNear};
 use crate::data::scaling::Scaling;
 use crate::data::statistics::Statistics;
 use crate::data::synthetic::{Recipe, Synthetic};
@@ -94,7 +94,7 @@ impl Setup {
         source: &dyn Source,
         known: Known,
         robust: Option<RobustStart>,
-        parts: Option<&Parts>,
+        parts: Option<&FarAndNear>,
     ) -> Result<Self, Error> {
         let loss = options.loss;
         let far = parts.map_or(0, |parts| parts.far.len() as u64);
@@ -375,7 +375,7 @@ impl PlaneSize {
         known: Known,
         robust: Option<RobustStart>,
         scaling: &Scaling,
-        parts: Option<&Parts>,
+        parts: Option<&FarAndNear>,
     ) -> Self {
         let (reach, scale) = match robust {
             Some(robust) => (robust.scale, robust.scale),
@@ -384,7 +384,7 @@ impl PlaneSize {
         let b = (RobustStart::tolerance(scale) / scaling.y_scale).max(f64::MIN_POSITIVE);
         // The change of residuals with w; without samples far off, x′ is of size 1 or the user's own.
         let (lever, of_reach) = match parts {
-            Some(Parts {
+            Some(FarAndNear {
                 far, statistics, ..
             }) => {
                 let distances = far.iter().map(|&(x, y)| scaling.coordinates(x, y).0.abs());

@@ -31,12 +31,23 @@ pub(super) struct Search {
     most: usize,
 }
 
-/// What a search takes from a block.
+/// The samples that a search keeps of some blocks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Part {
+pub(super) struct Kept {
     near: Vec<Near>,
     /// `true` if no sample within reach was left out.
     whole: bool,
+}
+
+impl FromIterator<Kept> for Kept {
+    fn from_iter<I: IntoIterator<Item = Kept>>(blocks: I) -> Self {
+        let (mut near, mut whole) = (Vec::new(), true);
+        for mut block in blocks {
+            near.append(&mut block.near);
+            whole &= block.whole;
+        }
+        Kept { near, whole }
+    }
 }
 
 /// A sample near the line, for all that are equal to it.
@@ -93,8 +104,8 @@ impl Search {
         })
     }
 
-    /// Takes a block's part.
-    pub fn part(&self, block: &Block) -> Part {
+    /// Returns the samples that are kept of a block.
+    pub fn kept(&self, block: &Block) -> Kept {
         let mut near = Vec::new();
         // Most fours have none.
         for (x, y) in block.x.chunks(4).zip(block.y.chunks(4)) {
@@ -107,7 +118,7 @@ impl Search {
             near.extend(x.iter().zip(y).filter_map(|(&x, &y)| self.near(x, y)));
         }
         let whole = join_equals(&mut near, self.most);
-        Part { near, whole }
+        Kept { near, whole }
     }
 
     /// Returns the line of the least loss if it is better than the one found. `gradient` is the sum of the derivatives of all
@@ -115,10 +126,8 @@ impl Search {
     ///
     /// It moves the line to its best level, where it passes through a sample, then turns it about samples that it passes
     /// through, as long as the loss falls. The loss is convex, so a line that no such turn betters is the best one.
-    pub fn best(&self, parts: Vec<Part>, mut gradient: Model, ends: [f64; 2]) -> Option<Vertex> {
-        let whole = parts.iter().all(|part| part.whole);
-        let near = parts.into_iter().flat_map(|part| part.near);
-        let mut near: Vec<Near> = near.collect();
+    pub fn best(&self, kept: Kept, mut gradient: Model, ends: [f64; 2]) -> Option<Vertex> {
+        let Kept { mut near, whole } = kept;
         join_equals(&mut near, usize::MAX);
         for at in &near {
             let derivative = at.weight * self.loss.terms(at.residual).1;

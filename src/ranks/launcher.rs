@@ -87,7 +87,7 @@ impl Launcher {
         pmix.rank.is_some().then_some(pmix)
     }
 
-    /// Returns the ranks that there are at least.
+    /// Returns the least number of ranks that the environment shows.
     pub fn least(&self) -> usize {
         let by_rank = self.rank.map_or(1, |rank| rank.saturating_add(1));
         let by_count = self.ranks.max(self.local_ranks);

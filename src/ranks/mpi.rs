@@ -27,16 +27,16 @@ mod signs;
 /// The time that [`abort`] leaves to the library, before it ends the process itself.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The parts of a time-out: signs of life are sent and looked for so often in it.
-const PARTS: u32 = 16;
+/// Signs of life in a time-out: they are sent and looked for so often.
+const SIGNS: u32 = 16;
 
 /// The part of a process that other threads share with MPI's.
 struct Job {
     requests: Sender<Request>,
     /// The exit code that the job is to end with; −1 before it is.
     abort: AtomicI32,
-    /// Turns of MPI's thread so far. They stand still while the library is in a call.
-    turns: AtomicU64,
+    /// Loops of MPI's thread so far. They stand still while the library is in a call.
+    loops: AtomicU64,
     /// The rank of this process and the number of ranks, once known.
     place: OnceLock<[usize; 2]>,
     /// The machines of all ranks, once known.
@@ -73,15 +73,16 @@ pub struct Mpi {
     rank: usize,
     size: usize,
     local_rank: usize,
+    local_ranks: usize,
     library: PathBuf,
     version: String,
     timeout: Duration,
-    /// The gather in hand has it.
-    turn: Mutex<()>,
+    /// Held during a gather: one at a time.
+    gathering: Mutex<()>,
     job: &'static Job,
 }
 
-/// The first that ranks hand over.
+/// The first message of a rank.
 #[derive(Serialize, Deserialize)]
 struct Hello {
     version: String,
@@ -116,7 +117,7 @@ impl Mpi {
             Job {
                 requests,
                 abort: AtomicI32::new(-1),
-                turns: AtomicU64::new(0),
+                loops: AtomicU64::new(0),
                 place: OnceLock::new(),
                 hosts: OnceLock::new(),
             }
@@ -133,10 +134,11 @@ impl Mpi {
             rank: begun.rank,
             size: begun.size,
             local_rank: 0,
+            local_ranks: 1,
             library: begun.library,
             version: begun.version,
             timeout,
-            turn: Mutex::new(()),
+            gathering: Mutex::new(()),
             job,
         };
         mpi.greet(launcher.as_ref())?;
@@ -152,13 +154,14 @@ impl Mpi {
         let all = gather_values(self, hello)?;
         check_versions(&all, self.rank)?;
         let host = &all[self.rank].host;
-        let before = all[..self.rank]
-            .iter()
-            .filter(|other| other.host == *host)
-            .count();
+        let here = |ranks: &[Hello]| ranks.iter().filter(|other| other.host == *host).count();
+        // Machines may all be called "localhost": the launcher knows better.
         self.local_rank = launcher
             .and_then(|launcher| launcher.local_rank)
-            .unwrap_or(before);
+            .unwrap_or_else(|| here(&all[..self.rank]));
+        self.local_ranks = launcher
+            .and_then(|launcher| launcher.local_ranks)
+            .unwrap_or_else(|| here(&all));
         let _ = self.job.place.set([self.rank, self.size]);
         let hosts = all.into_iter().map(|hello| hello.host).collect();
         let _ = self.job.hosts.set(hosts);
@@ -168,6 +171,11 @@ impl Mpi {
     /// Returns the number of this process among those on its machine, from 0.
     pub fn local_rank(&self) -> usize {
         self.local_rank
+    }
+
+    /// Returns the number of processes on its machine.
+    pub fn local_ranks(&self) -> usize {
+        self.local_ranks
     }
 
     /// Returns the machines of all ranks, in their order.
@@ -195,11 +203,19 @@ impl Mpi {
         wait(self.job, self.timeout, "MPI_Finalize", &done)?
     }
 
-    /// Gathers as many bytes of each rank.
-    fn gather_equal(&self, mine: Vec<u8>) -> Result<Vec<u8>, Error> {
+    /// Gathers bytes from all ranks, `lengths` of them or the same number from each.
+    fn gather_bytes(&self, mine: Vec<u8>, lengths: Option<Vec<usize>>) -> Result<Vec<u8>, Error> {
+        let call = match lengths {
+            Some(_) => "MPI_Iallgatherv",
+            None => "MPI_Iallgather",
+        };
         let (reply, all) = channel();
-        self.request(Request::Gather { mine, reply })?;
-        wait(self.job, self.timeout, "MPI_Iallgather", &all)?
+        self.request(Request::Gather {
+            mine,
+            lengths,
+            reply,
+        })?;
+        wait(self.job, self.timeout, call, &all)?
     }
 
     fn request(&self, request: Request) -> Result<(), Error> {
@@ -216,11 +232,14 @@ impl Ranks for Mpi {
         self.size
     }
 
-    /// A record of each rank has a length and up to [`INLINE`] bytes. If a rank has more, all send as many as the longest in a
-    /// second operation.
+    /// A record of each rank has a length and up to [`INLINE`] bytes. If a rank has more, a second operation gathers the bytes of
+    /// all.
     fn gather(&self, mine: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let records = self.gather_equal(record(mine.len() as u64, mine))?;
+        let _one = self
+            .gathering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let records = self.gather_bytes(record(mine.len() as u64, mine), None)?;
         let (records, _) = records.as_chunks::<RECORD>();
         if let Some(rank) = records.iter().position(|record| head(record) == FAILED) {
             return Err(Error::OtherRank {
@@ -229,20 +248,20 @@ impl Ranks for Mpi {
             });
         }
         let lengths: Vec<usize> = records.iter().map(|record| head(record) as usize).collect();
-        let longest = lengths.iter().copied().max().unwrap_or(0);
-        if longest <= INLINE {
+        if lengths.iter().all(|&length| length <= INLINE) {
             let parts = records.iter().zip(lengths);
             return Ok(parts
                 .map(|(record, length)| record[8..8 + length].to_vec())
                 .collect());
         }
-        let mut padded = mine.to_vec();
-        padded.resize(longest, 0);
-        let all = self.gather_equal(padded)?;
-        let parts = all.chunks(longest).zip(lengths);
-        Ok(parts
-            .map(|(part, length)| part[..length].to_vec())
-            .collect())
+        let all = self.gather_bytes(mine.to_vec(), Some(lengths.clone()))?;
+        let mut rest = &all[..];
+        let parts = lengths.into_iter().map(|length| {
+            let (part, others) = rest.split_at(length);
+            rest = others;
+            part.to_vec()
+        });
+        Ok(parts.collect())
     }
 }
 
@@ -279,7 +298,12 @@ pub fn fail(code: u8, all_do: bool) -> Failure {
     let (reply, all) = channel();
     let mine = record(FAILED, &[code]);
     let [rank, size] = place;
-    if job.requests.send(Request::Gather { mine, reply }).is_err() {
+    let request = Request::Gather {
+        mine,
+        lengths: None,
+        reply,
+    };
+    if job.requests.send(request).is_err() {
         return Failure::Alone;
     }
     let wait = if all_do { Duration::MAX } else { TOGETHER };
@@ -334,19 +358,19 @@ fn check_versions(all: &[Hello], rank: usize) -> Result<(), Error> {
     }
 }
 
-/// Waits for an answer of MPI's thread for as long as that turns: the library may hang in a call.
+/// Waits for an answer of MPI's thread for as long as that loops: the library may hang in a call.
 fn wait<T>(job: &Job, timeout: Duration, call: &str, answer: &Receiver<T>) -> Result<T, Error> {
-    let (mut turns, mut still) = (0, 0);
+    let (mut loops, mut still) = (0, 0);
     loop {
-        match answer.recv_timeout(timeout / PARTS) {
+        match answer.recv_timeout(timeout / SIGNS) {
             Ok(answer) => return Ok(answer),
             Err(RecvTimeoutError::Disconnected) => return Err(ended()),
             Err(RecvTimeoutError::Timeout) => {}
         }
-        let now = job.turns.load(Ordering::Relaxed);
-        still = if now == turns { still + 1 } else { 0 };
-        turns = now;
-        if still == PARTS {
+        let now = job.loops.load(Ordering::Relaxed);
+        still = if now == loops { still + 1 } else { 0 };
+        loops = now;
+        if still == SIGNS {
             return Err(Error::Ranks(format!(
                 "{call} has not come back for {timeout:?}: a rank or the network may be lost; see whether all ranks have started"
             )));

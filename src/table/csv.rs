@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use self::chosen::Chosen;
 pub use self::chosen::ReadText;
 use self::clean::Unpadded;
-pub use self::cut::CutText;
+pub use self::divided::DividedText;
 use self::layout::{Layout, offset_of_line};
 use self::parse::{BadRecord, Fault, Field, ParsedChunk, RecordShape};
 pub use self::quotes::Place;
@@ -25,7 +25,7 @@ use crate::error::{Axis, Error, Reason, Row, RowError, counted};
 
 mod chosen;
 mod clean;
-mod cut;
+mod divided;
 mod layout;
 mod parse;
 mod part;

@@ -1,8 +1,8 @@
 //! Text files that are divided among ranks by their bytes.
 //!
-//! The files, one after the other, are cut into as many stretches of equal length as there are ranks. A rank reads its own
-//! stretch, and the first lines of each file in it. [`CutText`] has the rules for a file that is cut. Two gathers tell each
-//! rank the rest: the places of all cuts, and then the lines before its own, so that a row is named by its line in the file.
+//! The files, one after the other, are divided into as many stretches of equal length as there are ranks. A rank reads its own
+//! stretch, and the first lines of each file in it. [`DividedText`] has the rules for a file that is divided. Two gathers tell each
+//! rank the rest: the places of all boundaries, and then the lines before its own, so that a row is named by its line in the file.
 
 use std::io;
 use std::mem;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::csv::{CutText, Place, ReadText};
+use super::csv::{DividedText, Place, ReadText};
 use super::opened::OpenedFile;
 use super::request::Request;
 use super::rows::Skipped;
@@ -22,8 +22,8 @@ use crate::data::OnLoad;
 use crate::error::{Error, Row, RowError, TableKind};
 use crate::ranks::{Ranks, gather_values};
 
-/// Opens this rank's part of files that several ranks share. Returns `None` if they can't be cut, as those of other kinds, packed
-/// ones, and pipes.
+/// Opens this rank's part of files that several ranks share. Returns `None` if they can't be divided, as those of other kinds,
+/// packed ones, and pipes.
 ///
 /// # Errors
 /// Those of [`open_all`](super::open_all), on all ranks the one that a single rank would end with.
@@ -56,7 +56,7 @@ pub(super) fn open(
     mine.opened(name, set.first.1, told, ranks.rank()).map(Some)
 }
 
-/// Returns the lengths of all files, or `None` if there is one that can't be cut.
+/// Returns the lengths of all files, or `None` if there is one that can't be divided.
 fn lengths(files: &[PathBuf], request: &Request) -> Result<Option<Vec<u64>>, Error> {
     let mut lengths = Vec::new();
     for path in files {
@@ -66,7 +66,7 @@ fn lengths(files: &[PathBuf], request: &Request) -> Result<Option<Vec<u64>>, Err
         }
         lengths.push(match input(path, files, request, &|_| {})? {
             None => 0,
-            Some((input, TableKind::Text)) => match CutText::length(&input)? {
+            Some((input, TableKind::Text)) => match DividedText::length(&input)? {
                 Some(length) => length,
                 None => return Ok(None),
             },
@@ -89,9 +89,9 @@ fn first(files: &[PathBuf], name: &str, request: &Request) -> Result<(usize, Rea
 }
 
 /// Opens one of the files; `None` for an empty one.
-fn text(files: &[PathBuf], at: usize, request: &Request) -> Result<Option<CutText>, Error> {
+fn text(files: &[PathBuf], at: usize, request: &Request) -> Result<Option<DividedText>, Error> {
     match input(&files[at], files, request, &|_| {})? {
-        Some((input, _)) => CutText::open(input, request),
+        Some((input, _)) => DividedText::open(input, request),
         None => Ok(None),
     }
 }
@@ -101,15 +101,15 @@ struct Piece {
     file: usize,
     bytes: Range<u64>,
     /// True if the file goes on behind them.
-    is_cut: bool,
+    goes_on: bool,
 }
 
 /// Returns what a rank reads of files of these lengths: its share of all bytes.
 fn pieces(lengths: &[u64], ranks: &dyn Ranks) -> Vec<Piece> {
     let all: u64 = lengths.iter().sum();
     let [rank, size] = [ranks.rank(), ranks.size()].map(|number| number as u128);
-    let cut = |rank: u128| (u128::from(all) * rank / size) as u64;
-    let (from, to) = (cut(rank), cut(rank + 1));
+    let boundary = |rank: u128| (u128::from(all) * rank / size) as u64;
+    let (from, to) = (boundary(rank), boundary(rank + 1));
     let mut pieces = Vec::new();
     let mut before = 0;
     for (file, &length) in lengths.iter().enumerate() {
@@ -118,7 +118,7 @@ fn pieces(lengths: &[u64], ranks: &dyn Ranks) -> Vec<Piece> {
         if !bytes.is_empty() {
             pieces.push(Piece {
                 file,
-                is_cut: bytes.end < length,
+                goes_on: bytes.end < length,
                 bytes,
             });
         }
@@ -151,9 +151,9 @@ struct Set<'a> {
 /// What this rank has read.
 struct Mine {
     store: Store,
-    /// The rows left out of a file that is cut at its start, and those of the others.
+    /// The rows left out of a file that is divided at its start, and those of the others.
     skipped: [Skipped; 2],
-    /// The place of the cut at the end, by the place of that at the start.
+    /// The place of the boundary at the end, by the place of that at the start.
     ends: [Place; 3],
     told: Told,
     error: Option<Error>,
@@ -176,7 +176,7 @@ struct Told {
 /// An error, as all ranks can tell it.
 #[derive(Serialize, Deserialize)]
 enum Failure {
-    /// A row, and whether its line is counted from a cut on.
+    /// A row, and whether its line is counted from a boundary on.
     Row(RowError, bool),
     Io(String, String),
     Other(String),
@@ -235,7 +235,7 @@ impl Set<'_> {
                 Err(error) => mine.fail(error, part.is_later),
             }
         }
-        if piece.is_cut {
+        if piece.goes_on {
             mine.ends = part.ends().map_err(Error::cannot_read(&name))?;
         }
         Ok(())
@@ -301,7 +301,7 @@ impl Mine {
     }
 }
 
-/// Moves a row, whose line was counted as if one line came before the cut, to where so many do.
+/// Moves a row, whose line was counted as if one line came before the boundary, to where so many do.
 fn move_down(row: &mut RowError, lines: u64) {
     if let Row::Line(line) = &mut row.row {
         *line += lines.saturating_sub(1);

@@ -10,7 +10,7 @@ use arrow_schema::{Field, Schema};
 use self::array::Strided;
 use self::header::NpyHeader;
 use super::request::ColumnChoice;
-use super::rows::{Axis, Bad, Request, Rows, judge};
+use super::rows::{Axis, Bad, Request, Rows, judge, titled};
 use super::shared::SharedFile;
 use super::whole::{Whole, array_of, type_of};
 use crate::data::{BLOCK, Block, Time, positions};
@@ -205,10 +205,7 @@ impl Rows for Npy {
     }
 
     fn title(&self) -> String {
-        match self.names() {
-            [x, y] if y.is_empty() => format!("{}: {x}", self.title),
-            [x, y] => format!("{}: {y} over {x}", self.title),
-        }
+        titled(&self.title, self.names())
     }
 }
 

@@ -14,7 +14,7 @@ use self::copy::ParquetCopy;
 use self::numbers::Numbers;
 use self::reader::ColumnReader;
 use self::table::ParquetTable;
-use super::rows::{Axis, Bad, Request, Rows, judge};
+use super::rows::{Axis, Bad, Request, Rows, judge, titled};
 use super::shared::SharedFile;
 use super::whole::Whole;
 use crate::data::{Block, Time, positions};
@@ -216,11 +216,8 @@ impl Rows for Parquet {
 
     fn title(&self) -> String {
         let file = Path::new(self.table.file());
-        let file = file.file_name().unwrap_or(file.as_os_str()).display();
-        match self.names() {
-            [x, y] if y.is_empty() => format!("{file}: {x}"),
-            [x, y] => format!("{file}: {y} over {x}"),
-        }
+        let file = file.file_name().unwrap_or(file.as_os_str());
+        titled(&file.to_string_lossy(), self.names())
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::data::stretch::divide;
 use crate::error::{Axes, ColumnList, Error, NamedColumn, Setting, TableKind};
-use crate::ranks::Ranks;
+use crate::ranks::{Ranks, other};
 
 /// The columns to read from a file, and the options of reading.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,6 +76,20 @@ impl Request<'_> {
     pub(super) fn part(&self) -> Option<NthPart> {
         let ranks = self.ranks.filter(|ranks| ranks.size() > 1);
         ranks.map(NthPart::of)
+    }
+
+    /// Checks that all ranks that share files see as many rows in them: `rows` on this one.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a rank that sees another number, and those of [`other`].
+    pub(super) fn agree(&self, rows: u64) -> Result<(), Error> {
+        let ranks = self.ranks.filter(|ranks| ranks.size() > 1);
+        match ranks.map(|ranks| other(ranks, rows)).transpose()?.flatten() {
+            Some(rank) => Err(Error::Data(format!(
+                "rank {rank} sees files with another number of rows than rank 0: give all ranks the same files"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Returns the first option that is for text files, if one is given.

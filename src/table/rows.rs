@@ -186,21 +186,36 @@ pub fn append(
     Ok(())
 }
 
+/// Returns the data in words: the file, and its columns. That of y is empty if x is alone.
+pub fn titled(file: &str, [x, y]: [String; 2]) -> String {
+    if y.is_empty() {
+        format!("{file}: {x}")
+    } else {
+        format!("{file}: {y} over {x}")
+    }
+}
+
 /// The rows of several files, one file after the other.
 pub struct Joined {
+    name: String,
     parts: Vec<Box<dyn Rows>>,
     /// The position of each part's first row, and behind them the number of all rows.
     starts: Vec<u64>,
 }
 
 impl Joined {
-    /// Returns the rows of these files.
-    pub fn new(parts: Vec<Box<dyn Rows>>) -> Self {
+    /// Returns the rows of these files, which `name` stands for.
+    pub fn new(name: &str, parts: Vec<Box<dyn Rows>>) -> Self {
         let mut starts = vec![0];
         for part in &parts {
             starts.push(starts[starts.len() - 1] + part.rows());
         }
-        Joined { parts, starts }
+        let name = name.to_owned();
+        Joined {
+            name,
+            parts,
+            starts,
+        }
     }
 
     /// Returns the part that has a row.
@@ -235,7 +250,7 @@ impl Rows for Joined {
     }
 
     fn title(&self) -> String {
-        self.parts[0].title()
+        titled(&self.name, self.names())
     }
 
     fn names(&self) -> [String; 2] {

@@ -6,7 +6,7 @@ use super::csv::{self, ReadText};
 use super::input::Input;
 use super::opened::OpenedFile;
 use super::read_text;
-use super::request::{NthPart, Request};
+use super::request::Request;
 use super::rows::Skipped;
 use super::store::Store;
 use crate::data::stretch::Stretch;
@@ -39,8 +39,8 @@ impl Texts {
         Ok(())
     }
 
-    /// Returns the samples of all texts, or a part of them: texts that can't be cut are read by all who need a part.
-    pub(super) fn opened(mut self, name: &str, part: Option<NthPart>) -> Result<OpenedFile, Error> {
+    /// Returns the samples of all texts, or a part of them: texts that can't be divided are read by all who need a part.
+    pub(super) fn opened(mut self, name: &str, request: &Request) -> Result<OpenedFile, Error> {
         if self.read.is_empty() {
             return Err(Error::Data(format!("{name} is empty")));
         }
@@ -49,6 +49,8 @@ impl Texts {
         first.notes.extend(self.notes);
         self.store.title = titled(name, several, &first);
         let [x, y] = first.names;
+        request.agree(self.store.samples())?;
+        let part = request.part();
         // Rows that were left out are told of once.
         let is_told = part.is_none_or(|part| part.part == 0);
         let source: Box<dyn Source> = match part {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Config, Descent, Stop, Walk, train};
-use crate::data::far::{Bulk, Parts, median};
+use crate::data::far::{Bulk, FarAndNear, median};
 use crate::data::{self, BLOCK, Block, Source};
 use crate::engine::{Description, Engine};
 use crate::error::Error;
@@ -53,7 +53,7 @@ impl RobustStart {
     ///
     /// # Errors
     /// Those of [`Loss::check`].
-    pub fn of(samples: Block, loss: Loss, parts: Option<&Parts>) -> Result<Self, Error> {
+    pub fn of(samples: Block, loss: Loss, parts: Option<&FarAndNear>) -> Result<Self, Error> {
         loss.check()?;
         let bulk = parts.map_or(Bulk::ALL, |parts| parts.bulk);
         let all = samples.x.into_iter().zip(samples.y);

@@ -128,6 +128,16 @@ fn check_near(what: &str, one: &Value, other: &Value, line: f64) {
     ] {
         assert_eq!(one[name], other[name], "{what}: {name}");
     }
+    // At the line of least squares, in f64: as sums of any order round.
+    if one["loss"] == "mse" {
+        for parameter in ["w", "b"] {
+            let [one, other] =
+                [one, other].map(|result| result["errors"][parameter]["error"].as_f64());
+            let apart = one.zip(other).map(|(one, other)| (one - other).abs() / one);
+            assert!(apart.is_none_or(|apart| apart < 1e-9), "{what}: {apart:?}");
+            assert_eq!(one.is_some(), other.is_some(), "{what}");
+        }
+    }
     let codes = |result: &Value| -> Vec<Value> {
         let warnings = result["warnings"].as_array().unwrap();
         warnings
@@ -230,6 +240,54 @@ fn files_give_the_line_of_one_process() {
                 );
             }
         }
+    }
+}
+
+/// What an engine can do alone it does on ranks: samples in f16, samples that are streamed, an adaptive rate, files, a device that
+/// is lost.
+#[test]
+fn engines_do_over_ranks_what_they_do_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.parquet").display().to_string();
+    ran(&format!("generate --samples 200001 {path}"));
+    let drawn = "--samples 200001";
+    for (data, flags, line) in [
+        (drawn, "--epochs 12 --storage f16 --loss huber", 1e-5),
+        (
+            "--samples 60000",
+            "--epochs 12 --storage f16 --loss huber",
+            1e-5,
+        ),
+        (drawn, "--epochs 12 --device-memory 1MiB", 1e-5),
+        (
+            drawn,
+            "--epochs 12 --schedule adaptive --learning-rate 0.1",
+            1e-5,
+        ),
+        // Its descent ends at the exact line.
+        (path.as_str(), "--loss mae", 1e-12),
+        (path.as_str(), "--storage f16 --device-memory 1MiB", 1e-5),
+    ] {
+        let args = format!("train {data} --adapter 0 --no-tune --format json {flags}");
+        let (one, two) = (json(&args), json_over(2, &args));
+        check_near(&format!("2 ranks, {args}"), &one, &two, line);
+        assert_eq!(one["engine"]["storage"], two["engine"]["storage"]);
+        assert_eq!(one["engine"]["software"], two["engine"]["software"]);
+    }
+    #[cfg(debug_assertions)]
+    {
+        let program = env!("CARGO_BIN_EXE_fall-line");
+        let args =
+            format!("{program} train {drawn} --adapter 0 --no-tune --epochs 12 --format json");
+        let whole = of_ranks(&format!("-n 2 {args}"));
+        let lost = of_ranks(&format!(
+            "-n 1 {args} : -n 1 -x FALL_LINE_FAULT=submit:5 {args}"
+        ));
+        let [whole, lost] = [whole, lost].map(|command| ended(started(command)));
+        assert!(stderr(&lost).contains("rank 1 of 2"), "{}", stderr(&lost));
+        let [whole, lost] =
+            [whole, lost].map(|output| serde_json::from_str::<Value>(&stdout(&output)).unwrap());
+        assert_eq!(bits(&whole), bits(&lost));
     }
 }
 
@@ -381,6 +439,19 @@ fn errors_are_told_once_and_end_the_job() {
     }
 
     let program = env!("CARGO_BIN_EXE_fall-line");
+    #[cfg(debug_assertions)]
+    {
+        let args = format!(
+            "-n 1 {program} train --samples 1e5 --engine cpu : -n 1 -x FALL_LINE_FAULT=panic:3 {program} train --samples 1e5 --engine cpu"
+        );
+        let output = ended(started(of_ranks(&args)));
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(101), "{text}");
+        assert!(
+            text.contains("rank 1 of 2") && text.contains("a fault in fall-line"),
+            "{text}"
+        );
+    }
     let args = format!("-n 1 {program} train --samples 1e5 : -n 1 {program} train --samples 2e5");
     let output = ended(started(of_ranks(&args)));
     assert_eq!(output.status.code(), Some(2));
@@ -389,6 +460,38 @@ fn errors_are_told_once_and_end_the_job() {
         text.contains("rank 1 of 2 has other arguments than rank 0"),
         "{text}"
     );
+}
+
+/// A folder that machines do not share may hold older files: they must not be taken for the same set.
+#[test]
+fn ranks_that_see_other_files_are_refused() {
+    let folders = [200_000, 200_001].map(|samples| {
+        let folder = TempDir::new().unwrap();
+        for name in ["a.csv", "a.parquet", "a.npy"] {
+            let path = folder.path().join(name);
+            ran(&format!("generate --samples {samples} {}", path.display()));
+        }
+        let packed = Command::new("gzip")
+            .arg("-k")
+            .arg(folder.path().join("a.csv"))
+            .status();
+        assert!(packed.unwrap().success());
+        folder
+    });
+    let program = env!("CARGO_BIN_EXE_fall-line");
+    for file in ["a.csv", "a.csv.gz", "a.parquet", "a.npy"] {
+        let ranks = folders.each_ref().map(|folder| {
+            let folder = folder.path().display();
+            format!("-n 1 --wdir {folder} {program} train {file} --engine cpu")
+        });
+        let output = ended(started(of_ranks(&ranks.join(" : "))));
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(3), "{file}: {text}");
+        assert!(
+            text.contains("give all ranks the same files"),
+            "{file}: {text}"
+        );
+    }
 }
 
 /// Returns the processes of ranks below a job, once there are so many.
@@ -412,6 +515,35 @@ fn ranks_of(job: &Job, ranks: usize) -> Vec<String> {
         assert!(begin.elapsed() < HANGS, "{text}");
         sleep(Duration::from_millis(20));
     }
+}
+
+/// The checkpoint is written from the last finished epoch at once, also where an epoch does not end: another rank is stopped.
+#[test]
+fn a_checkpoint_does_not_wait_for_an_epoch_to_end() {
+    let folder = TempDir::new().unwrap();
+    let checkpoint = folder.path().join("c.json");
+    let flags = format!(
+        "--checkpoint {} --checkpoint-every 1h",
+        checkpoint.display()
+    );
+    let job = endless(2, &flags);
+    let ranks = ranks_of(&job, 2);
+    let (first, others): (Vec<_>, Vec<_>) = ranks.into_iter().partition(|rank| is_rank_0(rank));
+    kill("-STOP", &others[0]);
+    kill("-TERM", &first[0]);
+    let begin = Instant::now();
+    while !checkpoint.exists() {
+        // Half of the time-out, after which the rank would be ended.
+        assert!(begin.elapsed() < Duration::from_secs(30));
+        sleep(Duration::from_millis(20));
+    }
+}
+
+/// Returns whether a process is rank 0, as its environment has it.
+fn is_rank_0(process: &str) -> bool {
+    let environment = fs::read(format!("/proc/{process}/environ")).unwrap();
+    let mut variables = environment.split(|&byte| byte == 0);
+    variables.any(|variable| variable == b"OMPI_COMM_WORLD_RANK=0")
 }
 
 /// A run that goes on until it is ended: starts it, and waits until it has done some epochs.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Scaling;
+use super::RankScaling;
 use crate::bench::Figure;
 use crate::bench::compare::withheld;
 use crate::engine::forecast;
@@ -15,7 +15,7 @@ pub struct Row {
     /// The size: samples of all ranks in strong scaling, of each in weak scaling.
     pub samples: u64,
     /// The way in which samples grow with ranks.
-    pub scaling: Scaling,
+    pub scaling: RankScaling,
     /// Number of ranks that share the samples.
     pub ranks: usize,
     /// Samples of all ranks.
@@ -26,13 +26,13 @@ pub struct Row {
     pub disagreement: Option<String>,
     /// Time of an epoch, from the model to the sums on all ranks: the median of the rounds, and the range of their quartiles.
     pub epoch_seconds: Option<Figure>,
-    /// Time of an epoch of the rank that is the slowest in a turn, without a gather.
+    /// Time of an epoch of the rank that is the slowest, without a gather.
     pub own_seconds: Option<Figure>,
     /// Time of a gather alone, which all ranks of the job take part in; `None` for one rank.
     pub gather_seconds: Option<Figure>,
     /// Time to draw and load the samples, of the slowest rank.
     pub load_seconds: Option<Figure>,
-    /// The model of an epoch: own time and gather.
+    /// The model of an epoch: the time that one rank alone takes for as many samples as the rank with the most has, and a gather.
     pub model_seconds: Option<f64>,
     /// Time of an epoch less that of the model, as a share of the model's.
     pub off_model: Option<f64>,
@@ -43,8 +43,7 @@ pub struct Row {
     /// Share of the cores that other programs took meanwhile; `None` if it took too short a time to tell.
     pub others: Option<f64>,
     /// The rounds.
-    #[serde(rename = "rounds")]
-    pub turns: Vec<Turn>,
+    pub rounds: Vec<Round>,
     /// The sums that one rank computes.
     #[serde(skip)]
     pub(super) known: Sums,
@@ -52,10 +51,10 @@ pub struct Row {
 
 /// The figures of a round, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Turn {
+pub struct Round {
     /// Lower quartile, median and upper quartile of the epochs.
     pub epoch: [f64; 3],
-    /// Median over the turns of an epoch of the rank that is the slowest in each, without a gather.
+    /// Median of the epochs of the slowest rank in each, without a gather.
     pub own: f64,
     /// Median of the gathers alone.
     pub gather: Option<f64>,
@@ -64,7 +63,7 @@ pub struct Turn {
 }
 
 impl Row {
-    pub(super) fn new(samples: u64, scaling: Scaling, ranks: usize, all_samples: u64) -> Self {
+    pub(super) fn new(samples: u64, scaling: RankScaling, ranks: usize, all_samples: u64) -> Self {
         Row {
             samples,
             scaling,
@@ -81,32 +80,34 @@ impl Row {
             efficiency: None,
             withheld: None,
             others: None,
-            turns: Vec::new(),
+            rounds: Vec::new(),
             known: Sums::default(),
         }
     }
 
     /// Computes the figures from the rounds, which one rank alone had at the same time.
-    pub(super) fn conclude(&mut self, alone: &[Turn], others: Option<f64>) {
+    pub(super) fn conclude(&mut self, alone: &[Round], others: Option<f64>) {
         self.others = others;
-        self.epoch_seconds = Figure::over(self.turns.iter().map(|turn| turn.epoch));
-        self.own_seconds = Figure::of(self.turns.iter().map(|turn| turn.own));
-        self.gather_seconds = Figure::of(self.turns.iter().filter_map(|turn| turn.gather));
-        self.load_seconds = Figure::of(self.turns.iter().map(|turn| turn.load));
-        if let (Some(epoch), Some(own), Some(gather)) =
-            (self.epoch_seconds, self.own_seconds, self.gather_seconds)
+        self.epoch_seconds = Figure::over(self.rounds.iter().map(|round| round.epoch));
+        self.own_seconds = Figure::of(self.rounds.iter().map(|round| round.own));
+        self.gather_seconds = Figure::of(self.rounds.iter().filter_map(|round| round.gather));
+        self.load_seconds = Figure::of(self.rounds.iter().map(|round| round.load));
+        let one = Figure::of(alone.iter().map(|round| round.epoch[1]));
+        if let (Some(epoch), Some(one), Some(gather)) =
+            (self.epoch_seconds, one, self.gather_seconds)
         {
-            let model = forecast::epoch(own.median, gather.median);
+            let own = one.median * (self.most_samples as f64 / self.samples as f64);
+            let model = forecast::epoch(own, gather.median);
             self.model_seconds = Some(model);
             self.off_model = Some(epoch.median / model - 1.0);
         }
         let share = match self.scaling {
-            Scaling::Alone => return,
-            Scaling::Strong => self.ranks as u64,
-            Scaling::Weak => 1,
+            RankScaling::Alone => return,
+            RankScaling::Strong => self.ranks as u64,
+            RankScaling::Weak => 1,
         };
         let [epochs, alone] =
-            [&self.turns[..], alone].map(|turns| turns.iter().map(|turn| turn.epoch[1]));
+            [&self.rounds[..], alone].map(|rounds| rounds.iter().map(|round| round.epoch[1]));
         let ratios = alone
             .zip(epochs)
             .map(|(alone, epoch)| forecast::efficiency(alone, share, epoch));
@@ -139,32 +140,36 @@ pub fn verdict(rows: &[Row]) -> Result<(), Error> {
 mod tests {
     use super::*;
 
-    fn turns(epochs: &[f64], own: f64, gather: Option<f64>) -> Vec<Turn> {
-        let turn = |&epoch: &f64| Turn {
+    fn rounds(epochs: &[f64], own: f64, gather: Option<f64>) -> Vec<Round> {
+        let round = |&epoch: &f64| Round {
             epoch: [epoch; 3],
             own,
             gather,
             load: 1.0,
         };
-        epochs.iter().map(turn).collect()
+        epochs.iter().map(round).collect()
     }
 
-    fn concluded(scaling: Scaling, ranks: usize, turns: Vec<Turn>, others: f64) -> Row {
+    fn concluded(scaling: RankScaling, ranks: usize, rounds: Vec<Round>, others: f64) -> Row {
         let mut row = Row {
-            turns,
+            rounds,
+            most_samples: match scaling {
+                RankScaling::Strong => 1000 / ranks as u64,
+                RankScaling::Alone | RankScaling::Weak => 1000,
+            },
             ..Row::new(1000, scaling, ranks, 1000)
         };
         // The second round is slower, all alike.
-        row.conclude(&self::turns(&[8.0, 16.0, 8.0], 8.0, None), Some(others));
+        row.conclude(&self::rounds(&[8.0, 16.0, 8.0], 8.0, None), Some(others));
         row
     }
 
     #[test]
     fn efficiency_is_that_of_the_rounds() {
         let strong = concluded(
-            Scaling::Strong,
+            RankScaling::Strong,
             4,
-            turns(&[2.5, 5.0, 2.0], 1.75, Some(0.25)),
+            rounds(&[2.5, 5.0, 2.0], 1.75, Some(0.0)),
             0.0,
         );
         let figure = strong.efficiency.unwrap();
@@ -175,14 +180,19 @@ mod tests {
             (Some(2.0), Some(0.25))
         );
         let weak = concluded(
-            Scaling::Weak,
+            RankScaling::Weak,
             4,
-            turns(&[10.0, 20.0, 10.0], 9.0, Some(1.0)),
+            rounds(&[10.0, 20.0, 10.0], 9.0, Some(2.0)),
             0.0,
         );
         assert_eq!(weak.efficiency.unwrap().median, 0.8);
         assert_eq!(weak.off_model, Some(0.0));
-        let alone = concluded(Scaling::Alone, 1, turns(&[8.0, 16.0, 8.0], 8.0, None), 0.0);
+        let alone = concluded(
+            RankScaling::Alone,
+            1,
+            rounds(&[8.0, 16.0, 8.0], 8.0, None),
+            0.0,
+        );
         assert_eq!((alone.efficiency, alone.model_seconds), (None, None));
         assert_eq!(alone.epoch_seconds.unwrap().median, 8.0);
     }
@@ -190,9 +200,9 @@ mod tests {
     #[test]
     fn on_a_busy_machine_efficiency_is_withheld() {
         let row = concluded(
-            Scaling::Strong,
+            RankScaling::Strong,
             2,
-            turns(&[4.0, 8.0, 4.0], 4.0, Some(0.0)),
+            rounds(&[4.0, 8.0, 4.0], 4.0, Some(0.0)),
             0.5,
         );
         assert_eq!(row.efficiency, None);
@@ -202,8 +212,8 @@ mod tests {
     #[test]
     fn ranks_that_disagree_are_named() {
         let mut rows = vec![
-            Row::new(1000, Scaling::Alone, 1, 1000),
-            Row::new(1000, Scaling::Weak, 2, 2000),
+            Row::new(1000, RankScaling::Alone, 1, 1000),
+            Row::new(1000, RankScaling::Weak, 2, 2000),
         ];
         verdict(&rows).unwrap();
         rows[1].disagreement = Some("the sum of dw".to_owned());

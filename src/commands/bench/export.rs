@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use fall_line::atomic;
 use fall_line::bench::compare::{BreakEven, Speedup};
 use fall_line::bench::machine::Machine;
-use fall_line::bench::{BenchRow, Scaling};
+use fall_line::bench::{AdapterScaling, BenchRow};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::error::Error;
 use fall_line::saved;
@@ -36,7 +36,7 @@ pub struct Document {
     pub speedups: Vec<Speedup>,
     pub break_even: BreakEven,
     /// Scaling over several adapters, an entry a size.
-    pub scaling: Vec<Scaling>,
+    pub scaling: Vec<AdapterScaling>,
     /// Reasons to doubt the figures.
     pub warnings: Vec<String>,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fall_line::atomic;
 use fall_line::bench::machine::Machine;
-use fall_line::bench::over_ranks::{self, RanksPlan, Row, Scaling};
+use fall_line::bench::over_ranks::{self, RankScaling, RanksPlan, Row};
 use fall_line::bench::{Figure, MODEL};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::engine::{Choice, Chosen, Storage, choose};
@@ -123,9 +123,9 @@ pub fn bench(args: &Bench, team: &Team) -> Result<ExitCode, Error> {
             counted(row.ranks as u64, "rank"),
         );
         let what = match row.scaling {
-            Scaling::Alone => format!("{ranks} at {size}"),
-            Scaling::Strong => format!("{ranks} at {size} (strong)"),
-            Scaling::Weak => format!("{ranks} at {size} (weak)"),
+            RankScaling::Alone => format!("{ranks} at {size}"),
+            RankScaling::Strong => format!("{ranks} at {size} (strong)"),
+            RankScaling::Weak => format!("{ranks} at {size} (weak)"),
         };
         Some((row.epoch_seconds?, what))
     }));
@@ -297,7 +297,7 @@ const LEGEND: [&str; 6] = [
     "epoch      time from the model to the sums on all ranks, ± the furthest quartile of a round",
     "alone      time of the slowest rank's own epoch, without a gather",
     "gather     time of a gather of all ranks without an epoch",
-    "off model  distance of the epoch from alone + gather",
+    "off model  distance of the epoch from what --plan --ranks computes: the speed of one rank, and the gather",
     "efficiency time of one rank divided by that of the ranks, and in strong scaling by their number",
 ];
 
@@ -308,9 +308,9 @@ fn text(row: &Row) -> String {
         None => "–".to_owned(),
     };
     let scaling = match row.scaling {
-        Scaling::Alone => "–",
-        Scaling::Strong => "strong",
-        Scaling::Weak => "weak",
+        RankScaling::Alone => "–",
+        RankScaling::Strong => "strong",
+        RankScaling::Weak => "weak",
     };
     let epoch = row.epoch_seconds.map_or("–".to_owned(), number::ranged);
     let off = row

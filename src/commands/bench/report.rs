@@ -2,7 +2,7 @@
 
 use fall_line::bench::compare::{break_even, speedups};
 use fall_line::bench::machine::Machine;
-use fall_line::bench::{BenchPlan, BenchRow, Scaling};
+use fall_line::bench::{AdapterScaling, BenchPlan, BenchRow};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::error::Error;
 
@@ -113,7 +113,7 @@ impl<'a> Report<'a> {
             scaling: self
                 .rows
                 .chunk_by(|a, b| a.samples == b.samples)
-                .filter_map(Scaling::of)
+                .filter_map(AdapterScaling::of)
                 .collect(),
             settings: self.settings,
             rows: self.rows,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fall_line::bench::compare::{BreakEven, PerEpoch, Speedup};
 use fall_line::bench::machine::Machine;
-use fall_line::bench::{BenchRow, Figure, Scaling, label};
+use fall_line::bench::{AdapterScaling, BenchRow, Figure, label};
 use fall_line::engine::gpu::adapter::Info;
 use fall_line::error::counted;
 use indicatif::DecimalBytes;
@@ -118,8 +118,8 @@ pub fn ratio(speedup: &Speedup) -> Option<String> {
 }
 
 /// Returns how fast several adapters are together, a line each size.
-pub fn scaling(scaling: &[Scaling]) -> Vec<String> {
-    let line = |one: &Scaling| {
+pub fn scaling(scaling: &[AdapterScaling]) -> Vec<String> {
+    let line = |one: &AdapterScaling| {
         let samples = number::count(one.samples);
         let adapters = counted(one.adapters as u64, "adapter");
         match (one.speedup, one.efficiency, one.plus_minus) {

@@ -73,10 +73,10 @@ impl Monitor for Terminal {
         }
         let text = advice::notice(told);
         self.aside(|| {
-            if told.is_warning() {
-                output::warning(text);
-            } else {
-                output::notice(text);
+            match told {
+                Notice::Lost(_) => output::own_warning(text),
+                told if told.is_warning() => output::warning(text),
+                _ => output::notice(text),
             }
         });
     }

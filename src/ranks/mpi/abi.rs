@@ -148,6 +148,7 @@ functions! {
     comm_set_errhandler = c"MPI_Comm_set_errhandler"(H, H);
     error_string = c"MPI_Error_string"(c_int, *mut c_char, *mut c_int);
     iallgather = c"MPI_Iallgather"(*const c_void, c_int, H, *mut c_void, c_int, H, H, *mut H);
+    iallgatherv = c"MPI_Iallgatherv"(*const c_void, c_int, H, *mut c_void, *const c_int, *const c_int, H, H, *mut H);
     isend = c"MPI_Isend"(*const c_void, c_int, H, c_int, c_int, H, *mut H);
     irecv = c"MPI_Irecv"(*mut c_void, c_int, H, c_int, c_int, H, *mut H);
     test = c"MPI_Test"(*mut H, *mut c_int, *mut c_void);
@@ -210,14 +211,10 @@ impl<H: Handle> Calls<H> {
         Ok((rank as usize, size as usize))
     }
 
-    /// Begins to gather as many bytes of each of `size` ranks, which is the number of all.
+    /// Begins to gather the same number of bytes from each of `size` ranks, which is the number of all.
     pub fn gather(&self, mine: Vec<u8>, size: usize) -> Result<Pending<H>, Error> {
         let length = mine.len();
-        let count = c_int::try_from(length).map_err(|_| {
-            Error::Usage(format!(
-                "a rank hands over {length} bytes: a gather takes 2147483647 at most"
-            ))
-        })?;
+        let count = int(length)?;
         let mut pending = Pending::new(mine, vec![0; length * size]);
         let Constants { world, byte, .. } = self.constants;
         // SAFETY: the buffers hold `length` and `size * length` bytes, stay in place, and are freed only once the operation is
@@ -239,6 +236,38 @@ impl<H: Handle> Calls<H> {
             )
         };
         self.begun("MPI_Iallgather", code, pending)
+    }
+
+    /// Begins to gather `lengths` bytes from the ranks, which are all ranks in their order.
+    pub fn gather_each(&self, mine: Vec<u8>, lengths: &[usize]) -> Result<Pending<H>, Error> {
+        let count = int(mine.len())?;
+        let (mut counts, mut places, mut all) = (Vec::new(), Vec::new(), 0);
+        for &length in lengths {
+            counts.push(int(length)?);
+            places.push(int(all)?);
+            all += length;
+        }
+        counts.append(&mut places);
+        let mut pending = Pending::new(mine, vec![0; all]);
+        *pending.counts = counts;
+        let Constants { world, byte, .. } = self.constants;
+        // SAFETY: the buffers hold as many bytes as this rank and all ranks hand over, and `counts` has a count and a place of each
+        // rank. They stay in place, and are freed only once the operation is complete: see `Pending`.
+        let code = unsafe {
+            let (counts, places) = pending.counts.split_at(lengths.len());
+            (self.functions.iallgatherv)(
+                pending.sent.as_ptr().cast(),
+                count,
+                byte,
+                pending.received.as_mut_ptr().cast(),
+                counts.as_ptr(),
+                places.as_ptr(),
+                byte,
+                world,
+                &mut pending.request,
+            )
+        };
+        self.begun("MPI_Iallgatherv", code, pending)
     }
 
     /// Begins to send a byte to a rank.
@@ -318,12 +347,23 @@ impl<H: Handle> Calls<H> {
     }
 }
 
+/// Returns a number of bytes as MPI counts them.
+fn int(bytes: usize) -> Result<c_int, Error> {
+    c_int::try_from(bytes).map_err(|_| {
+        Error::Usage(format!(
+            "ranks hand over {bytes} bytes: a gather takes 2147483647 at most"
+        ))
+    })
+}
+
 /// An operation under way, with the buffers that MPI reads and writes until it is complete. Dropped before that, it leaves them in
 /// memory for ever.
 pub struct Pending<H> {
     request: H,
     sent: ManuallyDrop<Vec<u8>>,
     received: ManuallyDrop<Vec<u8>>,
+    /// Of a gather from each rank the counts of bytes, and then their places.
+    counts: ManuallyDrop<Vec<c_int>>,
     complete: bool,
 }
 
@@ -333,23 +373,25 @@ impl<H: Handle> Pending<H> {
             request: H::NONE,
             sent: ManuallyDrop::new(sent),
             received: ManuallyDrop::new(received),
+            counts: ManuallyDrop::default(),
             complete: false,
         }
     }
 
-    /// Returns the bytes that were received; `None` if the operation is not complete.
-    pub fn received(&self) -> Option<&[u8]> {
-        self.complete.then_some(self.received.as_slice())
+    /// Takes the bytes that were received; `None` if the operation is not complete.
+    pub fn received(&mut self) -> Option<Vec<u8>> {
+        self.complete.then(|| std::mem::take(&mut *self.received))
     }
 }
 
 impl<H> Drop for Pending<H> {
     fn drop(&mut self) {
         if self.complete {
-            // SAFETY: MPI is done with both, and nothing uses them after this.
+            // SAFETY: MPI is done with them, and nothing uses them after this.
             unsafe {
                 ManuallyDrop::drop(&mut self.sent);
                 ManuallyDrop::drop(&mut self.received);
+                ManuallyDrop::drop(&mut self.counts);
             }
         }
     }

@@ -47,6 +47,11 @@ impl Mpi {
         match *self {}
     }
 
+    /// Returns the number of processes on its machine.
+    pub fn local_ranks(&self) -> usize {
+        match *self {}
+    }
+
     /// Returns the machines of all ranks.
     pub fn hosts(&self) -> &[String] {
         match *self {}

@@ -9,22 +9,30 @@ use std::time::{Duration, Instant};
 use super::abi::{self, Calls, Constants, Handle, Kind};
 use super::library::Opened;
 use super::signs::Signs;
-use super::{GRACE, Job, Options};
+use super::{GRACE, Job, Options, TOGETHER};
 use crate::error::Error;
 use crate::ranks::OnLoss;
 
 /// The time that a launcher gets to pass the last line on.
 const LAST_LINE: Duration = Duration::from_millis(100);
 
+// A rank that fails ends the job within 2 s: it waits for others to fail too, passes its line on, and gives the library a moment.
+const _: () = assert!(
+    TOGETHER.as_millis() + LAST_LINE.as_millis() + GRACE.as_millis() < 2000,
+    "the end of a job takes too long"
+);
+
 /// An answer that a thread waits for.
 type Answer<T> = Sender<Result<T, Error>>;
 
 /// A request to MPI's thread.
 pub enum Request {
-    /// Gathers as many bytes of each rank.
+    /// Gathers bytes from all ranks.
     Gather {
         /// The bytes of this one.
         mine: Vec<u8>,
+        /// The number of bytes from each rank; `None` if it is the same for all.
+        lengths: Option<Vec<usize>>,
         /// Gets those of all, one after the other.
         reply: Answer<Vec<u8>>,
     },
@@ -139,8 +147,12 @@ impl<H: Handle> Service<H> {
                 self.signs.due_in()
             };
             match requests.recv_timeout(due_in) {
-                Ok(Request::Gather { mine, reply }) => {
-                    let all = self.gather(mine);
+                Ok(Request::Gather {
+                    mine,
+                    lengths,
+                    reply,
+                }) => {
+                    let all = self.gather(mine, lengths);
                     let _ = reply.send(all);
                 }
                 Ok(Request::Finish { reply }) => {
@@ -151,21 +163,24 @@ impl<H: Handle> Service<H> {
                 Ok(Request::Abort) | Err(_) => {}
             }
             // A failure is kept for the next request.
-            let _ = self.turn();
+            let _ = self.tend();
         }
     }
 
-    fn gather(&mut self, mine: Vec<u8>) -> Result<Vec<u8>, Error> {
-        self.turn()?;
-        let begun = self.calls.gather(mine, self.size);
+    fn gather(&mut self, mine: Vec<u8>, lengths: Option<Vec<usize>>) -> Result<Vec<u8>, Error> {
+        self.tend()?;
+        let begun = match lengths {
+            Some(lengths) => self.calls.gather_each(mine, &lengths),
+            None => self.calls.gather(mine, self.size),
+        };
         let mut pending = begun.map_err(|error| self.fail(error))?;
         let wait = Wait::begin();
         loop {
             let tested = self.calls.test(&mut pending);
             if tested.map_err(|error| self.fail(error))? {
-                return Ok(pending.received().map(<[u8]>::to_vec).unwrap_or_default());
+                return Ok(pending.received().unwrap_or_default());
             }
-            self.turn()?;
+            self.tend()?;
             let awaited = self.signs.awaited(self.job.hosts.get());
             awaited.map_err(|error| self.fail(error))?;
             wait.pause();
@@ -177,16 +192,16 @@ impl<H: Handle> Service<H> {
         self.signs.end();
         let wait = Wait::begin();
         while !self.signs.are_over() {
-            self.turn()?;
+            self.tend()?;
             wait.pause();
         }
-        self.turn()?;
+        self.tend()?;
         self.calls.finalize()
     }
 
     /// Does what is due besides requests: ends the job, exchanges signs of life.
-    fn turn(&mut self) -> Result<(), Error> {
-        self.job.turns.fetch_add(1, Ordering::Relaxed);
+    fn tend(&mut self) -> Result<(), Error> {
+        self.job.loops.fetch_add(1, Ordering::Relaxed);
         if let Ok(code) = u8::try_from(self.job.abort.load(Ordering::Relaxed)) {
             self.end_job(code);
         }

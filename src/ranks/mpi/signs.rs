@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::PARTS;
+use super::SIGNS;
 use super::abi::{Calls, Handle, Pending};
 use crate::error::Error;
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 const ALIVE: u8 = 1;
 /// It gathers no more, and waits for the others.
 const ENDING: u8 = 2;
-/// So it does, and this is its last message.
+/// It gathers no more, and sends no other sign.
 const LAST: u8 = 3;
 
 /// The exchange of signs with the ranks that this one looks after.
@@ -64,7 +64,7 @@ impl<H: Handle> Signs<H> {
                 told_last: false,
             })
         };
-        let every = timeout / PARTS;
+        let every = timeout / SIGNS;
         Ok(Signs {
             peers: peers.map(peer).collect::<Result<_, Error>>()?,
             rank,

@@ -1,9 +1,9 @@
-//! A part of a text, from one cut to the next: the records that start between them.
+//! A part of a text, from one boundary to the next: the records that start between them.
 //!
-//! A cut lies at the start of a line. Lines are cleaned one by one, in quotes or not, so the cleaned parts make up the cleaned
-//! text. What a cut does not show is whether it lies in quotes: only the text before it tells. Until that is known, a part is
+//! A boundary lies at the start of a line. Lines are cleaned one by one, in quotes or not, so the cleaned parts make up the cleaned
+//! text. What a boundary does not show is whether it lies in quotes: only the text before it tells. Until that is known, a part is
 //! read as if it began outside, and both cases are followed to its end (Ge et al., "Speculative distributed CSV data parsing for
-//! big data analytics", SIGMOD 2019). The first part begins outside, so the ends of all parts tell the place of each cut, one
+//! big data analytics", SIGMOD 2019). The first part begins outside, so the ends of all parts tell the place of each boundary, one
 //! after the other. A part that began inside is then read again, from its first record on.
 //!
 //! A part goes on behind its end while that lies in quotes, up to the end of the record. The next part leaves out what is in
@@ -38,14 +38,13 @@ impl Read for FileFrom<'_> {
 /// A reader of the cleaned records of a part.
 pub struct TextPart<'a> {
     text: BufReader<Take<Unpadded<FileFrom<'a>>>>,
-    /// Bytes before the cut at the end.
+    /// Bytes before the boundary at the end.
     left: u64,
     /// True if bytes that are not UTF-8 are replaced.
     replaces: bool,
     cleaner: Cleaner,
     quotes: Quotes,
-    /// The place of the first line. No record begins behind a text: what pads it has no quotes, so it is left out like a record
-    /// that does not end.
+    /// The place of the first line. Padding behind a text has no quotes: it is left out like a record that does not end.
     start: Place,
     /// True if the part's first record has begun.
     begun: bool,
@@ -55,7 +54,7 @@ pub struct TextPart<'a> {
 }
 
 impl<'a> TextPart<'a> {
-    /// Returns the part of a text from the start of a line, at `start`, up to a cut `left` bytes behind it.
+    /// Returns the part of a text from the start of a line, at `start`, up to a boundary `left` bytes behind it.
     pub fn new(
         file: FileFrom<'a>,
         left: u64,
@@ -77,7 +76,7 @@ impl<'a> TextPart<'a> {
         }
     }
 
-    /// Reads what is left, and returns the place of the cut at the end, if the part began outside and if it began inside of
+    /// Reads what is left, and returns the place of the boundary at the end, if the part began outside and if it began inside of
     /// quotes.
     pub fn ends(&mut self) -> io::Result<[Place; 2]> {
         let mut bytes = vec![0; 1 << 16];
@@ -100,7 +99,7 @@ impl<'a> TextPart<'a> {
         }
     }
 
-    /// Reads lines before the cut as they are.
+    /// Reads lines before the boundary as they are.
     fn read_as_is(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = self.text.read(bytes)?;
         self.quotes.pass(&bytes[..read]);
@@ -108,7 +107,7 @@ impl<'a> TextPart<'a> {
         Ok(read)
     }
 
-    /// Takes bytes off those before the cut. If there are none, the text ends before it.
+    /// Takes bytes off those before the boundary. If there are none, the text ends before it.
     fn passed(&mut self, bytes: usize) {
         if bytes == 0 && self.left > 0 {
             self.left = 0;

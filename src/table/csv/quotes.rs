@@ -1,4 +1,4 @@
-//! The state of a text's quotes where it is cut.
+//! The state of a text's quotes where it is divided.
 
 use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};

@@ -163,7 +163,8 @@ fn joined_rows_are_those_of_the_parts_one_after_the_other() {
             wanted.push((row as f64, -(row as f64)));
         }
     }
-    let joined = Joined::new(parts.into());
+    let joined = Joined::new("all", parts.into());
+    assert_eq!(joined.title(), "all: b over a");
     assert_eq!(joined.rows(), sizes.iter().sum::<u64>());
     let samples = samples(Box::new(joined), &request(true), &|_| {}).unwrap();
     let all = all(&*samples.source);

@@ -1,4 +1,4 @@
-//! Texts that ranks cut by bytes: all ranks together read what one does, wherever the cuts fall.
+//! Texts that ranks divide by bytes: all ranks together read what one does, wherever the boundaries fall.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -100,10 +100,10 @@ fn assert_same(what: &str, one: &Result<Seen, Failed>, ranks: Result<Seen, Faile
     }
 }
 
-/// Cuts a text for two ranks before each of its bytes but the first, and for other numbers of ranks anywhere. Returns whether one
-/// rank can read it.
-fn cut_everywhere(folder: &Path, text: &[u8], request: Request) -> bool {
-    let what = |cut: &str| format!("{cut} of {:?}", String::from_utf8_lossy(text));
+/// Divides a text for two ranks before each of its bytes but the first, and for other numbers of ranks anywhere. Returns whether
+/// one rank can read it.
+fn divided_everywhere(folder: &Path, text: &[u8], request: Request) -> bool {
+    let what = |boundary: &str| format!("{boundary} of {:?}", String::from_utf8_lossy(text));
     let path = |name: &str| folder.join(name);
     let file = [path("text.csv")];
     fs::write(&file[0], text).unwrap();
@@ -112,17 +112,17 @@ fn cut_everywhere(folder: &Path, text: &[u8], request: Request) -> bool {
         let ranks = by_ranks(&file, &request, size);
         assert_same(&what(&format!("{size} ranks")), &one, ranks);
     }
-    // Blank lines before or behind move the cut in the middle of both files.
-    for cut in 1..text.len() {
-        let blank = text.len().abs_diff(2 * cut);
+    // Blank lines before or behind move the boundary in the middle of both files.
+    for boundary in 1..text.len() {
+        let blank = text.len().abs_diff(2 * boundary);
         fs::write(path("blank"), "\n".repeat(blank)).unwrap();
         let mut files = [path("blank"), path("text.csv")];
-        if 2 * cut > text.len() {
+        if 2 * boundary > text.len() {
             files.reverse();
         }
         let one = by_one(&files, &request);
         let ranks = by_ranks(&files, &request, 2);
-        assert_same(&what(&format!("cut at {cut}")), &one, ranks);
+        assert_same(&what(&format!("boundary at {boundary}")), &one, ranks);
     }
     one.is_ok()
 }
@@ -177,15 +177,15 @@ const TEXTS: [&str; 45] = [
 ];
 
 #[test]
-fn a_cut_at_any_byte_changes_nothing() {
+fn a_boundary_at_any_byte_changes_nothing() {
     let folder = TempDir::new().unwrap();
     for text in TEXTS {
-        if !cut_everywhere(folder.path(), text.as_bytes(), PLAIN) {
+        if !divided_everywhere(folder.path(), text.as_bytes(), PLAIN) {
             let skip_bad = Request {
                 skip_bad: true,
                 ..PLAIN
             };
-            cut_everywhere(folder.path(), text.as_bytes(), skip_bad);
+            divided_everywhere(folder.path(), text.as_bytes(), skip_bad);
         }
     }
     let columns = Request {
@@ -226,7 +226,7 @@ fn a_cut_at_any_byte_changes_nothing() {
             },
         ),
     ] {
-        cut_everywhere(folder.path(), text, request);
+        divided_everywhere(folder.path(), text, request);
     }
 }
 
@@ -329,11 +329,11 @@ fn long_text(rows: usize, mut row: impl FnMut(usize) -> String) -> String {
 }
 
 #[test]
-fn long_texts_are_cut_in_quotes_too() {
+fn long_texts_are_divided_in_quotes_too() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     let plain = long_text(100_000, |at| format!("-,{at},{}.5\n", at % 7));
-    // Fields of 30 kB in quotes: most cuts lie in one.
+    // Fields of 30 kB in quotes: most boundaries lie in one.
     let quoted = long_text(100, |at| {
         format!("\"{}\",{at},1\r\n", "a \"\"b\"\", 1, 2\r\n".repeat(2000))
     });
@@ -402,7 +402,7 @@ fn each_rank_loads_its_own_bytes() {
                 loaded.into_inner()
             });
             let share = bytes / size as u64;
-            // Headers of 9 bytes are not counted, and a cut moves by a line of up to 20. Past a cut in quotes a buffer of 64 kB is
+            // Headers of 9 bytes are not counted, and a boundary moves by a line of up to 20. Past one in quotes a buffer of 64 kB is
             // read, and a part that begins in quotes is read twice.
             let most = |part: u64| match line_ends {
                 "" => part.abs_diff(share) < 60,
@@ -416,9 +416,9 @@ fn each_rank_loads_its_own_bytes() {
     }
 }
 
-/// What is not cut is read whole by each rank, which keeps its blocks.
+/// What is not divided is read whole by each rank, which keeps its blocks.
 #[test]
-fn texts_that_cannot_be_cut_are_read_whole() {
+fn texts_that_cannot_be_divided_are_read_whole() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     let text = long_text(150_000, |at| format!("-,{at},1\n"));
@@ -441,7 +441,7 @@ fn texts_that_cannot_be_cut_are_read_whole() {
     }
 }
 
-/// Ranks that see files of other lengths would cut them at other places.
+/// Ranks that see files of other lengths would divide them at other places.
 #[test]
 fn ranks_with_other_files_are_refused() {
     let folder = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! A text that is cut into parts by bytes.
+//! A text that is divided into parts by bytes.
 
 use std::io;
 use std::ops::Range;
@@ -22,7 +22,7 @@ use crate::table::store::Store;
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A text whose layout is known by its first lines, to be read in parts.
-pub struct CutText {
+pub struct DividedText {
     name: String,
     file: SharedFile,
     layout: Layout,
@@ -32,14 +32,14 @@ pub struct CutText {
     is_marked: bool,
 }
 
-/// A part of a text, and what is known of its cuts.
-pub struct Part<'a> {
+/// A part of a text, and what is known of its boundaries.
+pub struct DividedPart<'a> {
     text: TextPart<'a>,
     /// True if other samples may come before it.
     pub is_later: bool,
 }
 
-impl CutText {
+impl DividedText {
     /// Returns the length of a text if its bytes can be read from any line on: neither a pipe nor packed nor in UTF-16.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl CutText {
             .map_err(Error::cannot_read(&name))?;
         let is_marked = head.starts_with(MARK);
         let mark = if is_marked { MARK.len() } else { 0 };
-        Ok(Some(CutText {
+        Ok(Some(DividedText {
             samples_at: (mark + offset_of_line(&head[mark..], layout.lines)) as u64,
             name,
             file,
@@ -101,7 +101,7 @@ impl CutText {
         range: Range<u64>,
         start: Place,
         on_load: OnLoad<'a>,
-    ) -> Result<Part<'a>, Error> {
+    ) -> Result<DividedPart<'a>, Error> {
         let line = |at| self.line_from(at).map_err(Error::cannot_read(&self.name));
         let from = line(range.start)?.max(self.samples_at);
         let to = line(range.end)?.max(from);
@@ -113,7 +113,7 @@ impl CutText {
         };
         let start = if is_later { start } else { Place::Outside };
         let cleaner = self.layout.cleaner.clone();
-        Ok(Part {
+        Ok(DividedPart {
             text: TextPart::new(file, to - from, start, cleaner, self.is_marked),
             is_later,
         })
@@ -150,7 +150,7 @@ impl CutText {
     /// Those of [`read`](super::read).
     pub fn read(
         &mut self,
-        part: &mut Part,
+        part: &mut DividedPart,
         request: &Request,
         store: &mut Store,
     ) -> Result<(ReadText, u64), Error> {
@@ -164,8 +164,8 @@ impl CutText {
     }
 }
 
-impl Part<'_> {
-    /// Reads what is left, and returns the place of the cut at the end, by that of the one at the start.
+impl DividedPart<'_> {
+    /// Reads what is left, and returns the place of the boundary at the end, by that of the one at the start.
     pub fn ends(&mut self) -> io::Result<[Place; 3]> {
         let [outside, inside] = self.text.ends()?;
         Ok(if self.is_later {
