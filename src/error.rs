@@ -135,7 +135,7 @@ pub enum Error {
     #[error("{0}")]
     Row(RowError),
     /// A file has too few rows that can be used.
-    #[error("{file} has {}{}{}", counted(*.samples, "sample"), enough_for(*.least), left_out(*.skipped, .first.as_deref()))]
+    #[error("{file} {} {}{}{}", has(.file), counted(*.samples, "sample"), enough_for(*.least), left_out(*.skipped, .first.as_deref()))]
     TooFewSamples {
         /// The file.
         file: String,
@@ -374,6 +374,15 @@ fn columns_needed(file: &str, needed: Axes, columns: &ColumnList) -> String {
     format!("{file}: cannot tell which column is {needed}; choose by name or position: {columns}")
 }
 
+/// Returns the verb of a file, or of `2 files`.
+fn has(file: &str) -> &'static str {
+    if file.ends_with(" files") {
+        "have"
+    } else {
+        "has"
+    }
+}
+
 fn enough_for(least: u64) -> &'static str {
     if least > 1 {
         "; a line needs at least two"
@@ -415,7 +424,7 @@ fn no_adapter(wanted: Option<&str>, adapters: &[String], backends: Option<&str>)
          the CPU engine needs none";
     match (wanted, adapters) {
         (Some(wanted), [_, ..]) => format!(
-            "no adapter matches {wanted:?}; there are: {}; {REMEDY}",
+            "no adapter matches {wanted:?}; there are: {}",
             adapters.join("; ")
         ),
         _ => {

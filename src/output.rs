@@ -144,9 +144,15 @@ fn of_rank(text: impl Display) -> String {
 }
 
 fn labelled(style: Style, label: &str, text: impl Display) {
-    // In one piece: several ranks may write to one terminal.
     let line = format!("{style}{label}:{style:#} {}\n", message(text));
-    let _ = anstream::stderr().write_all(line.as_bytes());
+    let mut stderr = anstream::stderr();
+    if stderr.current_choice() == ColorChoice::Never {
+        // In one piece: several ranks may write to one terminal.
+        let line = anstream::adapter::strip_str(&line).to_string();
+        let _ = io::stderr().write_all(line.as_bytes());
+    } else {
+        let _ = stderr.write_all(line.as_bytes());
+    }
 }
 
 /// Returns a message as one line of bounded length: a name in it may be as long as a file.

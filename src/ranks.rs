@@ -68,6 +68,8 @@ pub enum Failure {
     Alone,
     /// All ranks have failed at the same time, as by an argument that all have.
     Common,
+    /// A rank before this one has failed too, and tells its own.
+    AfterOthers,
     /// The others wait for this rank.
     Own {
         /// This rank.

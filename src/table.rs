@@ -1,6 +1,7 @@
 //! Files of samples: text, Parquet and NPY.
 
 use std::io::{self, Read};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 pub use self::csv::ReadText;
@@ -22,6 +23,7 @@ use self::store::cannot_copy;
 use self::whole::{Each, Whole, WholeRows};
 use crate::data::OnLoad;
 use crate::error::{Error, TableKind};
+use crate::ranks::gather_values;
 
 mod csv;
 mod divided;
@@ -69,14 +71,28 @@ pub fn open_all(
 ) -> Result<OpenedFile, Error> {
     let files = listed(paths)?;
     let name = named(paths);
+    let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    request.check_files(&paths)?;
     let mut opened = match divided::open(&files, &name, request, on_load)? {
         Some(opened) => opened,
         None => open_whole(&files, &name, request, on_load)?,
     };
     opened.notes.extend(one_set(&files));
-    if request.part().is_none() {
-        enough(&name, opened.source.samples(), &opened.skipped, request)?;
+    joined(opened, &name, request)
+}
+
+/// Adds what other ranks have of the files, and checks that it is enough.
+fn joined(mut opened: OpenedFile, name: &str, request: &Request) -> Result<OpenedFile, Error> {
+    opened.all_samples = opened.source.samples();
+    if let Some(ranks) = request.several() {
+        let mine = (opened.all_samples, mem::take(&mut opened.skipped));
+        opened.all_samples = 0;
+        for (samples, skipped) in gather_values(ranks, mine)? {
+            opened.all_samples += samples;
+            opened.skipped.join(skipped);
+        }
     }
+    enough(name, opened.all_samples, &opened.skipped, request)?;
     Ok(opened)
 }
 
@@ -226,13 +242,12 @@ pub fn open_pair(
     request: &Request,
     on_load: OnLoad,
 ) -> Result<OpenedFile, Error> {
-    let bytes = [Some(x), y].into_iter().flatten().map(bytes_of).sum();
+    let files: Vec<&Path> = [Some(x), y].into_iter().flatten().collect();
+    request.check_files(&files)?;
+    let bytes = files.iter().copied().map(bytes_of).sum();
     let name = x.display().to_string();
     let opened = opened(&name, vec![Table::of(pair(x, y)?, bytes)], request, on_load)?;
-    if request.part().is_none() {
-        enough(&name, opened.source.samples(), &opened.skipped, request)?;
-    }
-    Ok(opened)
+    joined(opened, &name, request)
 }
 
 /// Opens NPY files of one column each, or of x alone.
@@ -397,6 +412,7 @@ fn opened(
         x,
         y,
         time,
+        all_samples: 0,
         skipped,
         notes: Vec::new(),
         statistics,

@@ -188,7 +188,9 @@ pub fn columns(statistics: &Statistics, time: Option<Time>) -> [String; 2] {
     let of_x = match time {
         Some(time) => {
             let (period, size) = period(x.greatest - x.least, time);
-            let deviation = format!("{} {period}s", precise(deviation / size));
+            let number = precise(deviation / size);
+            let plural = if number == "1" { "" } else { "s" };
+            let deviation = format!("{number} {period}{plural}");
             column("x", x, deviation, &|value| moment(value, time))
         }
         None => column("x", x, precise(deviation), &precise),

@@ -33,9 +33,8 @@ pub fn open_files(
     };
     drop(reading);
     if !quiet {
-        let samples = file.source.samples();
         tell_notes(&file.source.title(), &file.notes);
-        output::tell_skipped("left out", &file.skipped, samples);
+        output::tell_skipped("left out", &file.skipped, file.all_samples);
     }
     Ok(file)
 }

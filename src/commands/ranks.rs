@@ -138,9 +138,7 @@ impl Team {
 pub fn failed(error: &Error) {
     let code = error.exit_code();
     if let Error::OtherRank { .. } = error {
-        // That rank ends the job, unless it can't.
-        thread::sleep(OF_OTHERS);
-        mpi::abort(code);
+        wait_for_end(code);
         return;
     }
     // All ranks descend alike; the first one then writes files.
@@ -150,6 +148,7 @@ pub fn failed(error: &Error) {
     );
     match mpi::fail(code, all_do) {
         Failure::Alone => output::error(error),
+        Failure::AfterOthers => wait_for_end(code),
         Failure::Common => {
             if !output::is_mute() {
                 output::error(error);
@@ -166,6 +165,12 @@ pub fn failed(error: &Error) {
             mpi::abort(code);
         }
     }
+}
+
+/// Waits for the rank that ends the job, and ends it if that can't.
+fn wait_for_end(code: u8) {
+    thread::sleep(OF_OTHERS);
+    mpi::abort(code);
 }
 
 /// The time that a rank has to end the job after it failed.

@@ -11,15 +11,15 @@ use fall_line::data::stretch::Stretch;
 use fall_line::data::{BLOCK, Source};
 use fall_line::error::Error;
 use fall_line::fit::{Checkpoint, Fit, Loaded, Outcome, Prepared};
-use fall_line::ranks::{gather_values, mpi};
+use fall_line::ranks::mpi;
 use fall_line::saved;
-use fall_line::table::rows::{Skipped, enough};
+use fall_line::table::rows::Skipped;
 use fall_line::table::{NthPart, Request};
 use fall_line::train::{Ended, Epoch, Trained};
 
 use self::log::Log;
 use self::terminal::Terminal;
-use super::open::{open_files, synthetic_source, tell_notes};
+use super::open::{open_files, synthetic_source};
 use super::ranks::Team;
 use super::{set_threads, watch};
 use crate::cli::{Format, Panel, SurfaceSamples, Train};
@@ -160,28 +160,12 @@ fn open<'a>(args: &Train, team: &'a Team) -> Result<(Box<dyn Source + 'a>, Skipp
             ranks: team.is_several().then(|| team.ranks()),
             ..args.columns.request()
         };
-        let file = open_files(
-            &args.data,
-            &args.columns,
-            &request,
-            quiet || team.is_several(),
-        )?;
+        let file = open_files(&args.data, &args.columns, &request, quiet)?;
+        let skipped = file.skipped.clone();
         if !team.is_several() {
-            let skipped = file.skipped.clone();
             return Ok((Box::new(file), skipped));
         }
-        let mut skipped = Skipped::default();
-        for part in gather_values(team.ranks(), file.skipped.clone())? {
-            skipped.join(part);
-        }
-        let notes = file.notes.clone();
-        let source = Ranked::new(file, team.ranks())?;
-        enough(&source.title(), source.all_samples(), &skipped, &request)?;
-        if !quiet {
-            tell_notes(&source.title(), &notes);
-            output::tell_skipped("left out", &skipped, source.all_samples());
-        }
-        return Ok((Box::new(source), skipped));
+        return Ok((Box::new(Ranked::new(file, team.ranks())?), skipped));
     }
     let synthetic = &args.synthetic;
     let source = synthetic_source(synthetic.generator, synthetic.recipe(), quiet)?;

@@ -1,5 +1,6 @@
 //! The parts of a file that errors name: its columns, and rows that can't be used.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ impl Display for Axis {
 }
 
 /// One of the axes, or both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Axes {
     /// x alone.
     X,
@@ -174,7 +175,7 @@ impl Display for Row {
 }
 
 /// A text that may be read in two ways.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ambiguity {
     /// The file.
     pub file: String,
@@ -213,7 +214,7 @@ impl Display for Delimiter {
 }
 
 /// A kind of file that holds columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum TableKind {
     /// Text with columns, plain or compressed with gzip or zstd.
@@ -227,7 +228,7 @@ pub enum TableKind {
 }
 
 /// A column of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedColumn {
     /// Its name; empty if it has none.
     pub name: String,
@@ -238,12 +239,12 @@ pub struct NamedColumn {
 }
 
 /// The columns of a file, for an error that lists them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnList {
     /// The columns, in the file's order.
     pub columns: Vec<NamedColumn>,
     /// Why they have positions and no names, for use after a comma: `without a header`; `None` if they have names.
-    pub unnamed: Option<&'static str>,
+    pub unnamed: Option<Cow<'static, str>>,
     /// The kind of the file.
     pub kind: TableKind,
 }
@@ -251,7 +252,7 @@ pub struct ColumnList {
 impl Display for ColumnList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 20;
-        let why = self.unnamed.map(|why| format!(", {why}"));
+        let why = self.unnamed.as_ref().map(|why| format!(", {why}"));
         write!(f, "its columns are{}: ", why.unwrap_or_default())?;
         for (at, column) in self.columns.iter().enumerate().take(SHOWN) {
             let comma = if at == 0 { "" } else { ", " };

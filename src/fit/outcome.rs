@@ -223,11 +223,18 @@ impl Warning {
     pub fn text(&self, word: impl Fn(Remedy) -> String) -> String {
         let epochs = crate::error::counted(self.epochs, "epoch");
         let mut text = match self.doubt {
-            Doubt::Rounded { engine, exact } => format!(
-                "the engine's loss is {:.1} % off that of its line in f64: f32 can't hold samples that lie so far apart; \
-                 look for values far off, such as codes for missing ones",
-                100.0 * (engine - exact).abs() / engine.max(exact),
-            ),
+            Doubt::Rounded { engine, exact } => {
+                let percent = 100.0 * (engine - exact).abs() / engine.max(exact);
+                let off = if percent < 0.1 {
+                    format!("{percent:.0e}")
+                } else {
+                    format!("{percent:.1}")
+                };
+                format!(
+                    "the engine's loss is {off} % off that of its line in f64: f32 can't hold samples so far apart, or so far from 0, with all \
+                     their digits; look for values far off, such as codes for missing ones"
+                )
+            }
             Doubt::Beaten => {
                 "the mean of y or the line of least squares has a lower loss than this line"
                     .to_owned()

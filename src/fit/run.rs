@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::caution::Caution;
 use super::checkpoint::Checkpoints;
 use super::monitor::{Monitor, Notice, Phase};
 use super::outcome::{Outcome, Warning};
@@ -212,6 +213,12 @@ impl Loaded<'_> {
         let at_optimum = setup.loss.is_least_squares() || converged;
         if quality.uncertainty.is_ok() && !at_optimum {
             quality.uncertainty = Err(Unknown::NotConverged);
+        }
+        if quality.uncertainty.is_err() {
+            // It follows from the errors.
+            quality
+                .cautions
+                .retain(|caution| !matches!(caution, Caution::NoRelation { .. }));
         }
         let found = setup.scaling.centered(trained.model);
         let line = quality.line.unwrap_or(found);

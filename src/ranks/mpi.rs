@@ -312,10 +312,14 @@ pub fn fail(code: u8, all_do: bool) -> Failure {
         _ => return Failure::Own { rank, size },
     };
     let (records, _) = records.as_chunks::<RECORD>();
-    if !records.iter().all(|record| head(record) == FAILED) {
-        return Failure::Own { rank, size };
+    let mut failed = (0..size).filter(|&rank| head(&records[rank]) == FAILED);
+    if failed.clone().count() == size {
+        Failure::Common
+    } else if failed.next() == Some(rank) {
+        Failure::Own { rank, size }
+    } else {
+        Failure::AfterOthers
     }
-    Failure::Common
 }
 
 /// Ends MPI after a [common](Failure::Common) failure, once all ranks come to this call. A launcher ends the others when one

@@ -19,11 +19,11 @@ use super::set::{notes_of, same_columns, titled};
 use super::store::Store;
 use super::{input, unless_empty};
 use crate::data::OnLoad;
-use crate::error::{Error, Row, RowError, TableKind};
+use crate::error::{Ambiguity, Axes, ColumnList, Error, Row, RowError, TableKind};
 use crate::ranks::{Ranks, gather_values};
 
-/// Opens this rank's part of files that several ranks share. Returns `None` if they can't be divided, as those of other kinds,
-/// packed ones, and pipes.
+/// Opens this rank's part of files that several ranks share. Returns `None` if they can't be divided, as packed ones and those of
+/// other kinds.
 ///
 /// # Errors
 /// Those of [`open_all`](super::open_all), on all ranks the one that a single rank would end with.
@@ -33,8 +33,7 @@ pub(super) fn open(
     request: &Request,
     on_load: OnLoad,
 ) -> Result<Option<OpenedFile>, Error> {
-    let shared = request.ranks.filter(|ranks| ranks.size() > 1);
-    let Some(ranks) = shared.filter(|_| !request.is_part) else {
+    let Some(ranks) = request.several().filter(|_| !request.is_part) else {
         return Ok(None);
     };
     let Some(lengths) = lengths(files, request)? else {
@@ -60,10 +59,6 @@ pub(super) fn open(
 fn lengths(files: &[PathBuf], request: &Request) -> Result<Option<Vec<u64>>, Error> {
     let mut lengths = Vec::new();
     for path in files {
-        // A pipe is read once, and must not be opened to look.
-        if !std::fs::metadata(path).is_ok_and(|file| file.is_file()) {
-            return Ok(None);
-        }
         lengths.push(match input(path, files, request, &|_| {})? {
             None => 0,
             Some((input, TableKind::Text)) => match DividedText::length(&input)? {
@@ -179,6 +174,17 @@ enum Failure {
     /// A row, and whether its line is counted from a boundary on.
     Row(RowError, bool),
     Io(String, String),
+    Ambiguous(Ambiguity),
+    NoColumn {
+        file: String,
+        wanted: String,
+        columns: ColumnList,
+    },
+    ColumnsNeeded {
+        file: String,
+        needed: Axes,
+        columns: ColumnList,
+    },
     Other(String),
 }
 
@@ -293,6 +299,7 @@ impl Mine {
             x,
             y,
             time: first.time,
+            all_samples: 0,
             skipped,
             notes,
             statistics: None,
@@ -313,6 +320,25 @@ impl Failure {
         match error {
             Error::Row(row) => Failure::Row(row.clone(), is_later),
             Error::Io { doing, source } => Failure::Io(doing.clone(), source.to_string()),
+            Error::Ambiguous(ambiguity) => Failure::Ambiguous(ambiguity.clone()),
+            Error::NoColumn {
+                file,
+                wanted,
+                columns,
+            } => Failure::NoColumn {
+                file: file.clone(),
+                wanted: wanted.clone(),
+                columns: columns.clone(),
+            },
+            Error::ColumnsNeeded {
+                file,
+                needed,
+                columns,
+            } => Failure::ColumnsNeeded {
+                file: file.clone(),
+                needed: *needed,
+                columns: columns.clone(),
+            },
             other => Failure::Other(other.to_string()),
         }
     }
@@ -329,6 +355,25 @@ impl Failure {
             Failure::Io(doing, source) => Error::Io {
                 doing,
                 source: io::Error::other(source),
+            },
+            Failure::Ambiguous(ambiguity) => Error::Ambiguous(ambiguity),
+            Failure::NoColumn {
+                file,
+                wanted,
+                columns,
+            } => Error::NoColumn {
+                file,
+                wanted,
+                columns,
+            },
+            Failure::ColumnsNeeded {
+                file,
+                needed,
+                columns,
+            } => Error::ColumnsNeeded {
+                file,
+                needed,
+                columns,
             },
             Failure::Other(text) => Error::Data(text),
         }

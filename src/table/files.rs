@@ -19,10 +19,18 @@ pub fn listed(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         let text = path.to_string_lossy();
         if path.is_dir() {
             let pattern = format!("{}/**/*", Pattern::escape(&text));
-            files.append(&mut matching(&pattern, path)?);
+            let within = matching(&pattern, path)?;
+            if within.is_empty() {
+                return Err(Error::Data(format!("the folder {text} holds no files")));
+            }
+            files.extend(within);
         } else if !path.exists() && Pattern::new(&text).is_ok() && text.contains(['*', '?', '[']) {
             let folders = path.parent().unwrap_or(Path::new(""));
-            files.append(&mut matching(&text, folders)?);
+            let found = matching(&text, folders)?;
+            if found.is_empty() {
+                return Err(Error::Data(format!("no file matches {text}")));
+            }
+            files.extend(found);
         } else {
             if path != Path::new("-") {
                 // Before anything is made of the others.
@@ -55,9 +63,6 @@ fn matching(pattern: &str, folder: &Path) -> Result<Vec<PathBuf>, Error> {
         if path.is_file() && !hidden {
             files.push(path);
         }
-    }
-    if files.is_empty() {
-        return Err(Error::Data(format!("no file matches {pattern}")));
     }
     Ok(files)
 }

@@ -17,7 +17,9 @@ pub struct OpenedFile {
     pub y: String,
     /// What x counts, if it holds dates or timestamps.
     pub time: Option<Time>,
-    /// The rows that were left out.
+    /// The number of samples, on all ranks that share the files.
+    pub all_samples: u64,
+    /// The rows that were left out, on all ranks.
     pub skipped: Skipped,
     /// What is not usual in a text, in words: `columns separated by blanks`.
     pub notes: Vec<String>,

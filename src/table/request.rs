@@ -1,10 +1,13 @@
 //! Options of reading a file, and the choice of its columns.
 
+use std::borrow::Cow;
+use std::fs;
 use std::ops::Range;
+use std::path::Path;
 
 use crate::data::stretch::divide;
 use crate::error::{Axes, ColumnList, Error, NamedColumn, Setting, TableKind};
-use crate::ranks::{Ranks, other};
+use crate::ranks::{Ranks, gather_values, other};
 
 /// The columns to read from a file, and the options of reading.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,10 +75,34 @@ impl NthPart {
 }
 
 impl Request<'_> {
+    /// Returns the ranks that share the rows, if there are several.
+    pub(super) fn several(&self) -> Option<&dyn Ranks> {
+        self.ranks.filter(|ranks| ranks.size() > 1)
+    }
+
     /// Returns the part of the rows to read, if they are shared.
     pub(super) fn part(&self) -> Option<NthPart> {
-        let ranks = self.ranks.filter(|ranks| ranks.size() > 1);
-        ranks.map(NthPart::of)
+        self.several().map(NthPart::of)
+    }
+
+    /// Checks that all ranks that share files can read them from any place: a pipe has its bytes once, for one of them.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a file that is none on some rank, and those of [`gather_values`].
+    pub(super) fn check_files(&self, files: &[&Path]) -> Result<(), Error> {
+        let Some(ranks) = self.several() else {
+            return Ok(());
+        };
+        let is_file = |path: &&&Path| fs::metadata(path).is_ok_and(|file| file.is_file());
+        let other = files.iter().find(|path| !is_file(path));
+        let name = other.map(|path| path.display().to_string());
+        match gather_values(ranks, name)?.into_iter().flatten().next() {
+            Some(name) => Err(Error::Usage(format!(
+                "{name} is not a plain file, and each of several ranks reads its own part: write the rows to a file first, or start \
+                 one process"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Checks that all ranks that share files see as many rows in them: `rows` on this one.
@@ -83,7 +110,7 @@ impl Request<'_> {
     /// # Errors
     /// [`Error::Data`] for a rank that sees another number, and those of [`other`].
     pub(super) fn agree(&self, rows: u64) -> Result<(), Error> {
-        let ranks = self.ranks.filter(|ranks| ranks.size() > 1);
+        let ranks = self.several();
         match ranks.map(|ranks| other(ranks, rows)).transpose()?.flatten() {
             Some(rank) => Err(Error::Data(format!(
                 "rank {rank} sees files with another number of rows than rank 0: give all ranks the same files"
@@ -188,11 +215,13 @@ impl ColumnChoice<'_> {
         }
     }
 
-    /// Returns the position, from 0, of the only column of numbers of this name, in capitals or not.
+    /// Returns the position, from 0, of the only column of this name that may hold numbers, in capitals or not.
     fn called(&self, name: &str) -> Option<usize> {
         let is_called = |column: &NamedColumn| {
+            // A column of a text that has no value yet may get numbers in another part.
+            let is_empty = self.kind == TableKind::Text && column.example.is_none();
             self.unnamed.is_none()
-                && may_be_guessed(column)
+                && (may_be_guessed(column) || is_empty)
                 && column.name.eq_ignore_ascii_case(name)
         };
         let mut all = (0..self.columns.len()).filter(|&at| is_called(&self.columns[at]));
@@ -231,7 +260,7 @@ impl ColumnChoice<'_> {
     pub fn list(&self) -> ColumnList {
         ColumnList {
             columns: self.columns.to_vec(),
-            unnamed: self.unnamed,
+            unnamed: self.unnamed.map(Cow::Borrowed),
             kind: self.kind,
         }
     }

@@ -65,6 +65,7 @@ impl Texts {
             x,
             y,
             time: first.time,
+            all_samples: 0,
             skipped: if is_told {
                 self.skipped
             } else {

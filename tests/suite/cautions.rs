@@ -57,6 +57,28 @@ fn sets() -> u64 {
     std::env::var("FALL_LINE_SETS").map_or(200, |sets| sets.parse().unwrap())
 }
 
+/// The errors belong to the best line. At another one they tell nothing of the slope.
+#[test]
+fn a_descent_that_has_not_arrived_denies_no_relation() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("exact.csv");
+    let rows: String = (0..200).map(|x| format!("{x},{}\n", 2 * x + 1)).collect();
+    std::fs::write(&path, format!("x,y\n{rows}")).unwrap();
+    for loss in ["mae", "huber", "log-cosh", "quantile"] {
+        let result = program::json(&format!(
+            "train {} --loss {loss} --learning-rate 1e-6 --epochs 3 --engine cpu --format json",
+            path.display()
+        ));
+        let warnings = result["warnings"].as_array().unwrap();
+        assert_eq!(warnings[0]["code"], "not-converged", "{loss}");
+        let denied = warnings
+            .iter()
+            .any(|warning| warning["code"] == "no-relation");
+        assert!(!denied, "{loss}: {warnings:?}");
+        assert!(result["errors"].is_null());
+    }
+}
+
 /// Draws x as sizes and prices are, from exp N(0, 1), and y = 3x + noise of deviation x.
 fn growing(rng: &mut ChaCha8Rng, rows: usize) -> Block {
     let mut block = Block::default();

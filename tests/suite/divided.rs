@@ -74,7 +74,7 @@ fn by_ranks(files: &[PathBuf], request: &Request, size: usize) -> Result<Seen, F
             (None, part) => joined = Some(part),
             (Some(Ok(joined)), Ok(part)) => {
                 joined.samples.extend(part.samples);
-                joined.skipped.join(part.skipped);
+                assert_eq!(joined.skipped, part.skipped);
                 assert_eq!(
                     (&joined.names, joined.time, &joined.title, &joined.notes),
                     (&part.names, part.time, &part.title, &part.notes)

@@ -8,21 +8,25 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 use std::{env, fs, panic, process};
 
-use fall_line::Error;
+use fall_line::data::ranked::Ranked;
+use fall_line::data::{Block, Source};
+use fall_line::engine::Choice;
 use fall_line::ranks::mpi::{self, Mpi, Options};
 use fall_line::ranks::{Alone, INLINE, Ranks, gather_numbers, gather_values};
+use fall_line::{Error, Fit};
 use wait_timeout::ChildExt;
 
 const PART: &str = "FALL_LINE_TEST_PART";
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// No end takes so long, by far.
-const HANGS: Duration = Duration::from_secs(60);
+const HANGS: Duration = Duration::from_secs(150);
 
 /// Ten times what the ranks of a job have to end after one has failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(20);
@@ -55,7 +59,11 @@ fn say(line: &str) {
 fn play(part: &str) -> Result<(), Error> {
     let options = Options {
         wanted: part == "wanted",
-        timeout: TIMEOUT,
+        timeout: if part == "loads" {
+            Options::default().timeout
+        } else {
+            TIMEOUT
+        },
         on_loss: Some(Box::new(|error| say(&format!("lost: {error}")))),
     };
     let Some(mpi) = Mpi::open(options)? else {
@@ -72,6 +80,11 @@ fn play(part: &str) -> Result<(), Error> {
     let begin = Instant::now();
     match (part, rank) {
         ("gather" | "wanted", _) => gather(&mpi)?,
+        ("loads", _) => {
+            let fit = Fit::new(Ranked::new(Slow, &mpi)?).engine(Choice::Cpu);
+            let line = fit.epochs(10).run()?.model;
+            assert!(line.w > 0.0 && begin.elapsed() > LOADS);
+        }
         // Far longer than the time-out.
         ("busy", 1) => sleep(4 * TIMEOUT),
         ("computes", 0) => sleep(HANGS),
@@ -98,10 +111,36 @@ fn play(part: &str) -> Result<(), Error> {
         _ => {}
     }
     // All go on until rank 0 has had enough.
-    let goes_on = !["gather", "wanted", "busy"].contains(&part);
+    let goes_on = !["gather", "wanted", "busy", "loads"].contains(&part);
     let long = if goes_on { HANGS } else { Duration::ZERO };
     while gather_numbers(&mpi, &[f64::from(begin.elapsed() < long)])?[0][0] != 0.0 {}
     mpi.finish()
+}
+
+/// Samples that the second rank loads for longer than the default time-out.
+struct Slow;
+
+/// The time that it takes.
+const LOADS: Duration = Duration::from_secs(90);
+
+impl Source for Slow {
+    fn samples(&self) -> u64 {
+        100
+    }
+
+    fn read(&self, _: u64, block: &mut Block) -> Result<(), Error> {
+        static ONCE: Once = Once::new();
+        if env::var("OMPI_COMM_WORLD_RANK").is_ok_and(|rank| rank == "1") {
+            ONCE.call_once(|| sleep(LOADS));
+        }
+        block.clear();
+        (0..100).for_each(|at| block.push((f64::from(at), 2.0 * f64::from(at))));
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        "slow".to_owned()
+    }
 }
 
 /// Gathers payloads of other lengths on each rank, and checks that all have the same bytes.
@@ -347,6 +386,13 @@ fn a_rank_that_is_busy_for_long_is_waited_for() {
     let (code, took, said) = Job::open(4, "busy").end();
     assert_eq!(code, Some(0), "{said}");
     assert!(took > 3 * TIMEOUT, "{took:?}");
+}
+
+#[test]
+fn a_rank_that_loads_for_90_s_is_waited_for() {
+    let (code, took, said) = Job::open(2, "loads").end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(took > LOADS, "{took:?}");
 }
 
 #[test]

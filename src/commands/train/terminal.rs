@@ -72,12 +72,10 @@ impl Monitor for Terminal {
             return;
         }
         let text = advice::notice(told);
-        self.aside(|| {
-            match told {
-                Notice::Lost(_) => output::own_warning(text),
-                told if told.is_warning() => output::warning(text),
-                _ => output::notice(text),
-            }
+        self.aside(|| match told {
+            Notice::Lost(_) => output::own_warning(text),
+            told if told.is_warning() => output::warning(text),
+            _ => output::notice(text),
         });
     }
 

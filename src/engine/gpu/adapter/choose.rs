@@ -21,7 +21,7 @@ pub fn choose(wanted: Option<&str>) -> Result<Adapter, Error> {
     Ok(adapters.swap_remove(at))
 }
 
-/// Returns the adapters that a text names: one as for [`choose`], several by their indices, such as `0,1`, or `all`: those of
+/// Returns the adapters that a text names: one as for [`choose`], several with commas between them, such as `0,1`, or `all`: those of
 /// the best one's API, software adapters only if that is one. The same adapter may be named twice.
 ///
 /// # Errors
@@ -49,16 +49,18 @@ fn places(infos: &[&Info], wanted: &str) -> Result<Vec<usize>, Error> {
         return Ok((0..infos.len()).filter(|&at| is_like(infos[at])).collect());
     }
     let items: Vec<&str> = wanted.split(',').map(str::trim).collect();
-    let indices = items.iter().map(|item| item.parse::<usize>().ok());
-    match indices.collect::<Option<Vec<usize>>>() {
-        Some(indices) if indices.len() > 1 => {
-            match indices.iter().position(|&at| at >= infos.len()) {
-                None => Ok(indices),
-                Some(at) => Err(not_found(infos, items[at])),
-            }
-        }
-        _ => find(infos, wanted).map(|at| vec![at]),
+    let is_index = |item: &&str| item.parse::<usize>().is_ok();
+    let one = find(infos, wanted);
+    // A name as it is printed has commas too.
+    let is_none = matches!(one, Err(Error::NoAdapter { .. }));
+    let is_list = items.len() > 1 && (is_none || items.iter().any(is_index));
+    if !is_list {
+        return one.map(|at| vec![at]);
     }
+    if items.contains(&"") {
+        return Err(not_found(infos, wanted));
+    }
+    items.iter().map(|item| find(infos, item)).collect()
 }
 
 /// Returns the place of the adapter of an index, or of the one whose name, backend and kind contain all words of `wanted`.
@@ -72,9 +74,11 @@ pub fn find(infos: &[&Info], wanted: &str) -> Result<usize, Error> {
         let text = info.to_string().to_lowercase();
         words.iter().all(|&word| text.contains(word))
     };
-    let meant: Vec<usize> = match wanted.parse().ok().filter(|&index| index < infos.len()) {
-        Some(index) => vec![index],
-        None => (0..infos.len()).filter(|&at| is_meant(infos[at])).collect(),
+    // A name may be a greater number, such as that of a model.
+    let meant: Vec<usize> = match wanted.parse::<usize>() {
+        Ok(index) if index < infos.len() => vec![index],
+        Ok(0..100) => Vec::new(),
+        _ => (0..infos.len()).filter(|&at| is_meant(infos[at])).collect(),
     };
     match meant[..] {
         [at] => Ok(at),
@@ -150,7 +154,15 @@ mod tests {
         assert_eq!(found("2,0, 0"), [2, 0, 0]);
         assert_eq!(found("3"), [3]);
         assert_eq!(found("a,gl"), [2]);
-        for (wanted, missing) in [("0,4", "4"), ("9,1", "9"), ("0,B", "0,B")] {
+        assert_eq!(found("0,B"), [0, 1]);
+        assert_eq!(found("b, llvmpipe"), [1, 3]);
+        for (wanted, missing) in [
+            ("0,4", "4"),
+            ("9,1", "9"),
+            ("9", "9"),
+            ("0,nosuch", "nosuch"),
+            ("0,", "0,"),
+        ] {
             match places(&hardware, wanted) {
                 Err(Error::NoAdapter { wanted, .. }) => {
                     assert_eq!(wanted.as_deref(), Some(missing))
