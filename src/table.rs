@@ -71,8 +71,7 @@ pub fn open_all(
 ) -> Result<OpenedFile, Error> {
     let files = listed(paths)?;
     let name = named(paths);
-    let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-    request.check_files(&paths)?;
+    request.check_files(&files)?;
     let mut opened = match divided::open(&files, &name, request, on_load)? {
         Some(opened) => opened,
         None => open_whole(&files, &name, request, on_load)?,

@@ -157,7 +157,7 @@ fn open<'a>(args: &Train, team: &'a Team) -> Result<(Box<dyn Source + 'a>, Skipp
     let quiet = args.output.quiet;
     if args.has_files() {
         let request = Request {
-            ranks: team.is_several().then(|| team.ranks()),
+            ranks: Some(team.ranks()),
             ..args.columns.request()
         };
         let file = open_files(&args.data, &args.columns, &request, quiet)?;

@@ -231,8 +231,8 @@ impl Warning {
                     format!("{percent:.1}")
                 };
                 format!(
-                    "the engine's loss is {off} % off that of its line in f64: f32 can't hold samples so far apart, or so far from 0, with all \
-                     their digits; look for values far off, such as codes for missing ones"
+                    "the engine's loss is {off} % off that of its line in f64: f32 can't hold samples so far apart, or so far from 0, \
+                     with all their digits; look for values far off, such as codes for missing ones"
                 )
             }
             Doubt::Beaten => {

@@ -10,12 +10,10 @@ use super::plan::Memory;
 use super::prepare::Prepared;
 use crate::data::stretch::Stretch;
 use crate::data::{self, BLOCK, Source};
-use crate::engine::cpu::{self, CpuEngine};
+use crate::engine::cpu::CpuEngine;
 #[cfg(feature = "gpu")]
 use crate::engine::forecast::PCIE;
 use crate::engine::forecast::{self, Forecast, Gather, Speeds};
-#[cfg(feature = "gpu")]
-use crate::engine::gpu::adapter::Adapter;
 use crate::engine::{Chosen, Engine};
 use crate::error::Error;
 use crate::model::Model;
@@ -148,31 +146,27 @@ impl Prepared<'_> {
 
     /// Returns the engine of a rank with so many samples; `cpu` is the speed of the CPU engine.
     fn rank(&self, samples: u64, cpu: Speed) -> Result<Rank, Error> {
+        let (_, memory) = self.memory(samples)?;
         match &self.chosen {
             #[cfg(feature = "gpu")]
-            Chosen::Gpu(adapters) => self.rank_on(adapters, samples),
+            Chosen::Gpu(adapters) => {
+                // One rank has them all.
+                let (of_all, _) = self.memory(self.source().all_samples())?;
+                let speed = self.speed_of(adapters);
+                let known = speed.map_or(Known::Unknown, |_| Known::Kept);
+                Ok(Rank {
+                    memory,
+                    resident: Some(of_all.resident),
+                    epoch: (speed, known),
+                    uploads: (!of_all.software).then(|| self.options.storage.bytes_per_sample()),
+                })
+            }
             Chosen::Cpu { .. } => Ok(Rank {
-                memory: Memory::Cpu(cpu::plan(samples)),
+                memory,
                 resident: None,
                 epoch: cpu,
                 uploads: None,
             }),
         }
-    }
-
-    /// Returns the GPU engine of a rank on these adapters with so many samples.
-    #[cfg(feature = "gpu")]
-    fn rank_on(&self, adapters: &[Adapter], samples: u64) -> Result<Rank, Error> {
-        let (_, memory) = self.memory_of(adapters, samples)?;
-        // One rank has them all.
-        let (of_all, _) = self.memory_of(adapters, self.source().all_samples())?;
-        let speed = self.speed_of(adapters);
-        let known = speed.map_or(Known::Unknown, |_| Known::Kept);
-        Ok(Rank {
-            memory,
-            resident: Some(of_all.resident),
-            epoch: (speed, known),
-            uploads: (!of_all.software).then(|| self.options.storage.bytes_per_sample()),
-        })
     }
 }

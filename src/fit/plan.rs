@@ -106,7 +106,8 @@ impl Prepared<'_> {
         })
     }
 
-    fn memory(&self, samples: u64) -> Result<(Description, Memory), Error> {
+    /// Returns the engine with so many samples, and the memory that it would take.
+    pub(super) fn memory(&self, samples: u64) -> Result<(Description, Memory), Error> {
         match &self.chosen {
             #[cfg(feature = "gpu")]
             Chosen::Gpu(adapters) => self.memory_of(adapters, samples),

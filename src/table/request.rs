@@ -45,7 +45,7 @@ pub struct Request<'a> {
     pub decimal: Option<u8>,
     /// The format of dates in a text file, as `strftime` has it. By default that is detected.
     pub date_format: Option<&'a str>,
-    /// The ranks that share the rows: this one reads its part of them. `None` for all rows.
+    /// The ranks that share the rows: this one reads its part of them. `None`, or one alone, for all rows.
     pub ranks: Option<&'a dyn Ranks>,
 }
 
@@ -89,12 +89,13 @@ impl Request<'_> {
     ///
     /// # Errors
     /// [`Error::Usage`] for a file that is none on some rank, and those of [`gather_values`].
-    pub(super) fn check_files(&self, files: &[&Path]) -> Result<(), Error> {
+    pub(super) fn check_files(&self, files: &[impl AsRef<Path>]) -> Result<(), Error> {
         let Some(ranks) = self.several() else {
             return Ok(());
         };
-        let is_file = |path: &&&Path| fs::metadata(path).is_ok_and(|file| file.is_file());
-        let other = files.iter().find(|path| !is_file(path));
+        let is_file = |path: &Path| fs::metadata(path).is_ok_and(|file| file.is_file());
+        let mut files = files.iter().map(AsRef::as_ref);
+        let other = files.find(|path| !is_file(path));
         let name = other.map(|path| path.display().to_string());
         match gather_values(ranks, name)?.into_iter().flatten().next() {
             Some(name) => Err(Error::Usage(format!(

@@ -250,7 +250,7 @@ fn options_of_text_files_are_refused_for_other_files() {
 
 /// Returns a named pipe, in a folder of its own.
 #[cfg(unix)]
-fn pipe() -> (TempDir, PathBuf) {
+pub fn pipe() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipe");
     let made = Command::new("mkfifo").arg(&path).status();

@@ -3,10 +3,11 @@
 #![cfg(target_os = "linux")]
 
 use crate::common::program::{bits, engines, json, ran, refused, stderr, stdout};
+use crate::files::pipe;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -520,13 +521,7 @@ fn ranks_of(job: &Job, ranks: usize) -> Vec<String> {
 /// The checkpoint is written from the last finished epoch at once, also where an epoch does not end: another rank is stopped.
 #[test]
 fn a_checkpoint_does_not_wait_for_an_epoch_to_end() {
-    let folder = TempDir::new().unwrap();
-    let checkpoint = folder.path().join("c.json");
-    let flags = format!(
-        "--checkpoint {} --checkpoint-every 1h",
-        checkpoint.display()
-    );
-    let job = endless(2, &flags);
+    let (_folder, checkpoint, job) = endless_with_checkpoint();
     let ranks = ranks_of(&job, 2);
     let (first, others): (Vec<_>, Vec<_>) = ranks.into_iter().partition(|rank| is_rank_0(rank));
     kill("-STOP", &others[0]);
@@ -559,6 +554,15 @@ fn endless(ranks: usize, flags: &str) -> Job {
     // The others read on, so that no pipe is full.
     std::thread::spawn(move || for _ in lines.lines() {});
     job
+}
+
+/// Such a run of two ranks, and its checkpoint, which is written at its end alone.
+fn endless_with_checkpoint() -> (TempDir, PathBuf, Job) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("c.json");
+    let flags = format!("--checkpoint {} --checkpoint-every 1h", path.display());
+    let job = endless(2, &flags);
+    (folder, path, job)
 }
 
 fn kill(signal: &str, process: &str) {
@@ -601,10 +605,7 @@ fn a_rank_that_is_killed_or_stopped_ends_the_job() {
 /// A pipe has its bytes once: ranks that read it together would each have some of them.
 #[test]
 fn pipes_are_refused() {
-    let folder = TempDir::new().unwrap();
-    let pipe = folder.path().join("rows.csv");
-    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
-    assert!(made.success());
+    let (_folder, pipe) = pipe();
     for path in [pipe.to_str().unwrap(), "/dev/stdin"] {
         let output = ended(started(mpirun(2, &format!("train {path} --engine cpu"))));
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
@@ -680,13 +681,7 @@ fn errors_over_ranks_have_the_hints_of_one_process() {
 /// SIGTERM to the launcher leaves the ranks a moment: the checkpoint is there, and any number of ranks goes on from it.
 #[test]
 fn a_job_that_is_ended_leaves_a_checkpoint() {
-    let folder = TempDir::new().unwrap();
-    let checkpoint = folder.path().join("c.json");
-    let flags = format!(
-        "--checkpoint {} --checkpoint-every 1h",
-        checkpoint.display()
-    );
-    let job = endless(2, &flags);
+    let (_folder, checkpoint, job) = endless_with_checkpoint();
     kill("-TERM", &job.0.id().to_string());
     let (code, text) = left(job);
     assert_ne!(code, Some(0), "{text}");

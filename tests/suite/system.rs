@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::common::program::{
     bits, engines, fall_line, interrupt, json, ran, refused, run, stderr, stdout,
 };
+use crate::files::pipe;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_fall-line");
 
@@ -147,15 +148,7 @@ fn columns_without_end_are_refused() {
 
 #[test]
 fn a_pipe_without_a_writer_is_told() {
-    let folder = TempDir::new().unwrap();
-    let pipe = folder.path().join("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let (_folder, pipe) = pipe();
     let waiting = || {
         let mut child = fall_line()
             .args(["train", "--engine", "cpu"])
